@@ -66,4 +66,13 @@ Tensor Tensor::columns(int64_t begin, int64_t count) const {
   return out;
 }
 
+Tensor Tensor::slice(int axis, int64_t begin, int64_t count) const {
+  HADAL_CHECK(axis >= 0 && axis < rank_ && !dtype_is_block(dtype_));
+  HADAL_CHECK(begin >= 0 && count >= 0 && begin + count <= dim(axis)) << shape_string();
+  Tensor out = *this;
+  out.data_ = static_cast<std::byte*>(data_) + dtype_bytes(dtype_, begin * stride(axis));
+  out.shape_[static_cast<size_t>(axis)] = count;
+  return out;
+}
+
 }  // namespace hadal
