@@ -132,10 +132,7 @@ Status MlaAttention::forward(ForwardContext& ctx, const ForwardBatch& batch, int
     const Tensor k_rope = down.columns(q_lora_rank_ + kv_lora_rank_, rope_dim_);
     rotary.forward(ctx.op, down.reshape({tokens, 1, width}).slice(2, q_lora_rank_ + kv_lora_rank_, rope_dim_),
                    batch.positions);
-    // The rotary part is the end of each head, rope turns the start: heads are viewed from their rotary part on. The
-    // last head's view passes the end of the row by nope_dim elements, which rope does not touch.
-    rotary.forward(ctx.op, Tensor(q.ptr<float>() + nope_dim_, DType::kF32, {tokens, num_heads_, q_dim}),
-                   batch.positions);
+    rotary.forward(ctx.op, q.reshape({tokens, num_heads_, q_dim}).slice(2, nope_dim_, rope_dim_), batch.positions);
 
     const Tensor cache = ctx.kv.mla(layer);
     mla_append(ctx.op, c_kv, k_rope, batch.attention.slot_mapping, cache);
