@@ -10,10 +10,14 @@ namespace hadal {
 
 std::string_view architecture_name(Architecture architecture) {
   switch (architecture) {
-    case Architecture::kLlama: return "llama";
-    case Architecture::kQwen2: return "qwen2";
-    case Architecture::kQwen3: return "qwen3";
-    case Architecture::kDeepseekV3: return "deepseek_v3";
+    case Architecture::kLlama:
+      return "llama";
+    case Architecture::kQwen2:
+      return "qwen2";
+    case Architecture::kQwen3:
+      return "qwen3";
+    case Architecture::kDeepseekV3:
+      return "deepseek_v3";
   }
   return "unknown";
 }
@@ -111,12 +115,14 @@ constexpr Family kFamilies[] = {
     {"Qwen2ForCausalLM", Architecture::kQwen2, 151936, 4096, 22016, 32, 32, 32, 0, 32768, -1, -1, false},
     {"Qwen3ForCausalLM", Architecture::kQwen3, 151936, 4096, 22016, 32, 32, 32, 128, 32768, -1, -1, false},
     {"DeepseekV2ForCausalLM", Architecture::kDeepseekV3, 102400, 4096, 11008, 32, 32, 0, 0, 2048, 1, 2, true},
-    {"DeepseekV3ForCausalLM", Architecture::kDeepseekV3, 129280, 7168, 18432, 61, 128, 128, 0, 4096, 0, 1, false},
+    {"DeepseekV3ForCausalLM", Architecture::kDeepseekV3, 129280, 7168, 18432, 61, 128, 128, 0, 4096, 0, 1,
+     false},
 };
 
 Result<const Family*> find_family(const Json& config) {
   const Json* names = config.find("architectures");
-  if (names == nullptr || !names->is_array() || names->as_array().empty() || !names->as_array()[0].is_string()) {
+  if (names == nullptr || !names->is_array() || names->as_array().empty() ||
+      !names->as_array()[0].is_string()) {
     return invalid_argument("config.json: \"architectures\" must be a list with the model's class, such as ",
                             "[\"LlamaForCausalLM\"]; is this a language model's config.json?");
   }
@@ -124,8 +130,8 @@ Result<const Family*> find_family(const Json& config) {
   for (const Family& family : kFamilies) {
     if (family.class_name == name) return &family;
   }
-  return make_error(ErrorCode::kUnsupported, "config.json: architecture \"", name, "\" is not supported; hadal has ",
-                    supported_architectures());
+  return make_error(ErrorCode::kUnsupported, "config.json: architecture \"", name,
+                    "\" is not supported; hadal has ", supported_architectures());
 }
 
 void read_sizes(JsonFields& f, const Family& family, ModelConfig& c) {
@@ -144,7 +150,8 @@ void read_sizes(JsonFields& f, const Family& family, ModelConfig& c) {
   c.tie_word_embeddings = f.boolean("tie_word_embeddings", false);
   const std::string act = f.text("hidden_act", "silu");
   if (act != "silu" && act != "swish") {
-    f.fail(make_error(ErrorCode::kUnsupported, "config.json: \"hidden_act\" is \"", act, "\"; hadal has silu"));
+    f.fail(
+        make_error(ErrorCode::kUnsupported, "config.json: \"hidden_act\" is \"", act, "\"; hadal has silu"));
   }
 }
 
@@ -174,8 +181,8 @@ void read_qwen_window(JsonFields& f, ModelConfig& c) {
     for (const Json& type : types->as_array()) {
       const bool slides = type.is_string() && type.as_string() == "sliding_attention";
       if (!slides && !(type.is_string() && type.as_string() == "full_attention")) {
-        f.fail(make_error(ErrorCode::kUnsupported, "config.json: \"layer_types\" holds ", to_json(type).substr(0, 60),
-                          "; hadal has full_attention and sliding_attention"));
+        f.fail(make_error(ErrorCode::kUnsupported, "config.json: \"layer_types\" holds ",
+                          to_json(type).substr(0, 60), "; hadal has full_attention and sliding_attention"));
         return;
       }
       sliding_layers += slides ? 1 : 0;
@@ -185,9 +192,10 @@ void read_qwen_window(JsonFields& f, ModelConfig& c) {
   }
   if (sliding_layers == 0) return;
   if (sliding_layers != c.num_hidden_layers) {
-    f.fail(make_error(ErrorCode::kUnsupported, "config.json: ", sliding_layers, " of ", c.num_hidden_layers,
-                      " layers use sliding-window attention; hadal has models where all layers or none do (see ",
-                      "\"use_sliding_window\" and \"max_window_layers\")"));
+    f.fail(
+        make_error(ErrorCode::kUnsupported, "config.json: ", sliding_layers, " of ", c.num_hidden_layers,
+                   " layers use sliding-window attention; hadal has models where all layers or none do (see ",
+                   "\"use_sliding_window\" and \"max_window_layers\")"));
     return;
   }
   c.sliding_window = window;
@@ -222,13 +230,14 @@ Status read_rope(JsonFields& f, ModelConfig& c) {
   RopeConfig& out = c.rope;
   out.theta = rope.number("rope_theta", f.number("rope_theta", 10000.0));
   if (rope.number("partial_rotary_factor", f.number("partial_rotary_factor", 1.0)) != 1.0) {
-    return make_error(ErrorCode::kUnsupported, "config.json: \"partial_rotary_factor\" other than 1 is not supported");
+    return make_error(ErrorCode::kUnsupported,
+                      "config.json: \"partial_rotary_factor\" other than 1 is not supported");
   }
   const std::string type = rope.text("rope_type", rope.text("type", "default"));
-  out.original_max_position_embeddings =
-      f.integer("original_max_position_embeddings",
-                rope.integer("original_max_position_embeddings", c.max_position_embeddings, 1, int64_t{1} << 31), 1,
-                int64_t{1} << 31);
+  out.original_max_position_embeddings = f.integer(
+      "original_max_position_embeddings",
+      rope.integer("original_max_position_embeddings", c.max_position_embeddings, 1, int64_t{1} << 31), 1,
+      int64_t{1} << 31);
   if (type == "default") {
     out.original_max_position_embeddings = 0;
   } else if (type == "linear") {
@@ -254,22 +263,24 @@ Status read_quantization(JsonFields& f, ModelConfig& c) {
   const Json* q = f.find("quantization_config");
   if (q == nullptr) q = f.find("compression_config");
   if (q == nullptr) return {};
-  if (!q->is_object()) return invalid_argument("config.json: \"quantization_config\" must be an object or null");
+  if (!q->is_object())
+    return invalid_argument("config.json: \"quantization_config\" must be an object or null");
   JsonFields fields(*q, "config.json: quantization_config");
   const std::string method = fields.text("quant_method", "(none named)");
   const std::string format = fields.text("fmt", "e4m3");
   HADAL_RETURN_IF_ERROR(fields.status());
   if (method != "fp8") {
-    return make_error(ErrorCode::kUnsupported, "config.json: quantization method \"", method,
-                      "\" is not supported; hadal reads bf16, f16, f32 and fp8 (128x128 blocks) checkpoints, and GGUF ",
-                      "files for 4 to 8 bits");
+    return make_error(
+        ErrorCode::kUnsupported, "config.json: quantization method \"", method,
+        "\" is not supported; hadal reads bf16, f16, f32 and fp8 (128x128 blocks) checkpoints, and GGUF ",
+        "files for 4 to 8 bits");
   }
   const Json* block = q->find("weight_block_size");
   const Json wanted(JsonArray{kFp8Block, kFp8Block});
   if (block == nullptr || !(*block == wanted) || format != "e4m3") {
     return make_error(ErrorCode::kUnsupported, "config.json: fp8 with weight_block_size ",
-                      block == nullptr ? std::string("absent") : to_json(*block).substr(0, 60), " and fmt ", format,
-                      " is not supported; hadal reads e4m3 with [128, 128]");
+                      block == nullptr ? std::string("absent") : to_json(*block).substr(0, 60), " and fmt ",
+                      format, " is not supported; hadal reads e4m3 with [128, 128]");
   }
   c.fp8_blocks = true;
   return {};
@@ -368,7 +379,8 @@ MoeConfig read_moe(JsonFields& f, bool is_v2) {
                       "\"; for DeepseekV2ForCausalLM hadal has \"greedy\" and \"group_limited_greedy\""));
   }
   if (moe.norm_topk_prob) {
-    // DeepSeek's own code then drops routed_scaling_factor and transformers ignores the field: no model uses it.
+    // DeepSeek's own code then drops routed_scaling_factor and transformers ignores the field: no model uses
+    // it.
     f.fail(make_error(ErrorCode::kUnsupported, "config.json: \"norm_topk_prob\": true is not supported for ",
                       "DeepseekV2ForCausalLM"));
   }
@@ -401,8 +413,9 @@ void read_family_fields(JsonFields& f, const Family& family, ModelConfig& c) {
       c.head_dim = c.mla->qk_nope_head_dim + c.mla->qk_rope_head_dim;
       c.rope.interleaved = family.is_v2 || f.boolean("rope_interleave", true);
       if (f.boolean("attention_bias", false) || f.boolean("mlp_bias", false)) {
-        f.fail(make_error(ErrorCode::kUnsupported, "config.json: biases (\"attention_bias\", \"mlp_bias\") are not ",
-                          "supported for ", family.class_name));
+        f.fail(make_error(ErrorCode::kUnsupported,
+                          "config.json: biases (\"attention_bias\", \"mlp_bias\") are not ", "supported for ",
+                          family.class_name));
       }
       break;
   }
@@ -420,7 +433,8 @@ std::string supported_architectures() {
 }
 
 Result<ModelConfig> parse_model_config(const Json& config, const Json& generation_config) {
-  if (!config.is_object()) return invalid_argument("config.json must hold a JSON object; it holds ", config.kind_name());
+  if (!config.is_object())
+    return invalid_argument("config.json must hold a JSON object; it holds ", config.kind_name());
   HADAL_ASSIGN(const Family* family, find_family(config));
   ModelConfig c;
   c.architecture = family->architecture;

@@ -43,8 +43,8 @@ int64_t GgufFields::integer(std::string_view name, int64_t fallback, int64_t min
   if (const auto* each = file_.get_ints(key(name)); each != nullptr && !each->empty()) {
     value = each->front();
     if (std::any_of(each->begin(), each->end(), [&](int64_t v) { return v != each->front(); })) {
-      fail(make_error(ErrorCode::kUnsupported, path(), ": \"", key(name), "\" differs between layers; hadal has models ",
-                      "where all layers are alike"));
+      fail(make_error(ErrorCode::kUnsupported, path(), ": \"", key(name),
+                      "\" differs between layers; hadal has models ", "where all layers are alike"));
       return fallback;
     }
   }
@@ -57,7 +57,8 @@ int64_t GgufFields::integer(std::string_view name, int64_t fallback, int64_t min
 
 int GgufFields::required(std::string_view name) {
   if (!has(name)) {
-    fail(invalid_argument(path(), ": metadata key \"", key(name), "\" is missing: the file is not a whole model"));
+    fail(invalid_argument(path(), ": metadata key \"", key(name),
+                          "\" is missing: the file is not a whole model"));
     return 0;
   }
   return small(name, 0);
@@ -105,7 +106,8 @@ Result<const GgufArch*> find_arch(const GgufFile& file) {
   }
   const std::string* name = file.get_string("general.architecture");
   if (name == nullptr) {
-    return invalid_argument(path, ": metadata key \"general.architecture\" is missing: the file is not a whole model");
+    return invalid_argument(
+        path, ": metadata key \"general.architecture\" is missing: the file is not a whole model");
   }
   for (const GgufArch& arch : kArchs) {
     if (arch.name == *name) return &arch;
@@ -145,8 +147,8 @@ void read_rope(GgufFields& f, const GgufArch& arch, ModelConfig& c) {
   r.rotary_dim = f.small("rope.dimension_count", c.mla ? c.mla->qk_rope_head_dim : c.head_dim);
   const int whole = c.mla ? c.mla->qk_rope_head_dim : c.head_dim;
   if (r.rotary_dim != whole) {
-    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": \"", f.key("rope.dimension_count"), "\" is ", r.rotary_dim,
-                      " but ", whole, " elements of a head rotate in this architecture"));
+    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": \"", f.key("rope.dimension_count"), "\" is ",
+                      r.rotary_dim, " but ", whole, " elements of a head rotate in this architecture"));
   }
   // Files from before rope.scaling.* name a linear factor only.
   const double legacy = f.number("rope.scale_linear", 1.0);
@@ -162,6 +164,9 @@ void read_rope(GgufFields& f, const GgufArch& arch, ModelConfig& c) {
         f.integer("rope.scaling.original_context_length", c.max_position_embeddings, 1, int64_t{1} << 31);
     r.beta_fast = f.number("rope.scaling.yarn_beta_fast", 32.0);
     r.beta_slow = f.number("rope.scaling.yarn_beta_slow", 1.0);
+    const double attention = f.number("rope.scaling.attn_factor", 1.0);
+    if (attention != 1.0 && !c.mla)
+      r.attention_factor = attention * (1.0 + 0.1 * std::log(std::max(1.0, r.factor)));
     if (c.mla) {
       // The converter stores 0.1 * mscale_all_dim as a float; every published model has mscale equal to it.
       const double mscale = 10.0 * f.number("rope.scaling.yarn_log_multiplier", 0.0);
@@ -178,7 +183,8 @@ MlaConfig read_mla(GgufFields& f, const ModelConfig& c) {
   mla.q_lora_rank = f.small("attention.q_lora_rank", 0);
   mla.kv_lora_rank = f.required("attention.kv_lora_rank");
   mla.qk_rope_head_dim = f.required("rope.dimension_count");
-  // Newer files describe the absorbed form (one KV head of kv_lora_rank + rope) and keep the expanded sizes in *_mla.
+  // Newer files describe the absorbed form (one KV head of kv_lora_rank + rope) and keep the expanded sizes
+  // in *_mla.
   const bool absorbed = f.has("attention.key_length_mla");
   const int key = absorbed ? f.required("attention.key_length_mla") : f.required("attention.key_length");
   mla.v_head_dim = absorbed ? f.required("attention.value_length_mla") : f.required("attention.value_length");
@@ -206,7 +212,8 @@ MoeConfig read_moe(GgufFields& f, const GgufFile& file, const ModelConfig& c) {
                       "; hadal has 1 (softmax) and 2 (sigmoid)"));
   }
   m.score = gate == 2 ? MoeConfig::Score::kSigmoid : MoeConfig::Score::kSoftmax;
-  // Files from before the group keys: DeepSeek-V3's own config.json has 8 groups of which 4 are used, V2's 8 and 3.
+  // Files from before the group keys: DeepSeek-V3's own config.json has 8 groups of which 4 are used, V2's 8
+  // and 3.
   int groups = 1;
   int used = 1;
   if (m.n_routed_experts == 256 && gate == 2 && c.num_hidden_layers >= 61) {
@@ -234,8 +241,8 @@ void add_eos(ModelConfig& c, std::optional<int64_t> id) {
   }
 }
 
-// The named end tokens, and control tokens whose text says that a turn or text ends (what generation_config.json lists
-// for Hugging Face checkpoints is not in a GGUF file).
+// The named end tokens, and control tokens whose text says that a turn or text ends (what
+// generation_config.json lists for Hugging Face checkpoints is not in a GGUF file).
 void read_special_tokens(const GgufFile& file, ModelConfig& c) {
   c.bos_token_id = file.get_int("tokenizer.ggml.bos_token_id").value_or(-1);
   if (c.bos_token_id < 0 || c.bos_token_id > INT32_MAX) c.bos_token_id = -1;
@@ -244,8 +251,8 @@ void read_special_tokens(const GgufFile& file, ModelConfig& c) {
   }
   constexpr int64_t kControl = 3;
   constexpr std::array<std::string_view, 8> kEndTexts = {
-      "<|endoftext|>", "<|im_end|>",    "<|end_of_text|>", "<|eot_id|>",
-      "<|eom_id|>",    "<|end|>", "<|EOT|>", "<｜end▁of▁sentence｜>"};
+      "<|endoftext|>", "<|im_end|>", "<|end_of_text|>", "<|eot_id|>",
+      "<|eom_id|>",    "<|end|>",    "<|EOT|>",         "<｜end▁of▁sentence｜>"};
   const auto* tokens = file.get_strings("tokenizer.ggml.tokens");
   const auto* types = file.get_ints("tokenizer.ggml.token_type");
   if (tokens == nullptr || types == nullptr) return;
@@ -268,16 +275,16 @@ void read_family_fields(GgufFields& f, const GgufFile& file, ModelConfig& c) {
   const int heads = std::max(1, c.num_attention_heads);
   c.head_dim = f.small("attention.key_length", c.hidden_size / heads);
   if (!f.has("attention.key_length") && c.hidden_size % heads != 0) {
-    f.fail(invalid_argument(f.path(), ": embedding_length (", c.hidden_size, ") must be a multiple of head_count (",
-                            heads, ")"));
+    f.fail(invalid_argument(f.path(), ": embedding_length (", c.hidden_size,
+                            ") must be a multiple of head_count (", heads, ")"));
   }
   if (f.small("attention.value_length", c.head_dim) != c.head_dim) {
-    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": key_length and value_length differ, which ", c.source_name,
-                      " models do not have"));
+    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": key_length and value_length differ, which ",
+                      c.source_name, " models do not have"));
   }
   if (f.integer("expert_count", 0) > 0) {
-    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": mixture-of-experts models of architecture ", c.source_name,
-                      " are not supported"));
+    f.fail(make_error(ErrorCode::kUnsupported, f.path(), ": mixture-of-experts models of architecture ",
+                      c.source_name, " are not supported"));
   }
   c.qkv_bias = file.find_tensor("blk.0.attn_q.bias") != nullptr;
   c.o_bias = file.find_tensor("blk.0.attn_output.bias") != nullptr;

@@ -11,11 +11,12 @@ namespace hadal {
 // "LlamaForCausalLM, MistralForCausalLM, ...": for messages.
 std::string supported_architectures();
 
-// Reads typed members of one JSON object. The first error is kept and later reads return their defaults, so a parser
-// reads all its fields and asks for status() once.
+// Reads typed members of one JSON object. The first error is kept and later reads return their defaults, so a
+// parser reads all its fields and asks for status() once.
 class JsonFields {
  public:
-  // prefix names the object in messages: "config.json" or "config.json: rope_scaling". `object` outlives this.
+  // prefix names the object in messages: "config.json" or "config.json: rope_scaling". `object` outlives
+  // this.
   JsonFields(const Json& object, std::string prefix) : object_(object), prefix_(std::move(prefix)) {}
 
   const Status& status() const { return status_; }
