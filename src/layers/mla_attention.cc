@@ -241,11 +241,11 @@ void MlaAttention::attend_naive_sequence(ForwardContext& ctx, const int32_t* blo
 }
 
 int64_t MlaAttention::absorbed_arena_bytes(int64_t num_tokens, int64_t max_seq_len, int num_threads) const {
-  const int64_t count = heads_at_once(num_tokens);
-  const int64_t latent = arena_f32_bytes(num_tokens * count * (kv_lora_rank_ + rope_dim_)) +
-                         arena_f32_bytes(num_tokens * count * kv_lora_rank_);
+  // Fewer tokens take more heads at once, so the bound is that of the budget, not of num_tokens' own group.
+  const int64_t per_head = num_tokens * (2 * kv_lora_rank_ + rope_dim_) * 4;
+  const int64_t latent = std::min(per_head * num_heads_, std::max(per_head, kAbsorbedQueryBytes)) + 2 * 64;
   const int64_t scores =
-      mla_attention_arena_bytes(num_threads, static_cast<int>(count), static_cast<int>(kv_lora_rank_),
+      mla_attention_arena_bytes(num_threads, static_cast<int>(num_heads_), static_cast<int>(kv_lora_rank_),
                                 static_cast<int>(rope_dim_), num_tokens, static_cast<int>(max_seq_len));
   return latent + std::max({scores, k_up_.front().arena_bytes(num_tokens), v_up_.front().arena_bytes(num_tokens)});
 }
