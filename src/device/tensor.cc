@@ -75,4 +75,17 @@ Tensor Tensor::slice(int axis, int64_t begin, int64_t count) const {
   return out;
 }
 
+Tensor Tensor::split_last(int64_t parts) const {
+  HADAL_CHECK(rank_ > 0 && rank_ < kMaxRank && !dtype_is_block(dtype_)) << shape_string();
+  HADAL_CHECK(parts > 0 && dim(-1) % parts == 0) << shape_string() << " into " << parts;
+  Tensor out = *this;
+  const auto last = static_cast<size_t>(rank_ - 1);
+  out.rank_ = rank_ + 1;
+  out.shape_[last] = parts;
+  out.strides_[last] = dim(-1) / parts;
+  out.shape_[last + 1] = dim(-1) / parts;
+  out.strides_[last + 1] = 1;
+  return out;
+}
+
 }  // namespace hadal
