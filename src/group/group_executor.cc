@@ -3,6 +3,27 @@
 #include <utility>
 
 namespace hadal {
+namespace {
+
+std::string ready_key(int node_rank) {
+  return "ready/" + std::to_string(node_rank);
+}
+
+}  // namespace
+
+Status wait_for_followers(GroupChannel& channel, int nnodes, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (int node = 1; node < nnodes; ++node) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto ready = channel.store_get(ready_key(node), std::max(left, std::chrono::milliseconds(1)));
+    if (ready.ok()) continue;
+    if (ready.error().code != ErrorCode::kDeadlineExceeded) return ready.error();
+    return make_error(ErrorCode::kDeadlineExceeded, "node ", node, " did not load its model within ",
+                      timeout.count() / 1000, " s");
+  }
+  return {};
+}
 
 GroupExecutor::GroupExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel,
                              AbortCollectives abort_collectives)
@@ -60,9 +81,12 @@ void GroupExecutor::deliver(Result<StepResult> result) {
   if (!abort_reason.empty()) channel_.abort(abort_reason);
 }
 
-FollowerExecutor::FollowerExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel,
+FollowerExecutor::FollowerExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel, int node_rank,
                                    AbortCollectives abort_collectives)
-    : local_(std::move(local)), channel_(channel), abort_collectives_(std::move(abort_collectives)) {}
+    : local_(std::move(local)),
+      channel_(channel),
+      node_rank_(node_rank),
+      abort_collectives_(std::move(abort_collectives)) {}
 
 FollowerExecutor::~FollowerExecutor() {
   local_->stop();
@@ -76,7 +100,8 @@ void FollowerExecutor::on_plan(std::string bytes) {
   }
   {
     std::lock_guard lock(mutex_);
-    if (!running_ || end_.has_value()) return;
+    if (end_.has_value()) return;
+    HADAL_CHECK(running_) << "the leader sent a plan before this host was ready";
   }
   local_->submit(std::make_shared<const StepPlan>(std::move(*plan)));
 }
@@ -112,6 +137,10 @@ Status FollowerExecutor::run() {
   });
   std::unique_lock lock(mutex_);
   running_ = true;
+  lock.unlock();
+  const Status told = channel_.store_set(ready_key(node_rank_), "1");
+  if (!told.ok()) finish(told);
+  lock.lock();
   changed_.wait(lock, [&] { return end_.has_value(); });
   const Status status = *end_;
   lock.unlock();

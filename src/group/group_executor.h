@@ -45,7 +45,7 @@ class GroupExecutor final : public StepExecutor {
 
 class FollowerExecutor {
  public:
-  FollowerExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel,
+  FollowerExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel, int node_rank,
                    AbortCollectives abort_collectives);
   ~FollowerExecutor();
 
@@ -54,8 +54,8 @@ class FollowerExecutor {
   void on_stop();
   void group_lost(const std::string& reason);
 
-  // Starts the local ranks, then waits until the leader ends the group (ok), the group is lost
-  // (kUnavailable), or request_stop (kCancelled).
+  // Starts the local ranks, tells the leader that this host is ready, then waits until the leader ends the
+  // group (ok), the group is lost (kUnavailable), or request_stop (kCancelled).
   Status run();
   // Any thread: this host leaves; the group is lost.
   void request_stop(const std::string& reason);
@@ -65,11 +65,16 @@ class FollowerExecutor {
 
   const std::unique_ptr<StepExecutor> local_;
   GroupChannel& channel_;
+  const int node_rank_;
   const AbortCollectives abort_collectives_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Status> end_;
   bool running_ = false;
 };
+
+// Leader, before its engine starts: waits until every follower has loaded its model and runs. The error names
+// the node.
+Status wait_for_followers(GroupChannel& channel, int nnodes, std::chrono::milliseconds timeout);
 
 }  // namespace hadal

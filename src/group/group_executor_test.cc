@@ -73,14 +73,14 @@ struct Pair {
     follower_local = local.get();
     leader = std::make_unique<GroupExecutor>(std::make_unique<EchoExecutor>(leader_fails), *hosts.leader,
                                              [this](const std::string&) { ++leader_aborts; });
-    follower = std::make_unique<FollowerExecutor>(std::move(local), *hosts.follower,
+    follower = std::make_unique<FollowerExecutor>(std::move(local), *hosts.follower, 1,
                                                   [this](const std::string&) { ++follower_aborts; });
     hosts.leader->start({[this](const std::string& reason) { leader->group_lost(reason); }, {}, {}});
-    running = std::async(std::launch::async, [this] { return follower->run(); });
-    std::this_thread::sleep_for(20ms);
     hosts.follower->start({[this](const std::string& reason) { follower->group_lost(reason); },
                            [this](std::string bytes) { follower->on_plan(std::move(bytes)); },
                            [this] { follower->on_stop(); }});
+    running = std::async(std::launch::async, [this] { return follower->run(); });
+    EXPECT_TRUE(wait_for_followers(*hosts.leader, 2, 5s).ok());
     leader->start([this](Result<StepResult> result) {
       std::lock_guard lock(mutex);
       results.push_back(std::move(result));
