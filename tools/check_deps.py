@@ -27,7 +27,8 @@ DIRECT = {
     "engine": ["runtime", "sched", "text", "group"],
     "server": ["engine", "net"],
     "chat": ["server"],
-    "main": ["chat"],
+    "app": ["chat"],
+    "main": ["app"],
 }
 # Never visible, even indirectly.
 FORBIDDEN = {

@@ -1,0 +1,42 @@
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/model_host.h"
+#include "base/log.h"
+#include "chat/chat_backend.h"
+#include "chat/chat_loop.h"
+#include "chat/terminal.h"
+
+namespace hadal {
+namespace {
+
+int print_error(const Error& error) {
+  std::fprintf(stderr, "hadal chat: %s\n", error.message.c_str());
+  return 1;
+}
+
+bool is_url(const std::string& target) {
+  return target.starts_with("http://") || target.starts_with("https://");
+}
+
+}  // namespace
+
+int run_chat(Settings settings) {
+  // Before any other thread: it takes Ctrl-C away from all of them.
+  ChatTerminal terminal;
+  if (is_url(settings.chat.target)) {
+    auto backend = make_url_backend(settings.chat);
+    if (!backend.ok()) return print_error(backend.error());
+    return ChatLoop(**backend, settings.chat, terminal.io()).run();
+  }
+  settings.engine.model_path = settings.chat.target;
+  settings.engine.max_running_requests = 1;
+  MetricsRegistry metrics;
+  auto host = ModelHost::load(settings, metrics, [](const char*, double) {});
+  if (!host.ok()) return print_error(host.error());
+  const ServedModel served = (*host)->served();
+  const auto backend = make_local_backend(settings.chat, served);
+  return ChatLoop(*backend, settings.chat, terminal.io()).run();
+}
+
+}  // namespace hadal

@@ -1,0 +1,13 @@
+// The subcommands: each runs to its end and returns the process's exit code.
+// 0 done; 1 the work failed; 2 wrong usage or settings; 3 the engine or the group was lost; 4 the engine
+// hung.
+#pragma once
+
+#include "config/settings.h"
+
+namespace hadal {
+
+int run_serve(Settings settings);
+int run_chat(Settings settings);
+
+}  // namespace hadal

@@ -1,0 +1,270 @@
+#include "app/model_host.h"
+
+#include <chrono>
+#include <future>
+#include <random>
+#include <sstream>
+
+#include "app/follower_engine.h"
+#include "app/group_setup.h"
+#include "app/progress_bar.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "group/group_executor.h"
+#include "group/wire.h"
+#include "runtime/host_memory.h"
+#include "runtime/local_executor.h"
+
+namespace hadal {
+namespace {
+
+LoadFormat load_format(const std::string& name) {
+  if (name == "safetensors") return LoadFormat::kSafetensors;
+  if (name == "gguf") return LoadFormat::kGguf;
+  if (name == "dummy") return LoadFormat::kDummy;
+  return LoadFormat::kAuto;
+}
+
+Result<DType> parse_dummy_dtype(const std::string& name) {
+  for (DType dtype : {DType::kBF16, DType::kF16, DType::kF32, DType::kQ8_0, DType::kQ4_0, DType::kQ4_1,
+                      DType::kQ5_0, DType::kQ5_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+    if (dtype_name(dtype) == name) return dtype;
+  }
+  return invalid_argument("--dummy-dtype is \"", name, "\"");
+}
+
+// --quantization only says what the operator expects; the files say what is.
+Status check_quantization(const std::string& wanted, const OpenedModel& model) {
+  if (wanted == "fp8" && !model.config.fp8_blocks) {
+    return invalid_argument(
+        "--quantization fp8, but the checkpoint has no FP8 weights: hadal does not quantise at load");
+  }
+  if (wanted == "gguf" && model.gguf == nullptr) {
+    return invalid_argument("--quantization gguf, but the model is no GGUF file");
+  }
+  return {};
+}
+
+std::string model_name(const std::string& path) {
+  std::string name = path;
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  const size_t slash = name.rfind('/');
+  return slash == std::string::npos ? name : name.substr(slash + 1);
+}
+
+std::chrono::milliseconds to_milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+}
+
+void log_lines(const std::string& text) {
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) log_info(line);
+}
+
+}  // namespace
+
+struct ModelHost::Impl {
+  explicit Impl(const Settings& s) : settings(s) {}
+
+  const Settings& settings;
+  OpenedModel opened;
+  StartPlan plan;
+  ModelText text;
+  ExecutorLimits limits;
+  // Destroyed last to first: the channel's thread calls the executors, which call the local ranks and the
+  // engine.
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<FollowerEngine> follower_engine;
+  std::unique_ptr<FollowerExecutor> follower;
+  GroupExecutor* group_executor = nullptr;  // the engine's
+  LocalExecutor* local = nullptr;           // the executor's
+  std::unique_ptr<GroupChannel> channel;
+  std::mutex lost_mutex;
+  std::string lost_reason;
+  bool ready_for_loss = false;
+  bool stopped = false;
+
+  bool is_leader() const { return settings.parallel.node_rank == 0; }
+
+  Status open(const Progress& progress) {
+    progress("opening", 0);
+    OpenModelOptions options;
+    options.format = load_format(settings.engine.load_format);
+    HADAL_ASSIGN(options.dummy_dtype, parse_dummy_dtype(settings.engine.dummy_dtype));
+    if (settings.engine.random_seed >= 0)
+      options.dummy_seed = static_cast<uint64_t>(settings.engine.random_seed);
+    HADAL_ASSIGN(opened, open_model(settings.engine.model_path, options));
+    HADAL_RETURN_IF_ERROR(check_quantization(settings.engine.quantization, opened));
+    HADAL_ASSIGN(const int64_t available, available_memory());
+    HADAL_ASSIGN(plan,
+                 plan_start(settings, opened.config, detect_cpu(), opened.source->total_bytes(), available));
+    if (!plan.context_note.empty()) log_info(plan.context_note);
+    return {};
+  }
+
+  // The channel's on_lost may come at any time from here on: before the ranks exist, it is kept.
+  Status join(const Progress& progress) {
+    if (settings.parallel.nnodes == 1) return {};
+    progress("joining", 0);
+    log_info("waiting for the hosts of the group")
+        .field("nnodes", settings.parallel.nnodes)
+        .field("address", settings.parallel.dist_init_addr);
+    HADAL_ASSIGN(channel, open_group(settings.parallel, group_agreement(settings, opened.config, plan)));
+    channel->start({[this](const std::string& reason) { lost(reason); },
+                    [this](std::string bytes) { follower->on_plan(std::move(bytes)); },
+                    [this] { follower->on_stop(); }});
+    return {};
+  }
+
+  void lost(const std::string& reason) {
+    std::lock_guard lock(lost_mutex);
+    lost_reason = reason;
+    if (!ready_for_loss) {
+      if (local != nullptr) local->abort(reason);
+      return;
+    }
+    if (group_executor != nullptr) group_executor->group_lost(reason);
+    if (follower != nullptr) follower->group_lost(reason);
+  }
+
+  Result<std::unique_ptr<StepExecutor>> load_ranks(const Progress& progress) {
+    HADAL_ASSIGN(auto communicators,
+                 make_communicators(settings.parallel, channel.get(), settings.engine.watchdog_timeout));
+    progress("loading", 0);
+    auto text_loading = std::async(std::launch::async, [this] { return load_model_text(settings, opened); });
+    Result<std::unique_ptr<LocalExecutor>> made = [&] {
+      const ProgressBar bar(
+          "loading weights", opened.source->total_bytes(),
+          [source = opened.source.get()] { return source->read_bytes(); },
+          [&](double part) { progress("loading", part); });
+      return LocalExecutor::make(opened.config, *opened.source, plan.executor, std::move(communicators));
+    }();
+    auto loaded_text = text_loading.get();
+    if (!made.ok()) return std::move(made).error();
+    HADAL_ASSIGN(text, std::move(loaded_text));
+    limits = (*made)->limits();
+    log_lines((*made)->memory_report());
+    std::lock_guard lock(lost_mutex);
+    local = made->get();
+    return std::unique_ptr<StepExecutor>(std::move(*made));
+  }
+
+  Status start_follower(std::unique_ptr<StepExecutor> ranks) {
+    follower_engine = std::make_unique<FollowerEngine>(limits.context_length);
+    auto made =
+        std::make_unique<FollowerExecutor>(std::move(ranks), *channel, settings.parallel.node_rank,
+                                           [this](const std::string& reason) { local->abort(reason); });
+    std::lock_guard lock(lost_mutex);
+    if (!lost_reason.empty()) return make_error(ErrorCode::kUnavailable, lost_reason);
+    follower = std::move(made);
+    ready_for_loss = true;
+    return {};
+  }
+
+  Status start_leader(std::unique_ptr<StepExecutor> ranks, MetricsRegistry& metrics) {
+    std::unique_ptr<StepExecutor> executor = std::move(ranks);
+    if (channel != nullptr) {
+      auto grouped = std::make_unique<GroupExecutor>(
+          std::move(executor), *channel, [this](const std::string& reason) { local->abort(reason); });
+      HADAL_RETURN_IF_ERROR(wait_for_followers(*channel, settings.parallel.nnodes,
+                                               to_milliseconds(settings.parallel.dist_timeout)));
+      std::lock_guard lock(lost_mutex);
+      if (!lost_reason.empty()) return make_error(ErrorCode::kUnavailable, lost_reason);
+      group_executor = grouped.get();
+      ready_for_loss = true;
+      executor = std::move(grouped);
+    }
+    EngineOptions options;
+    options.max_running = plan.executor.max_running_requests;
+    options.max_queued = plan.max_queued_requests;
+    options.chunked_prefill_size = plan.chunked_prefill_size;
+    options.prefix_cache = !settings.engine.disable_radix_cache;
+    options.queue_timeout = to_milliseconds(settings.engine.queue_timeout);
+    options.total_timeout = to_milliseconds(settings.engine.request_timeout);
+    options.hash_seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+    HADAL_ASSIGN(engine, Engine::create(limits, options, std::move(executor), text.tokenizer, metrics));
+    return {};
+  }
+};
+
+ModelHost::ModelHost(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ModelHost::~ModelHost() {
+  stop();
+}
+
+Result<std::unique_ptr<ModelHost>> ModelHost::load(const Settings& settings, MetricsRegistry& metrics,
+                                                   const Progress& progress) {
+  auto impl = std::make_unique<Impl>(settings);
+  HADAL_RETURN_IF_ERROR(impl->open(progress));
+  HADAL_RETURN_IF_ERROR(impl->join(progress));
+  auto ranks = impl->load_ranks(progress);
+  if (!ranks.ok()) {
+    // The other hosts must not wait for a host that could not load.
+    if (impl->channel != nullptr)
+      impl->channel->abort("node " + std::to_string(settings.parallel.node_rank) + ": " +
+                           ranks.error().message);
+    return std::move(ranks).error();
+  }
+  progress("starting", 0);
+  HADAL_RETURN_IF_ERROR(impl->is_leader() ? impl->start_leader(std::move(*ranks), metrics)
+                                          : impl->start_follower(std::move(*ranks)));
+  // Maps and staging buffers go; what must stay (a tied embedding table) is held by its layer.
+  impl->opened.source.reset();
+  return std::unique_ptr<ModelHost>(new ModelHost(std::move(impl)));
+}
+
+bool ModelHost::is_follower() const {
+  return impl_->follower != nullptr;
+}
+
+EngineApi& ModelHost::engine() {
+  if (is_follower()) return *impl_->follower_engine;
+  return *impl_->engine;
+}
+
+ServedModel ModelHost::served() const {
+  ServedModel served;
+  served.names = impl_->settings.server.served_model_names;
+  if (served.names.empty()) served.names = {model_name(impl_->settings.engine.model_path)};
+  served.engine = impl_->follower != nullptr ? static_cast<EngineApi*>(impl_->follower_engine.get())
+                                             : impl_->engine.get();
+  served.tokenizer = impl_->text.tokenizer;
+  if (impl_->text.chat_template != nullptr) {
+    served.render_chat = [chat = impl_->text.chat_template](const Json& variables) {
+      return chat->render(variables, std::chrono::system_clock::now());
+    };
+  }
+  served.context_length = impl_->limits.context_length;
+  served.hidden_size = impl_->opened.config.hidden_size;
+  served.end_ids = impl_->text.end_ids;
+  served.default_sampling = impl_->text.default_sampling;
+  served.reasoning = impl_->text.reasoning;
+  served.fingerprint =
+      "hadal-" +
+      sha256_hex(group_agreement(impl_->settings, impl_->opened.config, impl_->plan)).substr(0, 12);
+  served.created =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  return served;
+}
+
+Status ModelHost::follow() {
+  impl_->follower_engine->set_running();
+  const Status status = impl_->follower->run();
+  if (!status.ok()) impl_->follower_engine->set_failed(status.error().message);
+  return status;
+}
+
+void ModelHost::leave(const std::string& reason) {
+  if (impl_->follower != nullptr) impl_->follower->request_stop(reason);
+}
+
+void ModelHost::stop() {
+  if (impl_->stopped) return;
+  impl_->stopped = true;
+  if (impl_->engine != nullptr) impl_->engine->stop();
+  // Ends the channel's thread before what it calls.
+  impl_->channel.reset();
+}
+
+}  // namespace hadal
