@@ -1,5 +1,7 @@
 #include "app/model_host.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <future>
 #include <random>
@@ -17,6 +19,8 @@
 
 namespace hadal {
 namespace {
+
+constexpr int kExitGroupLost = 3;
 
 LoadFormat load_format(const std::string& name) {
   if (name == "safetensors") return LoadFormat::kSafetensors;
@@ -80,8 +84,7 @@ struct ModelHost::Impl {
   LocalExecutor* local = nullptr;           // the executor's
   std::unique_ptr<GroupChannel> channel;
   std::mutex lost_mutex;
-  std::string lost_reason;
-  bool ready_for_loss = false;
+  bool running = false;  // ranks are up; a lost group goes through the executors
   bool stopped = false;
 
   bool is_leader() const { return settings.parallel.node_rank == 0; }
@@ -102,7 +105,7 @@ struct ModelHost::Impl {
     return {};
   }
 
-  // The channel's on_lost may come at any time from here on: before the ranks exist, it is kept.
+  // The channel's on_lost may come at any time from here on.
   Status join(const Progress& progress) {
     if (settings.parallel.nnodes == 1) return {};
     progress("joining", 0);
@@ -111,20 +114,27 @@ struct ModelHost::Impl {
         .field("address", settings.parallel.dist_init_addr);
     HADAL_ASSIGN(channel, open_group(settings.parallel, group_agreement(settings, opened.config, plan)));
     channel->start({[this](const std::string& reason) { lost(reason); },
-                    [this](std::string bytes) { follower->on_plan(std::move(bytes)); },
-                    [this] { follower->on_stop(); }});
+                    [this](std::string bytes) { following().on_plan(std::move(bytes)); },
+                    [this] { following().on_stop(); }});
     return {};
   }
 
   void lost(const std::string& reason) {
     std::lock_guard lock(lost_mutex);
-    lost_reason = reason;
-    if (!ready_for_loss) {
-      if (local != nullptr) local->abort(reason);
-      return;
+    if (!running) {
+      // Ranks that load or connect cannot be interrupted, and nobody is served yet.
+      log_error("the group is lost").field("reason", reason);
+      shutdown_logging();
+      ::_exit(kExitGroupLost);
     }
     if (group_executor != nullptr) group_executor->group_lost(reason);
     if (follower != nullptr) follower->group_lost(reason);
+  }
+
+  FollowerExecutor& following() {
+    std::lock_guard lock(lost_mutex);
+    HADAL_CHECK(follower != nullptr) << "the leader sent a frame before this host was ready";
+    return *follower;
   }
 
   Result<std::unique_ptr<StepExecutor>> load_ranks(const Progress& progress) {
@@ -144,7 +154,6 @@ struct ModelHost::Impl {
     HADAL_ASSIGN(text, std::move(loaded_text));
     limits = (*made)->limits();
     log_lines((*made)->memory_report());
-    std::lock_guard lock(lost_mutex);
     local = made->get();
     return std::unique_ptr<StepExecutor>(std::move(*made));
   }
@@ -155,9 +164,8 @@ struct ModelHost::Impl {
         std::make_unique<FollowerExecutor>(std::move(ranks), *channel, settings.parallel.node_rank,
                                            [this](const std::string& reason) { local->abort(reason); });
     std::lock_guard lock(lost_mutex);
-    if (!lost_reason.empty()) return make_error(ErrorCode::kUnavailable, lost_reason);
     follower = std::move(made);
-    ready_for_loss = true;
+    running = true;
     return {};
   }
 
@@ -169,9 +177,8 @@ struct ModelHost::Impl {
       HADAL_RETURN_IF_ERROR(wait_for_followers(*channel, settings.parallel.nnodes,
                                                to_milliseconds(settings.parallel.dist_timeout)));
       std::lock_guard lock(lost_mutex);
-      if (!lost_reason.empty()) return make_error(ErrorCode::kUnavailable, lost_reason);
-      group_executor = grouped.get();
-      ready_for_loss = true;
+        group_executor = grouped.get();
+      running = true;
       executor = std::move(grouped);
     }
     EngineOptions options;
