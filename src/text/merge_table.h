@@ -2,6 +2,7 @@
 // 8 bytes a slot, so that 128k merges fit a 2 MB cache. Built once; const afterwards: any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <vector>
