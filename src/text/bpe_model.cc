@@ -8,7 +8,6 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 constexpr size_t kSmall = 64;  // words of at most this many bytes are merged in place
 
 }  // namespace
@@ -16,63 +15,86 @@ constexpr size_t kSmall = 64;  // words of at most this many bytes are merged in
 BpeModel::BpeModel(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges, const BpeSpec& spec)
     : spec_(spec), merges_(merges) {
   unit_ids_.fill(-1);
-  std::vector<PieceEntry> entries;
   for (size_t id = 0; id < keys.size(); ++id) {
-    if (keys[id].empty()) continue;
-    const auto entry_id = static_cast<int32_t>(id);
-    const size_t unit = spec.byte_level ? 1 : decode_valid(keys[id].data()).length;
-    if (keys[id].size() == 1) unit_ids_[static_cast<unsigned char>(keys[id][0])] = entry_id;
-    if (spec.ignore_merges || keys[id].size() == unit) entries.push_back({keys[id], entry_id});
+    if (keys[id].size() == 1) unit_ids_[static_cast<unsigned char>(keys[id][0])] = static_cast<int32_t>(id);
   }
-  all_bytes_ = std::none_of(unit_ids_.begin(), unit_ids_.end(), [](int32_t id) { return id < 0; });
-  if (spec.ignore_merges) {
-    pieces_ = PieceTable(entries);
-    return;
+  const auto present = [](int32_t id) { return id >= 0; };
+  all_bytes_ = std::all_of(unit_ids_.begin(), unit_ids_.end(), present);
+  all_fallbacks_ = spec.byte_fallback && std::all_of(spec.byte_ids.begin(), spec.byte_ids.end(), present);
+  for (const Merge& merge : merges) {
+    const std::string_view left = keys[static_cast<size_t>(merge.left)];
+    const std::string_view right = keys[static_cast<size_t>(merge.right)];
+    if (!left.empty() && !right.empty()) junctions_.add(left, right);
   }
-  pieces_ = PieceTable(entries);  // the units, which the encoding below needs
-  Scratch scratch;
-  std::vector<int32_t> ids;
-  for (const std::string_view key : keys) {
-    if (key.empty() || key.size() == (spec.byte_level ? 1 : decode_valid(key.data()).length)) continue;
-    ids.clear();
-    merge_word(key, scratch, ids);
-    if (ids.size() == 1) entries.push_back({key, ids[0]});
-  }
-  pieces_ = PieceTable(entries);
-  find_space_cuts(keys, merges);
+  fill_pieces(keys);
 }
 
-void BpeModel::find_space_cuts(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges) {
-  if (spec_.byte_level || pieces_.find(kSpaceMark) < 0) return;
-  cut_before_space_ = std::none_of(merges.begin(), merges.end(), [&](const Merge& merge) {
-    return keys[static_cast<size_t>(merge.right)].starts_with(kSpaceMark) &&
-           !keys[static_cast<size_t>(merge.left)].ends_with(kSpaceMark);
-  });
+void BpeModel::fill_pieces(const std::vector<std::string_view>& keys) {
+  const auto is_unit = [&](std::string_view key) {
+    return key.size() == (spec_.byte_level ? 1 : decode_valid(key.data()).length);
+  };
+  std::vector<PieceEntry> entries;
+  for (size_t id = 0; id < keys.size(); ++id) {
+    if (!keys[id].empty() && is_unit(keys[id])) entries.push_back({keys[id], static_cast<int32_t>(id)});
+  }
+  pieces_ = PieceTable(entries);  // the units, which merging needs
+  Scratch scratch;
+  std::vector<int32_t> ids;
+  for (size_t id = 0; id < keys.size(); ++id) {
+    if (keys[id].empty() || is_unit(keys[id])) continue;
+    ids.clear();
+    merge_word(keys[id], scratch, ids);
+    if (ids.size() == 1 && (!spec_.ignore_merges || ids[0] == static_cast<int32_t>(id))) {
+      entries.push_back({keys[id], ids[0]});
+    } else if (spec_.ignore_merges) {
+      entries.push_back({keys[id], static_cast<int32_t>(id) | kWholeOnly});
+    }
+  }
+  pieces_ = PieceTable(entries);
+}
+
+// Units that vanish or fuse let their neighbours meet, so that a cut would change the result.
+bool BpeModel::can_cut(std::string_view word) const {
+  if (!spec_.byte_level) return all_fallbacks_;
+  return all_bytes_ || std::none_of(word.begin(), word.end(),
+                                    [&](char c) { return unit_ids_[static_cast<unsigned char>(c)] < 0; });
 }
 
 void BpeModel::encode(std::string_view piece, Scratch& scratch, std::vector<int32_t>& out) const {
-  if (!cut_before_space_) {
-    encode_word(piece, scratch, out);
+  const int32_t whole = pieces_.find(piece);
+  if (whole >= 0) {
+    out.push_back(whole & ~kWholeOnly);
+    return;
+  }
+  if (!can_cut(piece)) {
+    merge_word(piece, scratch, out);
     return;
   }
   size_t begin = 0;
-  size_t at = piece.find(kSpaceMark);
-  while (at != std::string_view::npos) {
-    if (at > begin && !piece.substr(begin, at - begin).ends_with(kSpaceMark)) {
-      encode_word(piece.substr(begin, at - begin), scratch, out);
-      begin = at;
+  size_t left = 0;
+  size_t right = decode_valid(piece.data()).length;
+  while (right < piece.size()) {
+    const size_t end = right + decode_valid(piece.data() + right).length;
+    if (!junctions_.may_join(piece.substr(left, right - left), piece.substr(right, end - right))) {
+      encode_segment(piece.substr(begin, right - begin), scratch, out);
+      begin = right;
     }
-    at = piece.find(kSpaceMark, at + kSpaceMark.size());
+    left = right;
+    right = end;
   }
-  encode_word(piece.substr(begin), scratch, out);
+  if (begin == 0) {
+    merge_word(piece, scratch, out);
+  } else {
+    encode_segment(piece.substr(begin), scratch, out);
+  }
 }
 
-void BpeModel::encode_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const {
-  const int32_t id = pieces_.find(word);
-  if (id >= 0) {
+void BpeModel::encode_segment(std::string_view segment, Scratch& scratch, std::vector<int32_t>& out) const {
+  const int32_t id = pieces_.find(segment);
+  if (id >= 0 && !(id & kWholeOnly)) {
     out.push_back(id);
   } else {
-    merge_word(word, scratch, out);
+    merge_word(segment, scratch, out);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "text/junction_filter.h"
 #include "text/merge_table.h"
 #include "text/piece_table.h"
 
@@ -38,21 +39,24 @@ class BpeModel {
   void encode(std::string_view piece, Scratch& scratch, std::vector<int32_t>& out) const;
 
  private:
-  void encode_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
+  void encode_segment(std::string_view segment, Scratch& scratch, std::vector<int32_t>& out) const;
   void merge_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
   size_t units(std::string_view word, int32_t* ids) const;
   size_t units_with_unknown(std::string_view word, int32_t* ids) const;
   size_t merge_small(int32_t* ids, size_t count) const;
   void merge_large(Scratch& scratch) const;
-  void find_space_cuts(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges);
+  void fill_pieces(const std::vector<std::string_view>& keys);
+  bool can_cut(std::string_view word) const;
 
   BpeSpec spec_;
   MergeTable merges_;
-  PieceTable pieces_;  // keys whose encoding is one id
+  // Tokens that a piece can be as a whole. With ignore_merges those that merging would not make carry kWholeOnly.
+  PieceTable pieces_;
+  static constexpr int32_t kWholeOnly = 1 << 30;
+  JunctionFilter junctions_;
   std::array<int32_t, 256> unit_ids_{};  // of one-byte units; -1 where absent
-  bool all_bytes_ = false;  // every byte is a unit
-  // No merge joins "x" and U+2581 (SentencePiece's space) after another character: words can be encoded apart.
-  bool cut_before_space_ = false;
+  bool all_bytes_ = false;               // every byte is a unit
+  bool all_fallbacks_ = false;           // every byte has a fallback token
 };
 
 }  // namespace hadal
