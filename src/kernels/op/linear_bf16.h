@@ -9,7 +9,7 @@ namespace hadal {
 namespace {
 
 // VCVTNEPS2BF16 rounds to nearest even and flushes denormals.
-void stage_bf16_row(const LinearLayout& layout, const float* x, std::byte* row) {
+[[maybe_unused]] void stage_bf16_row(const LinearLayout& layout, const float* x, std::byte* row) {
   auto* out = reinterpret_cast<uint16_t*>(row);
   for (int64_t i = 0; i < layout.k_padded; i += 32) {
     const int64_t column = i - layout.k_shift;

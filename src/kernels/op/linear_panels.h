@@ -13,6 +13,9 @@
 #define HADAL_UNROLL _Pragma("GCC unroll 16")
 #endif
 
+// Sums live in registers only if everything between the loops is one function.
+#define HADAL_INLINE __attribute__((always_inline)) inline
+
 namespace hadal {
 namespace {
 

@@ -49,7 +49,7 @@ struct QuantWeights {
   static const uint8_t* levels(const uint8_t* panel, int64_t block) {
     return group(panel, block) + kHeaderBytes + block % kBlocks * kLevelBytes;
   }
-  static F scale(const uint8_t* panel, int64_t block, int part, int lane) {
+  HADAL_INLINE static F scale(const uint8_t* panel, int64_t block, int part, int lane) {
     const uint8_t* head = group(panel, block);
     const F d = V::load_f16(head + lane * 2);
     const int64_t sub = block % kBlocks;
@@ -58,7 +58,7 @@ struct QuantWeights {
     if constexpr (is_k_quant(kType)) return V::mul(d, V::load_u8(head + 128 + sub * kPanelRows + lane));
     return d;
   }
-  static F min(const uint8_t* panel, int64_t block, int lane) {
+  HADAL_INLINE static F min(const uint8_t* panel, int64_t block, int lane) {
     const uint8_t* head = group(panel, block);
     const F m = V::load_f16(head + 64 + lane * 2);
     if constexpr (!is_k_quant(kType)) return m;
@@ -66,7 +66,7 @@ struct QuantWeights {
   }
   // Quad kQuad of rows lane... of a block's levels.
   template <int kQuad>
-  static I quad(const uint8_t* levels, int lane) {
+  HADAL_INLINE static I quad(const uint8_t* levels, int lane) {
     if constexpr (kType == DType::kQ8_0) return V::load_bytes(levels + kQuad * 128 + lane * 4);
     const I both = V::load_bytes(levels + (kQuad & 3) * 128 + lane * 4);
     const I low = V::bit_and(kQuad < 4 ? both : V::template shift_right<4>(both), V::set1_u8(15));
@@ -123,21 +123,21 @@ struct QuantReader {
   const uint8_t* panel = nullptr;
   const UnpackedPanel<V, kType>* unpacked = nullptr;
 
-  const uint8_t* levels(int64_t block) const {
+  HADAL_INLINE const uint8_t* levels(int64_t block) const {
     if constexpr (kUnpacked) return unpacked->levels + block * 1024;
     return W::levels(panel, block);
   }
   template <int kQuad>
-  static typename V::I quad(const uint8_t* levels, int lane) {
+  HADAL_INLINE static typename V::I quad(const uint8_t* levels, int lane) {
     if constexpr (kUnpacked) return V::load_bytes(levels + kQuad * 128 + lane * 4);
     return W::template quad<kQuad>(levels, lane);
   }
-  typename V::F scale(int64_t block, int part, int lane) const {
+  HADAL_INLINE typename V::F scale(int64_t block, int part, int lane) const {
     if constexpr (kUnpacked)
       return V::load(unpacked->scales + (block * W::kParts + part) * kPanelRows + lane);
     return W::scale(panel, block, part, lane);
   }
-  typename V::F min(int64_t block, int lane) const {
+  HADAL_INLINE typename V::F min(int64_t block, int lane) const {
     if constexpr (kUnpacked) return V::load(unpacked->mins + block * kPanelRows + lane);
     return W::min(panel, block, lane);
   }
@@ -158,8 +158,8 @@ struct QuantFamily {
 
   // Quads kQuad .. kEnd of one block into 16- or 32-bit parts.
   template <int kRows, int kQuad, int kEnd>
-  static void dot_quads(const uint8_t* levels, int lane, const uint8_t* x, int64_t x_stride,
-                        I (&parts)[kRows][2]) {
+  HADAL_INLINE static void dot_quads(const uint8_t* levels, int lane, const uint8_t* x, int64_t x_stride,
+                                     I (&parts)[kRows][2]) {
     if constexpr (kQuad < kEnd) {
       const I w0 = Reader::template quad<kQuad>(levels, lane);
       const I w1 = Reader::template quad<kQuad>(levels, lane + V::kLanes);
@@ -180,8 +180,8 @@ struct QuantFamily {
 
   // Flushes the parts to 32 bits as often as the levels' size asks for.
   template <int kRows, int kQuad, int kEnd>
-  static void dots(const uint8_t* levels, int lane, const uint8_t* x, int64_t x_stride,
-                   I (&totals)[kRows][2]) {
+  HADAL_INLINE static void dots(const uint8_t* levels, int lane, const uint8_t* x, int64_t x_stride,
+                                I (&totals)[kRows][2]) {
     if constexpr (kQuad < kEnd) {
       constexpr int kFlush = V::flush_quads(W::kMaxLevel);
       constexpr int kStop = kQuad + kFlush < kEnd ? kQuad + kFlush : kEnd;
@@ -203,7 +203,7 @@ struct QuantFamily {
 
   // Part kPart of one 32-block.
   template <int kRows, int kPart>
-  static void add_part(const Tile& tile, const Args& args, int64_t block, F (&sums)[kRows][2]) {
+  HADAL_INLINE static void add_part(const Tile& tile, const Args& args, int64_t block, F (&sums)[kRows][2]) {
     constexpr int kQuads = 8 / W::kParts;
     I totals[kRows][2];
     HADAL_UNROLL

@@ -38,6 +38,7 @@ struct Avx512 {
   static I load_bytes(const void* p) { return _mm512_loadu_si512(p); }
   static void store_bytes(void* p, I v) { _mm512_storeu_si512(p, v); }
   static I broadcast_i32(const void* p) { return _mm512_set1_epi32(*static_cast<const int32_t*>(p)); }
+  static I add_i32(I a, I b) { return _mm512_add_epi32(a, b); }
   static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
   static I zero_i() { return _mm512_setzero_si512(); }
   static I set1_u8(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
