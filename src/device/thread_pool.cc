@@ -8,16 +8,38 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
 #include "base/check.h"
 
+// How a job runs. One 32-bit word holds its number (upper bits), whether it is open, and how many helpers are
+// inside. The caller opens a job, works on it itself, and closes it when no piece is left; it then waits only
+// for helpers that are inside, each of which has at most one piece to finish. A helper that the machine wakes
+// late finds the job closed and costs nothing: with every other CPU taken by other programs, a job takes what
+// it takes on one thread.
+
 namespace hadal {
 namespace {
 
-// About 10 microseconds: longer than the gap between two operations of a step, far shorter than a step.
-constexpr int kSpinRounds = 200;
+using Clock = std::chrono::steady_clock;
+
+// A helper stays awake this long after a job: longer than the gaps between the operations of a step (a
+// wake-up by the operating system costs tens of microseconds, more on virtual machines), too short to be seen
+// as load when idle.
+constexpr auto kHelperSpin = std::chrono::microseconds(60);
+// The caller waits this long for helpers inside before it gives its CPU away, perhaps to one of them.
+constexpr auto kCallerSpin = std::chrono::microseconds(30);
+constexpr int kPausesPerLook = 32;
+
+constexpr uint32_t kInsideMask = 0x3ff;  // helpers inside: pools have at most 1023
+constexpr uint32_t kOpen = 0x400;
+constexpr uint32_t kJob = 0x800;  // one job number
+
+// Futex bitsets: helpers sleep for a new job, the caller for the last helper to leave.
+constexpr uint32_t kHelperSleep = 1;
+constexpr uint32_t kCallerSleep = 2;
 
 void pause_cpu() {
 #if defined(__x86_64__)
@@ -25,11 +47,26 @@ void pause_cpu() {
 #endif
 }
 
-void futex_wait(std::atomic<uint32_t>* word, uint32_t expected) {
-  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+void futex_wait(std::atomic<uint32_t>* word, uint32_t expected, uint32_t bitset) {
+  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAIT_BITSET_PRIVATE, expected, nullptr,
+            nullptr, bitset);
 }
-void futex_wake(std::atomic<uint32_t>* word, int count) {
-  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+void futex_wake(std::atomic<uint32_t>* word, int count, uint32_t bitset) {
+  ::syscall(SYS_futex, reinterpret_cast<uint32_t*>(word), FUTEX_WAKE_BITSET_PRIVATE, count, nullptr, nullptr,
+            bitset);
+}
+
+// Calls done() until it is true or the time is up.
+template <typename Done>
+bool spin_until(Clock::duration limit, Done done) {
+  const auto end = Clock::now() + limit;
+  do {
+    for (int i = 0; i < kPausesPerLook; ++i) {
+      if (done()) return true;
+      pause_cpu();
+    }
+  } while (Clock::now() < end);
+  return done();
 }
 
 void pin_thread(pthread_t thread, int cpu) {
@@ -40,17 +77,20 @@ void pin_thread(pthread_t thread, int cpu) {
   (void)pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
+uint32_t job_number(uint32_t state) {
+  return state / kJob;
+}
+
 }  // namespace
 
 struct ThreadPool::Impl {
-  // One job. Fields are written by the caller before `generation` moves and read by helpers after they saw it move.
+  // One job. Written by the caller before it opens the job, read by helpers that are inside.
   FunctionRef<void(int64_t, int64_t, int)>* body = nullptr;
   int64_t count = 0;
   int64_t grain = 1;
   alignas(64) std::atomic<int64_t> next{0};
-  alignas(64) std::atomic<uint32_t> generation{0};
-  alignas(64) std::atomic<uint32_t> busy{0};  // helpers that have not finished this generation
-  std::atomic<uint32_t> sleepers{0};
+  alignas(64) std::atomic<uint32_t> state{0};
+  alignas(64) std::atomic<uint32_t> sleepers{0};
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
 
@@ -62,42 +102,71 @@ struct ThreadPool::Impl {
     }
   }
 
+  // The state once its job number is not `seen`.
+  uint32_t wait_for_job(uint32_t seen) {
+    uint32_t now = 0;
+    const auto changed = [&] {
+      now = state.load(std::memory_order_acquire);
+      return job_number(now) != seen;
+    };
+    while (!spin_until(kHelperSpin, changed)) {
+      // seq_cst pairs with open(): either the caller sees this sleeper, or this load sees the caller's job.
+      sleepers.fetch_add(1, std::memory_order_seq_cst);
+      now = state.load(std::memory_order_seq_cst);
+      if (job_number(now) == seen) futex_wait(&state, now, kHelperSleep);
+      sleepers.fetch_sub(1, std::memory_order_seq_cst);
+      if (changed()) break;
+    }
+    return now;
+  }
+
+  // Goes inside unless the job is over.
+  bool enter(uint32_t now) {
+    const uint32_t job = job_number(now);
+    while (job_number(now) == job && (now & kOpen) != 0) {
+      if (state.compare_exchange_weak(now, now + 1, std::memory_order_acquire, std::memory_order_acquire))
+        return true;
+    }
+    return false;
+  }
+
+  void leave() {
+    const uint32_t before = state.fetch_sub(1, std::memory_order_acq_rel);
+    if ((before & kInsideMask) == 1 && (before & kOpen) == 0) futex_wake(&state, 1, kCallerSleep);
+  }
+
   void helper(int thread) {
     uint32_t seen = 0;
     for (;;) {
-      uint32_t now = generation.load(std::memory_order_acquire);
-      for (int spin = 0; now == seen && spin < kSpinRounds; ++spin) {
-        pause_cpu();
-        now = generation.load(std::memory_order_acquire);
-      }
-      while (now == seen) {
-        sleepers.fetch_add(1, std::memory_order_seq_cst);
-        if (generation.load(std::memory_order_seq_cst) == seen) futex_wait(&generation, seen);
-        sleepers.fetch_sub(1, std::memory_order_seq_cst);
-        now = generation.load(std::memory_order_acquire);
-      }
-      seen = now;
+      const uint32_t now = wait_for_job(seen);
       if (stop.load(std::memory_order_acquire)) return;
+      seen = job_number(now);
+      if (!enter(now)) continue;
       run_share(thread);
-      if (busy.fetch_sub(1, std::memory_order_acq_rel) == 1) futex_wake(&busy, 1);
+      leave();
     }
   }
 
-  void wait_for_helpers() {
-    for (int spin = 0; spin < kSpinRounds; ++spin) {
-      if (busy.load(std::memory_order_acquire) == 0) return;
-      pause_cpu();
-    }
-    for (;;) {
-      const uint32_t left = busy.load(std::memory_order_acquire);
-      if (left == 0) return;
-      futex_wait(&busy, left);
-    }
+  // Nobody is inside between jobs, so a plain store starts the next.
+  void open() {
+    const uint32_t job = (job_number(state.load(std::memory_order_relaxed)) + 1) * kJob;
+    state.store(job | kOpen, std::memory_order_seq_cst);
+    if (sleepers.load(std::memory_order_seq_cst) > 0) futex_wake(&state, INT32_MAX, kHelperSleep);
+  }
+
+  void close() {
+    uint32_t now = state.fetch_and(~kOpen, std::memory_order_acq_rel) & ~kOpen;
+    const auto empty = [&] {
+      now = state.load(std::memory_order_acquire);
+      return (now & kInsideMask) == 0;
+    };
+    if ((now & kInsideMask) == 0 || spin_until(kCallerSpin, empty)) return;
+    while (!empty()) futex_wait(&state, now, kCallerSleep);
   }
 };
 
 ThreadPool::ThreadPool(int num_threads, int first_cpu) : impl_(std::make_unique<Impl>()) {
-  HADAL_CHECK(num_threads >= 1);
+  HADAL_CHECK(num_threads >= 1 && num_threads <= static_cast<int>(kInsideMask));
   for (int i = 1; i < num_threads; ++i) {
     impl_->threads.emplace_back([impl = impl_.get(), i] { impl->helper(i); });
     if (first_cpu >= 0) pin_thread(impl_->threads.back().native_handle(), first_cpu + i);
@@ -106,12 +175,14 @@ ThreadPool::ThreadPool(int num_threads, int first_cpu) : impl_(std::make_unique<
 
 ThreadPool::~ThreadPool() {
   impl_->stop.store(true, std::memory_order_release);
-  impl_->generation.fetch_add(1, std::memory_order_seq_cst);
-  futex_wake(&impl_->generation, INT32_MAX);
+  impl_->state.fetch_add(kJob, std::memory_order_seq_cst);
+  futex_wake(&impl_->state, INT32_MAX, kHelperSleep);
   for (std::thread& thread : impl_->threads) thread.join();
 }
 
-int ThreadPool::num_threads() const { return static_cast<int>(impl_->threads.size()) + 1; }
+int ThreadPool::num_threads() const {
+  return static_cast<int>(impl_->threads.size()) + 1;
+}
 
 void ThreadPool::parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body) {
   HADAL_CHECK(grain > 0 && count >= 0);
@@ -124,11 +195,9 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, FunctionRef<void(int
   impl_->count = count;
   impl_->grain = grain;
   impl_->next.store(0, std::memory_order_relaxed);
-  impl_->busy.store(static_cast<uint32_t>(impl_->threads.size()), std::memory_order_relaxed);
-  impl_->generation.fetch_add(1, std::memory_order_seq_cst);
-  if (impl_->sleepers.load(std::memory_order_seq_cst) > 0) futex_wake(&impl_->generation, INT32_MAX);
+  impl_->open();
   impl_->run_share(0);
-  impl_->wait_for_helpers();
+  impl_->close();
 }
 
 }  // namespace hadal
