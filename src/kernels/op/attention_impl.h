@@ -52,10 +52,19 @@ struct AttentionImpl {
     }
   }
 
-  // Asks for the cache lines of bytes [begin, begin + 64) of some rows.
-  HADAL_VEC void prefetch(const std::byte* const* rows, int count, int64_t begin) {
-    for (int i = 0; i < count; ++i) __builtin_prefetch(rows[i] + begin, 0, 2);
-  }
+  // Rows to ask the memory for, well before they are read.
+  struct Ahead {
+    const std::byte* const* rows = nullptr;
+    int count = 0;
+    int64_t num_bytes = 0;  // of each row
+
+    HADAL_VEC void prefetch(const Ahead& ahead, int begin, int count) {
+      const int end = begin + count < ahead.count ? begin + count : ahead.count;
+      for (int64_t byte = 0; byte < ahead.num_bytes; byte += 64) {
+        for (int i = begin; i < end; ++i) __builtin_prefetch(ahead.rows[i] + byte, 0, 2);
+      }
+    }
+  };
 
   // Dims [d, d + kWidth) of `keys` keys (fewer count as zeros); out is at the first of both.
   template <DType kType>
@@ -64,6 +73,17 @@ struct AttentionImpl {
     for (int i = 0; i < kWidth; ++i) r[i] = i < keys ? load_row<kType>(rows[i], d, dims) : V::zero();
     V::transpose(r);
     for (int i = 0; i < dims; ++i) V::store(out + i * kKeyTile, r[i]);
+  }
+
+  // kWidth dims of kWidth keys.
+  template <DType kType>
+  HADAL_VEC void pack_square(const std::byte* const* rows, int64_t d, float* out) {
+    F r[kWidth];
+    HADAL_UNROLL
+    for (int i = 0; i < kWidth; ++i) r[i] = load_row<kType>(rows[i], d, kWidth);
+    V::transpose(r);
+    HADAL_UNROLL
+    for (int i = 0; i < kWidth; ++i) V::store(out + i * kKeyTile, r[i]);
   }
 
   // 2 * kWidth dims of kWidth keys of 16 bits, transposed as pairs: half the shuffles.
@@ -86,20 +106,21 @@ struct AttentionImpl {
   // out[d][key], for `count` keys and zeros up to the next vector. Meanwhile the keys of the next tile are
   // asked for: tiles lie in small blocks anywhere in memory, where the hardware does not foresee them.
   template <DType kType>
-  static void pack_keys(const AttentionKv& kv, const TileRows& rows, int count, const TileRows& next,
-                        int next_count, float* out) {
-    constexpr int kBytes = kType == DType::kF32 ? 4 : 2;
+  static void pack_keys(const AttentionKv& kv, const TileRows& rows, int count, const Ahead& ahead,
+                        float* out) {
     const int pair_dims = kType == DType::kF32 ? 0 : kv.head_dim / (2 * kWidth) * (2 * kWidth);
     for (int key = 0; key < count; key += kWidth) {
       const int keys = count - key < kWidth ? count - key : kWidth;
-      const int next_keys = next_count - key < kWidth ? next_count - key : kWidth;
-      for (int64_t byte = 0; byte < kv.head_dim * kBytes; byte += 64) prefetch(next.k + key, next_keys, byte);
+      Ahead::prefetch(ahead, key, kWidth);
       int d = 0;
       if (keys == kWidth) {
         for (; d < pair_dims; d += 2 * kWidth) {
           if constexpr (kType != DType::kF32) {
             pack_pairs<kType>(rows.k + key, d, out + static_cast<int64_t>(d) * kKeyTile + key);
           }
+        }
+        for (; d + kWidth <= kv.head_dim; d += kWidth) {
+          pack_square<kType>(rows.k + key, d, out + static_cast<int64_t>(d) * kKeyTile + key);
         }
       }
       for (; d < kv.head_dim; d += kWidth) {
@@ -111,13 +132,10 @@ struct AttentionImpl {
 
   // out[key][d], zeros up to v_stride.
   template <DType kType>
-  static void pack_values(const AttentionKv& kv, const TileRows& rows, int count, const TileRows& next,
-                          int next_count, float* out) {
-    constexpr int kBytes = kType == DType::kF32 ? 4 : 2;
+  static void pack_values(const AttentionKv& kv, const TileRows& rows, int count, const Ahead& ahead,
+                          float* out) {
     for (int key = 0; key < count; ++key) {
-      const int next_keys = key < next_count ? 1 : 0;
-      for (int64_t byte = 0; byte < kv.v_head_dim * kBytes; byte += 64)
-        prefetch(next.v + key, next_keys, byte);
+      Ahead::prefetch(ahead, key, 1);
       float* target = out + static_cast<int64_t>(key) * kv.v_stride;
       int d = 0;
       for (; d + kWidth <= kv.v_head_dim; d += kWidth)
@@ -130,10 +148,10 @@ struct AttentionImpl {
     }
   }
 
-  // c[r][0, kVectors) = (kAccumulate ? c[r] * scale[r] : 0) + sum over i of a[r][i] * b[i].
-  template <int kRows, int kVectors, bool kAccumulate>
-  HADAL_VEC void multiply_tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
-                               int64_t count, const float* scale, float* c, int64_t c_stride) {
+  // c[r][0, kVectors) = (kAccumulate ? c[r] * scale[r] : 0) + sum over i of a[r][i] * operand(i, vector).
+  template <int kRows, int kVectors, bool kAccumulate, typename Operand>
+  HADAL_VEC void multiply_tile(const float* a, int64_t a_stride, int64_t count, const float* scale, float* c,
+                               int64_t c_stride, Operand operand) {
     F sum[kRows][kVectors];
     HADAL_UNROLL
     for (int r = 0; r < kRows; ++r) {
@@ -144,14 +162,14 @@ struct AttentionImpl {
       }
     }
     for (int64_t i = 0; i < count; ++i) {
-      F operand[kVectors];
+      F b[kVectors];
       HADAL_UNROLL
-      for (int j = 0; j < kVectors; ++j) operand[j] = V::load(b + i * b_stride + j * kWidth);
+      for (int j = 0; j < kVectors; ++j) b[j] = operand(i, j);
       HADAL_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const F factor = V::set1(a[r * a_stride + i]);
         HADAL_UNROLL
-        for (int j = 0; j < kVectors; ++j) sum[r][j] = V::fma(factor, operand[j], sum[r][j]);
+        for (int j = 0; j < kVectors; ++j) sum[r][j] = V::fma(factor, b[j], sum[r][j]);
       }
     }
     HADAL_UNROLL
@@ -161,19 +179,21 @@ struct AttentionImpl {
     }
   }
 
-  // As above over num_vectors, in tiles of the width that suits the rows.
-  template <int kRows, bool kAccumulate>
-  static void multiply(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t count,
-                       const float* scale, float* c, int64_t c_stride, int num_vectors) {
+  // As above over num_vectors, in tiles of the width that suits the rows; operand(i, vector) of all of them.
+  template <int kRows, bool kAccumulate, typename Operand>
+  HADAL_VEC void multiply(const float* a, int64_t a_stride, int64_t count, const float* scale, float* c,
+                          int64_t c_stride, int num_vectors, Operand operand) {
     constexpr int kTile = V::tile_vectors(kRows);
-    int j = 0;
-    for (; j + kTile <= num_vectors; j += kTile) {
-      multiply_tile<kRows, kTile, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, count, scale,
-                                               c + j * kWidth, c_stride);
+    int first = 0;
+    for (; first + kTile <= num_vectors; first += kTile) {
+      multiply_tile<kRows, kTile, kAccumulate>(
+          a, a_stride, count, scale, c + first * kWidth,
+          c_stride, [&](int64_t i, int j) __attribute__((always_inline)) { return operand(i, first + j); });
     }
-    for (; j < num_vectors; ++j) {
-      multiply_tile<kRows, 1, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, count, scale,
-                                           c + j * kWidth, c_stride);
+    for (; first < num_vectors; ++first) {
+      multiply_tile<kRows, 1, kAccumulate>(
+          a, a_stride, count, scale, c + first * kWidth,
+          c_stride, [&](int64_t i, int j) __attribute__((always_inline)) { return operand(i, first + j); });
     }
   }
 
@@ -208,52 +228,79 @@ struct AttentionImpl {
     return factor;
   }
 
+  // Keys [first, first + count) of the sequence.
   struct Tile {
-    int first = 0;  // key
+    int first = 0;
     int count = 0;
+    TileRows rows;
   };
 
-  // Advances kRows rows from `row` on by one packed tile.
-  template <int kRows>
+  // Few rows read the values where they are; for many it pays to widen them once, in scratch.v.
+  HADAL_VEC bool reads_in_place(const AttentionKv& kv, int num_rows) {
+    return num_rows <= kRowStep && kv.v_head_dim % kWidth == 0;
+  }
+
+  // Advances kRows rows from `row` on by one tile, whose keys are in scratch.k.
+  template <DType kType, int kRows>
   static void attend(const AttentionKv& kv, const AttentionRows& rows, int row, const Tile& tile,
-                     const AttentionScratch& scratch, const AttentionState& state) {
+                     const Ahead& ahead, const AttentionScratch& scratch, const AttentionState& state) {
     const int last = row + kRows - 1;
     int count = rows.end_key[last] - tile.first;
     if (count > tile.count) count = tile.count;
     if (count <= 0 || rows.first_key[row] >= tile.first + count) return;
     const int num_vectors = (count + kWidth - 1) / kWidth;
     float* scores = scratch.scores + static_cast<int64_t>(row) * kKeyTile;
-    multiply<kRows, false>(rows.q + static_cast<int64_t>(row) * kv.head_dim, kv.head_dim, scratch.k, kKeyTile,
-                           kv.head_dim, nullptr, scores, kKeyTile, num_vectors);
+    multiply<kRows, false>(rows.q + static_cast<int64_t>(row) * kv.head_dim, kv.head_dim, kv.head_dim,
+                           nullptr, scores, kKeyTile, num_vectors,
+                           [&](int64_t d, int j) { return V::load(scratch.k + d * kKeyTile + j * kWidth); });
     float factors[kRows];
     for (int r = 0; r < kRows; ++r) {
       factors[r] = soften(scores + r * kKeyTile, num_vectors, rows.first_key[row + r] - tile.first,
                           rows.end_key[row + r] - tile.first, state.max + row + r, state.sum + row + r);
     }
-    multiply<kRows, true>(scores, kKeyTile, scratch.v, kv.v_stride, count, factors,
-                          state.acc + static_cast<int64_t>(row) * kv.v_stride, kv.v_stride,
-                          kv.v_stride / kWidth);
+    float* acc = state.acc + static_cast<int64_t>(row) * kv.v_stride;
+    if (reads_in_place(kv, rows.num_rows)) {
+      multiply<kRows, true>(scores, kKeyTile, count, factors, acc, kv.v_stride, kv.v_head_dim / kWidth,
+                            [&](int64_t key, int j) {
+                              if (j == 0) Ahead::prefetch(ahead, static_cast<int>(key), 1);
+                              return load_row<kType>(tile.rows.v[key], j * kWidth, kWidth);
+                            });
+    } else {
+      multiply<kRows, true>(
+          scores, kKeyTile, count, factors, acc, kv.v_stride, kv.v_stride / kWidth,
+          [&](int64_t key, int j) { return V::load(scratch.v + key * kv.v_stride + j * kWidth); });
+    }
   }
 
+  template <DType kType>
   static void attend_all(const AttentionKv& kv, const AttentionRows& rows, const Tile& tile,
-                         const AttentionScratch& scratch, const AttentionState& state) {
+                         const Ahead& ahead, const AttentionScratch& scratch, const AttentionState& state) {
     int row = 0;
-    for (; row + kRowStep <= rows.num_rows; row += kRowStep)
-      attend<kRowStep>(kv, rows, row, tile, scratch, state);
+    for (; row + kRowStep <= rows.num_rows; row += kRowStep) {
+      attend<kType, kRowStep>(kv, rows, row, tile, ahead, scratch, state);
+    }
     switch (rows.num_rows - row) {
       case 1:
-        return attend<1>(kv, rows, row, tile, scratch, state);
+        return attend<kType, 1>(kv, rows, row, tile, ahead, scratch, state);
       case 2:
-        return attend<2>(kv, rows, row, tile, scratch, state);
+        return attend<kType, 2>(kv, rows, row, tile, ahead, scratch, state);
       case 3:
-        return attend<3>(kv, rows, row, tile, scratch, state);
+        return attend<kType, 3>(kv, rows, row, tile, ahead, scratch, state);
       case 4:
-        return attend<4>(kv, rows, row, tile, scratch, state);
+        return attend<kType, 4>(kv, rows, row, tile, ahead, scratch, state);
       case 5:
-        return attend<5>(kv, rows, row, tile, scratch, state);
+        return attend<kType, 5>(kv, rows, row, tile, ahead, scratch, state);
       default:
         return;
     }
+  }
+
+  // The tile that begins at key `first` of a sequence of which [0, end) is seen; empty when it begins at the
+  // end.
+  static void load_tile(const AttentionKv& kv, int first, int end, Tile& tile) {
+    tile.first = first;
+    tile.count = end - first < kKeyTile ? (end > first ? end - first : 0) : kKeyTile;
+    find_rows(kv, first, tile.count, tile.rows);
   }
 
   template <DType kType>
@@ -264,18 +311,19 @@ struct AttentionImpl {
     const int end = first + kKeyPartition < all ? first + kKeyPartition : all;
     const int first_tile = rows.first_key[0] / kKeyTile * kKeyTile;
     if (first < first_tile) first = first_tile;
-    const auto tile_at = [&](int key) {
-      return Tile{key, all - key < kKeyTile ? (all > key ? all - key : 0) : kKeyTile};
-    };
-    TileRows two[2];  // this tile's and the next one's
-    find_rows(kv, first, tile_at(first).count, two[0]);
+    const bool in_place = reads_in_place(kv, rows.num_rows);
+    constexpr int64_t kBytes = kType == DType::kF32 ? 4 : 2;
+    Tile tiles[2];  // this one and the next
+    load_tile(kv, first, all, tiles[0]);
     for (int i = 0; first < end; first += kKeyTile, i ^= 1) {
-      const Tile tile = tile_at(first);
-      const Tile next = tile_at(first + kKeyTile);
-      find_rows(kv, next.first, next.count, two[i ^ 1]);
-      pack_keys<kType>(kv, two[i], tile.count, two[i ^ 1], next.count, scratch.k);
-      pack_values<kType>(kv, two[i], tile.count, two[i ^ 1], next.count, scratch.v);
-      attend_all(kv, rows, tile, scratch, state);
+      const Tile& tile = tiles[i];
+      Tile& next = tiles[i ^ 1];
+      load_tile(kv, first + kKeyTile, all, next);
+      const Ahead keys{next.rows.k, next.count, kv.head_dim * kBytes};
+      const Ahead values{next.rows.v, next.count, kv.v_head_dim * kBytes};
+      pack_keys<kType>(kv, tile.rows, tile.count, in_place ? values : keys, scratch.k);
+      if (!in_place) pack_values<kType>(kv, tile.rows, tile.count, values, scratch.v);
+      attend_all<kType>(kv, rows, tile, keys, scratch, state);
     }
   }
 
