@@ -32,7 +32,11 @@ void check_batch(const AttentionBatch& batch, int64_t num_tokens, int block_size
 }
 
 void run_attention(OpContext& ctx, const AttentionProblem& problem, const AttentionBatch& batch) {
-  attention_scalar(ctx, problem, batch);
+  if (cpu_kernels(ctx.cpu_tier).attention.partition == nullptr) {
+    attention_scalar(ctx, problem, batch);
+  } else {
+    attention_tiled(ctx, problem, batch);
+  }
 }
 
 // Converts n floats into the cache's dtype.
@@ -197,11 +201,15 @@ void mla_attention(OpContext& ctx, const Tensor& q, const Tensor& cache, const A
   run_attention(ctx, p, batch);
 }
 
-int64_t paged_attention_arena_bytes(int, int, int, int, int64_t, int) {
-  return 0;
+int64_t paged_attention_arena_bytes(int num_threads, int num_heads, int head_dim, int v_head_dim,
+                                    int64_t num_tokens, int max_seq_len) {
+  return attention_tiled_bytes(num_threads, num_heads, head_dim, v_head_dim, num_tokens, max_seq_len);
 }
-int64_t mla_attention_arena_bytes(int, int, int, int, int64_t, int) {
-  return 0;
+
+int64_t mla_attention_arena_bytes(int num_threads, int num_heads, int kv_lora_rank, int rope_dim,
+                                  int64_t num_tokens, int max_seq_len) {
+  return attention_tiled_bytes(num_threads, num_heads, kv_lora_rank + rope_dim, kv_lora_rank, num_tokens,
+                               max_seq_len);
 }
 
 }  // namespace hadal

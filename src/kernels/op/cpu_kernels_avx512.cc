@@ -1,0 +1,26 @@
+// The Avx512 tier. Compiled with that instruction set: only cpu_kernels_avx512() may be called before it is
+// known to be there, and nothing but plain functions of this file may be shared with other translation units.
+#include "kernels/op/attention_impl.h"
+#include "kernels/op/cpu_kernels.h"
+#include "kernels/op/elementwise_impl.h"
+#include "kernels/simd/avx512.h"
+
+namespace hadal {
+namespace {
+
+using E = ElementwiseImpl<Avx512>;
+using S = SampleImpl<Avx512>;
+using A = AttentionImpl<Avx512>;
+
+constexpr CpuKernels kTable = {
+    {E::rms_norm, E::rope, E::silu_mul, E::add, E::to_half<true>, E::to_half<false>},
+    {S::max, S::find_equal, S::block_max, S::collect_ge, S::exp_weights},
+    {A::partition, A::merge, A::scale}};
+
+}  // namespace
+
+const CpuKernels* cpu_kernels_avx512() {
+  return &kTable;
+}
+
+}  // namespace hadal
