@@ -27,9 +27,12 @@ class TempDir {
   }
   const std::string& path() const { return path_; }
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
-  // Writes and returns the file's path.
+  // Writes and returns the file's path. A file of that name is replaced, not truncated: maps of it stay
+  // whole, and ext4 does not flush the disk for it.
   std::string write(std::string_view name, std::string_view content) const {
     const std::string target = file(name);
+    std::error_code ignored;
+    std::filesystem::remove(target, ignored);
     const Status status = write_file(target, content);
     HADAL_CHECK(status.ok()) << status.to_string();
     return target;

@@ -96,8 +96,10 @@ Result<WeightTensor> CheckpointSource::read(const std::string& name, std::span<c
     return invalid_argument(label(*entry), " has shape ", shape_text(entry->shape),
                             "; the configuration needs ", shape_text(shape));
   }
-  if (dtype_is_block(*entry->dtype) && (shape.empty() || shape.back() % dtype_block_len(*entry->dtype) != 0)) {
-    return invalid_argument(label(*entry), " has rows that are no whole number of ", entry->dtype_text, " blocks");
+  if (dtype_is_block(*entry->dtype) &&
+      (shape.empty() || shape.back() % dtype_block_len(*entry->dtype) != 0)) {
+    return invalid_argument(label(*entry), " has rows that are no whole number of ", entry->dtype_text,
+                            " blocks");
   }
   HADAL_ASSIGN(LoadedRange loaded, loader_->load(entry->range));
   loaded = aligned(std::move(loaded), entry->range.num_bytes, *entry->dtype);

@@ -45,7 +45,8 @@ bool is_later_part(const std::string& name) {
 std::vector<std::string> list_files(const std::string& directory, std::string_view ending) {
   std::vector<std::string> names;
   std::error_code error;
-  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end; it.increment(error)) {
+  for (std::filesystem::directory_iterator it(directory, error), end; !error && it != end;
+       it.increment(error)) {
     const std::string name = it->path().filename().string();
     if (name.ends_with(ending) && !is_later_part(name)) names.push_back(name);
   }
@@ -131,7 +132,8 @@ Result<OpenedModel> open_directory(const std::string& directory, const OpenModel
   // config.json beside GGUF files only: these are the weights.
   const bool only_gguf =
       options.format == LoadFormat::kAuto && !gguf.empty() && list_files(directory, ".safetensors").empty();
-  if (path_exists(directory + "/config.json") && !want_gguf && !only_gguf) return open_hugging_face(directory, options);
+  if (path_exists(directory + "/config.json") && !want_gguf && !only_gguf)
+    return open_hugging_face(directory, options);
   if (options.format == LoadFormat::kSafetensors) {
     return make_error(ErrorCode::kNotFound, directory, " has no config.json: a Hugging Face model has one");
   }

@@ -59,20 +59,17 @@ uint16_t to_f16(float value) {
   return static_cast<uint16_t>(sign | (((exponent + 14) << 10) + mantissa));
 }
 
-// e4m3fn: 4 exponent bits of bias 7, 3 of mantissa; nearest of its finite values.
+// e4m3fn (4 exponent bits of bias 7, 3 of mantissa), to nearest; for magnitudes below its largest, 448.
 uint8_t to_f8(float value) {
-  uint8_t best = 0;
-  float error = INFINITY;
-  for (int code = 0; code < 0x7f; ++code) {
-    const int exponent = code >> 3;
-    const float mantissa = static_cast<float>(code & 7) / 8;
-    const float number = exponent == 0 ? mantissa * 0x1p-6f : std::ldexp(1 + mantissa, exponent - 7);
-    if (std::fabs(number - std::fabs(value)) < error) {
-      error = std::fabs(number - std::fabs(value));
-      best = static_cast<uint8_t>(code);
-    }
-  }
-  return value < 0 ? best | 0x80 : best;
+  const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
+  const float magnitude = std::fabs(value);
+  HADAL_CHECK(magnitude < 448.0f);
+  if (magnitude < 0x1p-6f)
+    return static_cast<uint8_t>(sign | static_cast<uint8_t>(std::nearbyint(magnitude * 0x1p9f)));
+  int exponent = 0;
+  const float fraction = std::frexp(magnitude, &exponent);  // [0.5, 1)
+  const auto mantissa = static_cast<int>(std::nearbyint((fraction * 2 - 1) * 8));
+  return static_cast<uint8_t>(sign | (((exponent + 6) << 3) + mantissa));
 }
 
 // Writes table[i] for `count` random 12-bit i.
@@ -96,14 +93,22 @@ void fill_from_table(const std::array<T, kTableSize>& table, uint64_t stream, in
   }
 }
 
+// Quantiles of the upper half, from the middle outwards.
+std::array<float, kTableSize / 2> half_quantiles() {
+  std::array<float, kTableSize / 2> out;
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = static_cast<float>(normal_quantile(0.5 + (static_cast<double>(i) + 0.5) / kTableSize));
+  }
+  return out;
+}
+
 template <typename T, typename Convert>
 std::array<T, kTableSize> make_table(float mean, float scale, Convert convert) {
-  // The quantiles are symmetric: half of them are computed.
+  static const std::array<float, kTableSize / 2> kHalf = half_quantiles();
   std::array<T, kTableSize> table;
-  for (int i = 0; i < kTableSize / 2; ++i) {
-    const auto q = static_cast<float>(normal_quantile((i + 0.5) / kTableSize));
-    table[static_cast<size_t>(i)] = convert(mean + scale * q);
-    table[static_cast<size_t>(kTableSize - 1 - i)] = convert(mean - scale * q);
+  for (size_t i = 0; i < kHalf.size(); ++i) {
+    table[2 * i] = convert(mean + scale * kHalf[i]);
+    table[2 * i + 1] = convert(mean - scale * kHalf[i]);
   }
   return table;
 }

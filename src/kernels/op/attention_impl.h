@@ -52,37 +52,72 @@ struct AttentionImpl {
     }
   }
 
-  // out[d][key], for `count` keys and zeros up to the next vector.
+  // Asks for the cache lines of bytes [begin, begin + 64) of some rows.
+  HADAL_VEC void prefetch(const std::byte* const* rows, int count, int64_t begin) {
+    for (int i = 0; i < count; ++i) __builtin_prefetch(rows[i] + begin, 0, 2);
+  }
+
+  // Dims [d, d + kWidth) of `keys` keys (fewer count as zeros); out is at the first of both.
   template <DType kType>
-  static void pack_keys(const AttentionKv& kv, const TileRows& rows, int count, float* out) {
+  HADAL_VEC void pack_block(const std::byte* const* rows, int keys, int64_t d, int dims, float* out) {
+    F r[kWidth];
+    for (int i = 0; i < kWidth; ++i) r[i] = i < keys ? load_row<kType>(rows[i], d, dims) : V::zero();
+    V::transpose(r);
+    for (int i = 0; i < dims; ++i) V::store(out + i * kKeyTile, r[i]);
+  }
+
+  // 2 * kWidth dims of kWidth keys of 16 bits, transposed as pairs: half the shuffles.
+  template <DType kType>
+  HADAL_VEC void pack_pairs(const std::byte* const* rows, int64_t d, float* out) {
+    F r[kWidth];
+    HADAL_UNROLL
+    for (int i = 0; i < kWidth; ++i) r[i] = V::load(reinterpret_cast<const float*>(rows[i] + 2 * d));
+    V::transpose(r);
+    HADAL_UNROLL
+    for (int i = 0; i < kWidth; ++i) {
+      F even;
+      F odd;
+      V::split_pairs(r[i], kType == DType::kF16, even, odd);
+      V::store(out + 2 * i * kKeyTile, even);
+      V::store(out + (2 * i + 1) * kKeyTile, odd);
+    }
+  }
+
+  // out[d][key], for `count` keys and zeros up to the next vector. Meanwhile the keys of the next tile are
+  // asked for: tiles lie in small blocks anywhere in memory, where the hardware does not foresee them.
+  template <DType kType>
+  static void pack_keys(const AttentionKv& kv, const TileRows& rows, int count, const TileRows& next,
+                        int next_count, float* out) {
+    constexpr int kBytes = kType == DType::kF32 ? 4 : 2;
+    const int pair_dims = kType == DType::kF32 ? 0 : kv.head_dim / (2 * kWidth) * (2 * kWidth);
     for (int key = 0; key < count; key += kWidth) {
       const int keys = count - key < kWidth ? count - key : kWidth;
-      for (int d = 0; d < kv.head_dim; d += kWidth) {
+      const int next_keys = next_count - key < kWidth ? next_count - key : kWidth;
+      for (int64_t byte = 0; byte < kv.head_dim * kBytes; byte += 64) prefetch(next.k + key, next_keys, byte);
+      int d = 0;
+      if (keys == kWidth) {
+        for (; d < pair_dims; d += 2 * kWidth) {
+          if constexpr (kType != DType::kF32) {
+            pack_pairs<kType>(rows.k + key, d, out + static_cast<int64_t>(d) * kKeyTile + key);
+          }
+        }
+      }
+      for (; d < kv.head_dim; d += kWidth) {
         const int dims = kv.head_dim - d < kWidth ? kv.head_dim - d : kWidth;
-        F r[kWidth];
-        if (keys == kWidth && dims == kWidth) {
-          HADAL_UNROLL
-          for (int i = 0; i < kWidth; ++i) r[i] = load_row<kType>(rows.k[key + i], d, kWidth);
-        } else {
-          for (int i = 0; i < kWidth; ++i)
-            r[i] = i < keys ? load_row<kType>(rows.k[key + i], d, dims) : V::zero();
-        }
-        V::transpose(r);
-        float* target = out + static_cast<int64_t>(d) * kKeyTile + key;
-        if (dims == kWidth) {
-          HADAL_UNROLL
-          for (int i = 0; i < kWidth; ++i) V::store(target + i * kKeyTile, r[i]);
-        } else {
-          for (int i = 0; i < dims; ++i) V::store(target + i * kKeyTile, r[i]);
-        }
+        pack_block<kType>(rows.k + key, keys, d, dims, out + static_cast<int64_t>(d) * kKeyTile + key);
       }
     }
   }
 
   // out[key][d], zeros up to v_stride.
   template <DType kType>
-  static void pack_values(const AttentionKv& kv, const TileRows& rows, int count, float* out) {
+  static void pack_values(const AttentionKv& kv, const TileRows& rows, int count, const TileRows& next,
+                          int next_count, float* out) {
+    constexpr int kBytes = kType == DType::kF32 ? 4 : 2;
     for (int key = 0; key < count; ++key) {
+      const int next_keys = key < next_count ? 1 : 0;
+      for (int64_t byte = 0; byte < kv.v_head_dim * kBytes; byte += 64)
+        prefetch(next.v + key, next_keys, byte);
       float* target = out + static_cast<int64_t>(key) * kv.v_stride;
       int d = 0;
       for (; d + kWidth <= kv.v_head_dim; d += kWidth)
@@ -225,16 +260,21 @@ struct AttentionImpl {
   static void run_partition(const AttentionKv& kv, const AttentionRows& rows, int partition,
                             const AttentionScratch& scratch, const AttentionState& state) {
     int first = partition * kKeyPartition;
-    int end = first + kKeyPartition;
-    if (end > rows.end_key[rows.num_rows - 1]) end = rows.end_key[rows.num_rows - 1];
+    const int all = rows.end_key[rows.num_rows - 1];
+    const int end = first + kKeyPartition < all ? first + kKeyPartition : all;
     const int first_tile = rows.first_key[0] / kKeyTile * kKeyTile;
     if (first < first_tile) first = first_tile;
-    for (; first < end; first += kKeyTile) {
-      const Tile tile{first, end - first < kKeyTile ? end - first : kKeyTile};
-      TileRows tile_rows;
-      find_rows(kv, tile.first, tile.count, tile_rows);
-      pack_keys<kType>(kv, tile_rows, tile.count, scratch.k);
-      pack_values<kType>(kv, tile_rows, tile.count, scratch.v);
+    const auto tile_at = [&](int key) {
+      return Tile{key, all - key < kKeyTile ? (all > key ? all - key : 0) : kKeyTile};
+    };
+    TileRows two[2];  // this tile's and the next one's
+    find_rows(kv, first, tile_at(first).count, two[0]);
+    for (int i = 0; first < end; first += kKeyTile, i ^= 1) {
+      const Tile tile = tile_at(first);
+      const Tile next = tile_at(first + kKeyTile);
+      find_rows(kv, next.first, next.count, two[i ^ 1]);
+      pack_keys<kType>(kv, two[i], tile.count, two[i ^ 1], next.count, scratch.k);
+      pack_values<kType>(kv, two[i], tile.count, two[i ^ 1], next.count, scratch.v);
       attend_all(kv, rows, tile, scratch, state);
     }
   }

@@ -85,6 +85,21 @@ struct Avx2 {
     if (f16) return _mm256_cvtph_ps(x);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
   }
+  // Each lane of `pairs` holds two 16-bit floats: the lower ones to even, the upper ones to odd.
+  HADAL_VEC void split_pairs(F pairs, bool f16, F& even, F& odd) {
+    const __m256i x = _mm256_castps_si256(pairs);
+    if (f16) {
+      even = _mm256_cvtph_ps(pack_low(_mm256_and_si256(x, _mm256_set1_epi32(0xffff))));
+      odd = _mm256_cvtph_ps(pack_low(_mm256_srli_epi32(x, 16)));
+    } else {
+      even = _mm256_castsi256_ps(_mm256_slli_epi32(x, 16));
+      odd = _mm256_castsi256_ps(_mm256_and_si256(x, _mm256_set1_epi32(static_cast<int>(0xffff0000u))));
+    }
+  }
+  // The lanes' lower 16 bits; the upper ones must be 0.
+  HADAL_VEC __m128i pack_low(__m256i x) {
+    return _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
+  }
   HADAL_VEC void store_n(uint16_t* p, F x, int64_t n, bool f16) {
     __m128i narrow;
     if (f16) {
@@ -97,7 +112,7 @@ struct Avx2 {
       const __m256 chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(quiet),
                                              _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
       const __m256i high = _mm256_srli_epi32(_mm256_castps_si256(chosen), 16);
-      narrow = _mm_packus_epi32(_mm256_castsi256_si128(high), _mm256_extracti128_si256(high, 1));
+      narrow = pack_low(high);
     }
     if (n == kWidth) {
       _mm_storeu_si128(reinterpret_cast<__m128i*>(p), narrow);

@@ -62,6 +62,16 @@ struct Avx512 {
     if (f16) return _mm512_cvtph_ps(x);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
   }
+  HADAL_VEC void split_pairs(F pairs, bool f16, F& even, F& odd) {
+    const __m512i x = _mm512_castps_si512(pairs);
+    if (f16) {
+      even = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(x));
+      odd = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(x, 16)));
+    } else {
+      even = _mm512_castsi512_ps(_mm512_slli_epi32(x, 16));
+      odd = _mm512_castsi512_ps(_mm512_and_si512(x, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+    }
+  }
   HADAL_VEC void store_n(uint16_t* p, F x, int64_t n, bool f16) {
     __m256i narrow;
     if (f16) {
