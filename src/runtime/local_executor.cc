@@ -88,6 +88,7 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(const ModelConfig& co
   out->limits_.max_slots = first.limits.max_slots;
   out->limits_.context_length = first.limits.context_length;
   out->limits_.vocab_size = config.vocab_size;
+  out->memory_plan_ = *plan;
   out->memory_report_ = memory_table(*plan, request);
   return out;
 }

@@ -42,7 +42,8 @@ class LocalExecutor final : public StepExecutor {
   void stop() override;
 
   const ExecutorLimits& limits() const { return limits_; }
-  // Printed at start.
+  const MemoryPlan& memory_plan() const { return memory_plan_; }
+  // The plan as a table, printed at start.
   const std::string& memory_report() const { return memory_report_; }
   // Any thread: makes the ranks' collectives fail with `reason` (another host was lost).
   void abort(const std::string& reason);
@@ -54,6 +55,7 @@ class LocalExecutor final : public StepExecutor {
 
   std::vector<std::unique_ptr<Worker>> workers_;
   ExecutorLimits limits_;
+  MemoryPlan memory_plan_;
   std::string memory_report_;
   bool stopped_ = false;
 };
