@@ -33,8 +33,8 @@ enum class RowKind {
   kF32,   // f32 [k_padded]
   kBf16,  // bf16 [k_padded]
   kQ8,    // i8 [K]; f32 scale[K/32]; then f32 scale * sum [K/32] for types with a minimum, else i32 -offset *
-        // sum [K/32] (q6_k: [K/16]): what makes an integer dot product of unsigned levels one of signed
-        // levels
+          // sum [K/32] (q6_k: [K/16]): what makes an integer dot product of unsigned levels one of signed
+          // levels
 };
 
 // Where things lie, for one dtype, K and tier. x rows of `row_stride` bytes, their parts at the offsets.

@@ -121,8 +121,8 @@ void stage_row(CpuTier tier, const LinearLayout& layout, const float* x, std::by
 }
 
 int64_t staged_bytes(const LinearLayout& layout, int64_t num_rows) {
-  // AMX reads 16 rows at a time.
-  return round_up(num_rows, 16) * layout.row_stride;
+  // AMX reads 16 rows at a time, from any row.
+  return (num_rows + 15) * layout.row_stride;
 }
 
 }  // namespace hadal
