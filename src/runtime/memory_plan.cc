@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iterator>
+#include <limits>
 
 namespace hadal {
 namespace {
@@ -59,6 +60,8 @@ Result<MemoryPlan> plan_memory(const MemoryRequest& request) {
     const int64_t cap = std::min(left / 2, kDefaultKvBytes) / totals.block;
     num_blocks = std::max(one_sequence, std::min(all_running, cap));
   }
+  // Slots (block * block_size + offset) are 32-bit.
+  num_blocks = std::min<int64_t>(num_blocks, std::numeric_limits<int32_t>::max() / request.block_size);
   if (num_blocks > left / totals.block) return does_not_fit(request, totals, num_blocks, left);
   MemoryPlan plan;
   plan.num_blocks = num_blocks;

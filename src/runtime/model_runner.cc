@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "kernels/op/copy.h"
+#include "layers/load_context.h"
 
 namespace hadal {
 namespace {
