@@ -174,7 +174,7 @@ asio::awaitable<void> HttpConnection::run_writes([[maybe_unused]] std::shared_pt
     if (out_.empty()) {
       if (close_after_write_) break;
       writing_now_ = false;
-      auto [ignored] = co_await writer_wake_.async_wait(kToken);
+      co_await writer_wake_.async_wait(kToken);
       continue;
     }
     writing_now_ = true;
@@ -347,7 +347,7 @@ void HttpConnection::on_request() {
   state_ = State::kAnswering;
   deadline_.reset();
   if (has_no_body) {
-    if (auto refusal = shared_->handler.check_head(exchange_->request())) {
+    if (auto refusal = shared_->handler.check_head(exchange_->request_)) {
       send_whole(*refusal);
       return;
     }
@@ -437,6 +437,7 @@ void HttpConnection::finish_exchange(bool client_gone) {
   exchange->on_client_gone_ = nullptr;
   if (client_gone && callback) callback();
   shared_->handler.on_done(*exchange, outcome_);
+  exchange->token_.reset();
   outcome_ = HttpOutcome();
   streaming_ = false;
   chunked_ = false;

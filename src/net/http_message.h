@@ -20,6 +20,9 @@ class HttpHeaders {
   // The first field of that name, or nullptr.
   const std::string* find(std::string_view name) const;
   void add(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
+  void add_all(const HttpHeaders& other) {
+    fields_.insert(fields_.end(), other.fields_.begin(), other.fields_.end());
+  }
   // Replaces every field of that name.
   void set(std::string_view name, std::string_view value);
   const std::vector<Field>& fields() const { return fields_; }

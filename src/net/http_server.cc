@@ -117,7 +117,9 @@ Status HttpServer::Impl::listen() {
 // Plain text over plain TCP; a TLS client only sees the connection close.
 void HttpServer::Impl::refuse_connection(tcp::socket& socket) {
   if (shared->tls) return;
-  HttpResponse response = shared->handler.error_response(503, "the server has reached its maximum of connections", {});
+  HttpRequest unread;
+  HttpResponse response =
+      shared->handler.error_response(503, "the server has reached its maximum of connections", unread);
   std::string bytes;
   append_response_head(bytes, response, BodyFraming::kLength, response.body.size(), false);
   bytes += response.body;

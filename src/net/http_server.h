@@ -59,11 +59,8 @@ class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
   size_t io_index() const { return io_index_; }
   // Called once if the client leaves before the answer's end. Set while the handler runs.
   void set_on_client_gone(std::function<void()> callback) { on_client_gone_ = std::move(callback); }
-  // The handler's own notes; request_id is set before other threads see the exchange.
-  void set_request_id(std::string id) { request_id_ = std::move(id); }
-  const std::string& request_id() const { return request_id_; }
-  void set_route(std::string_view route) { route_ = route; }
-  const std::string& route() const { return route_; }
+  // Held until the answer's end, whichever end that is.
+  void keep_until_done(std::shared_ptr<void> token) { token_ = std::move(token); }
   std::shared_ptr<HttpConnection> connection() const { return connection_.lock(); }  // any thread
   // Fields for the access log, sent along with HttpWrite::log.
   const JsonObject& log_fields() const { return log_fields_; }
@@ -79,8 +76,7 @@ class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
   std::weak_ptr<HttpIo> io_;
   const size_t io_index_;
   std::function<void()> on_client_gone_;
-  std::string request_id_;
-  std::string route_;
+  std::shared_ptr<void> token_;
   JsonObject log_fields_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
@@ -101,10 +97,11 @@ class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
   // A request's head has come, its body has not. An answer here refuses the request without reading the body.
-  virtual std::optional<HttpResponse> check_head(const HttpRequest& head) = 0;
+  // The handler may add fields to the head (a request id).
+  virtual std::optional<HttpResponse> check_head(HttpRequest& head) = 0;
   virtual void handle(std::shared_ptr<HttpExchange> exchange) = 0;
   // The answer to what is not HTTP, or over a limit. `head` has what was understood of it.
-  virtual HttpResponse error_response(int status, std::string_view message, const HttpRequest& head) = 0;
+  virtual HttpResponse error_response(int status, std::string_view message, HttpRequest& head) = 0;
   virtual void on_done(const HttpExchange& exchange, const HttpOutcome& outcome) = 0;
 };
 
