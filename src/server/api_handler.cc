@@ -195,7 +195,11 @@ void ApiHandler::respond_now(const RouteInfo& info, HttpExchange& exchange) {
       response.body = state_.metrics.to_text();
       break;
     case Route::kVersion: response = json_response("{\"version\":" + to_json(Json(state_.version)) + "}"); break;
-    case Route::kOpenApi: response = json_response(state_.openapi); break;
+    case Route::kOpenApi: {
+      const bool ready = state_.ready.load(std::memory_order_acquire);
+      response = json_response(ready ? state_.openapi_of_model : state_.openapi);
+      break;
+    }
     default: {
       auto [status, body] = health(info.route);
       response = json_response(std::move(body), status);

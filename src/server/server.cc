@@ -101,7 +101,10 @@ Result<std::unique_ptr<Server>> Server::create(const ServerConfig& config, Metri
   HADAL_RETURN_IF_ERROR(validate(config));
   auto impl = std::make_unique<Impl>(config, metrics);
   HADAL_ASSIGN(impl->state.keys, ApiKeys::load(config));
-  impl->state.openapi = openapi_document(config, impl->state.keys.required(), version);
+  OpenApiFacts facts;
+  facts.version = version;
+  facts.needs_key = impl->state.keys.required();
+  impl->state.openapi = openapi_document(config, facts);
   impl->state.version = std::move(version);
   std::random_device random;
   impl->state.random_base = static_cast<uint64_t>(random()) << 32 | random();
@@ -126,6 +129,13 @@ void Server::attach(ServedModel model) {
   HADAL_CHECK(!state.ready.load() && model.engine && model.tokenizer);
   if (!state.config.served_model_names.empty()) model.names = state.config.served_model_names;
   HADAL_CHECK(!model.names.empty());
+  OpenApiFacts facts;
+  facts.version = state.version;
+  facts.needs_key = state.keys.required();
+  facts.model_names = model.names;
+  facts.vocab_size = model.tokenizer->vocab_size();
+  facts.context_length = model.context_length;
+  state.openapi_of_model = openapi_document(state.config, facts);
   state.model = std::make_shared<const ServedModel>(std::move(model));
   state.batcher = std::make_shared<OutputBatcher>(impl_->http->num_io());
   // The hook shares the batcher: the engine outlives the server.

@@ -23,6 +23,7 @@ struct ServerState {
   std::string version;
 
   // Set once by attach, in this order; `ready` publishes them.
+  std::string openapi_of_model;  // with its names and sizes
   std::shared_ptr<const ServedModel> model;
   std::shared_ptr<OutputBatcher> batcher;
   std::atomic<bool> ready{false};
