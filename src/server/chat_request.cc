@@ -102,7 +102,7 @@ std::optional<ApiError> read_message(const Json& source, const std::string& path
   // Templates test for a member's presence, so clients' explicit nulls must look absent.
   JsonObject kept;
   for (const auto& [key, value] : source.as_object()) {
-    if (!value.is_null()) kept.emplace_back(key, value);
+    if (!value.is_null() || key == "content") kept.emplace_back(key, value);
   }
   out = Json(std::move(kept));
   if (role == "developer") out.set("role", "system");
