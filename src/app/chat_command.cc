@@ -35,6 +35,7 @@ int run_chat(Settings settings) {
   auto host = ModelHost::load(settings, metrics, [](const char*, double) {});
   if (!host.ok()) return print_error(host.error());
   const ServedModel served = (*host)->served();
+  (*host)->start();
   const auto backend = make_local_backend(settings.chat, served);
   return ChatLoop(*backend, settings.chat, terminal.io()).run();
 }

@@ -77,6 +77,7 @@ struct ModelHost::Impl {
   ExecutorLimits limits;
   // Destroyed last to first: the channel's thread calls the executors, which call the local ranks and the
   // engine.
+  std::unique_ptr<StepExecutor> leader_executor;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<FollowerEngine> follower_engine;
   std::unique_ptr<FollowerExecutor> follower;
@@ -189,7 +190,8 @@ struct ModelHost::Impl {
     options.queue_timeout = to_milliseconds(settings.engine.queue_timeout);
     options.total_timeout = to_milliseconds(settings.engine.request_timeout);
     options.hash_seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
-    HADAL_ASSIGN(engine, Engine::create(limits, options, std::move(executor), text.tokenizer, metrics));
+    leader_executor = std::move(executor);
+    HADAL_ASSIGN(engine, Engine::make(limits, options, *leader_executor, text.tokenizer, metrics));
     return {};
   }
 };
@@ -253,6 +255,10 @@ ServedModel ModelHost::served() const {
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
   return served;
+}
+
+void ModelHost::start() {
+  if (!is_follower()) impl_->engine->start();
 }
 
 Status ModelHost::follow() {

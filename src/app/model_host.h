@@ -31,6 +31,9 @@ class ModelHost {
   ServedModel served() const;
   EngineApi& engine();
 
+  // The engine takes requests from here on; after the server was attached (it sets the step-end hook). Once.
+  void start();
+
   // Follower: runs until the leader ends the group (ok) or the group is lost (the reason).
   Status follow();
   // Any thread. Follower: leaves the group, which ends it everywhere.

@@ -85,9 +85,8 @@ int serve_until_end(const Settings& settings, SignalWatcher& signals, Server& se
       ::_exit(kExitHung);
     }
     if (!told) continue;
-    log_info("stopping: running requests may finish").field("seconds", settings.server.drain_timeout);
-    const auto drain = std::chrono::duration_cast<Clock::duration>(
-        std::chrono::duration<double>(settings.server.drain_timeout));
+    log_info("stopping: running requests may finish").field("seconds", static_cast<double>(settings.server.drain_timeout.count()) / 1000);
+    const auto drain = settings.server.drain_timeout;
     const bool all = server.drain(Clock::now() + drain);
     if (!all) log_warning("requests were cut at the end of the drain timeout");
     server.stop();
@@ -113,14 +112,13 @@ int follow_until_end(SignalWatcher& signals, Server* server, ModelHost& host, in
 int run_serve(Settings settings) {
   const auto start = Clock::now();
   SignalWatcher signals;
-  const Status keys = load_api_keys(settings.server);
-  if (!keys.ok()) return fail(kExitUsage, "cannot read the API keys", keys.error());
   MetricsRegistry metrics;
   const bool follower = settings.parallel.node_rank > 0;
   auto server = Server::create(settings.server, metrics, HADAL_VERSION);
   if (!server.ok()) {
     // A follower's port serves health alone, and two hosts' processes on one machine would want the same.
-    if (!follower) return fail(kExitFailed, "cannot listen", server.error());
+    const bool usage = server.error().code == ErrorCode::kInvalidArgument;
+    if (usage || !follower) return fail(usage ? kExitUsage : kExitFailed, "cannot listen", server.error());
     log_warning("no health endpoints on this follower").field("reason", server.error().message);
   } else {
     (*server)->start();
@@ -139,8 +137,9 @@ int run_serve(Settings settings) {
   const ServedModel served = (*host)->served();
   if (endpoint != nullptr) {
     endpoint->attach(served);
-    announce(*endpoint, settings.server, served, start);
   }
+  (*host)->start();
+  if (endpoint != nullptr) announce(*endpoint, settings.server, served, start);
   if (follower) return follow_until_end(signals, endpoint, **host, settings.parallel.node_rank);
   return serve_until_end(settings, signals, *endpoint, **host);
 }

@@ -33,8 +33,8 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Settings& settings
 }
 
 Result<std::string> template_source(const Settings& settings, const Tokenizer& tokenizer) {
-  if (settings.server.chat_template.empty()) return tokenizer.chat_template();
-  return read_file(settings.server.chat_template, kMaxTemplateBytes);
+  if (settings.engine.chat_template.empty()) return tokenizer.chat_template();
+  return read_file(settings.engine.chat_template, kMaxTemplateBytes);
 }
 
 void read_number(const Json& object, std::string_view key, float& out) {

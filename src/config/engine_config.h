@@ -21,6 +21,7 @@ struct ParallelConfig {
 struct EngineConfig {
   std::string model_path;
   std::string tokenizer_path;
+  std::string chat_template;  // file that replaces the model's own
   std::string load_format = "auto";
   std::string dummy_dtype = "bf16";  // of random weights (--load-format dummy)
   std::string device = "auto";

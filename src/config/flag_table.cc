@@ -1,6 +1,7 @@
 #include "config/flag_table.h"
 
 #include <charconv>
+#include <chrono>
 #include <cmath>
 
 namespace hadal {
@@ -52,6 +53,16 @@ Status parse_into(double& out, std::string_view text) {
   return {};
 }
 
+// Times are given in seconds.
+Status parse_into(std::chrono::milliseconds& out, std::string_view text) {
+  constexpr double kMaxSeconds = 1e9;
+  double seconds = 0;
+  HADAL_RETURN_IF_ERROR(parse_into(seconds, text));
+  if (seconds < 0 || seconds > kMaxSeconds) return invalid_argument("\"", text, "\" is not a time in seconds");
+  out = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+  return {};
+}
+
 Status parse_into(std::vector<std::string>& out, std::string_view text) {
   if (text.empty()) return invalid_argument("is empty");
   out.emplace_back(text);
@@ -71,6 +82,9 @@ requires std::is_integral_v<T> std::string show_text(T value) {
 std::string show_text(double value) {
   char buffer[40];
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+}
+std::string show_text(std::chrono::milliseconds value) {
+  return show_text(static_cast<double>(value.count()) / 1000);
 }
 std::string show_text(const std::vector<std::string>&) {
   return "";
@@ -121,23 +135,23 @@ const FlagSpec kFlags[] = {
     {"--quantization", kForBoth, "Model", "METHOD", "fp8 or gguf: accepted where the checkpoint is so; the type is always read from the files", kOnce, HADAL_FIELD(Eng, &EC::quantization)},
     {"--kv-cache-dtype", kForBoth, "Model", "DTYPE", "auto (f16 on the CPU), f16, bf16 or f32", kOnce, HADAL_FIELD(Eng, &EC::kv_cache_dtype)},
     {"--served-model-name", kForServe, "Model", "NAME", "Name in /v1/models and answers; repeat for more names. Default: the model path", kMany, HADAL_FIELD(Srv, &SC::served_model_names)},
-    {"--chat-template", kForBoth, "Model", "FILE", "Jinja file that replaces the model's chat template", kOnce, HADAL_FIELD(Srv, &SC::chat_template)},
+    {"--chat-template", kForBoth, "Model", "FILE", "Jinja file that replaces the model's chat template", kOnce, HADAL_FIELD(Eng, &EC::chat_template)},
     {"--reasoning-parser", kForBoth, "Model", "NAME", "deepseek-r1, qwen3 or none. Default: from the chat template", kOnce, HADAL_FIELD(Srv, &SC::reasoning_parser)},
 
     {"--host", kForServe, "Server", "ADDRESS", "Address to listen on; 0.0.0.0 or :: for all", kOnce, HADAL_FIELD(Srv, &SC::host)},
     {"--port", kForServe, "Server", "PORT", "Port to listen on; 0: any free one, printed", kOnce, HADAL_FIELD(Srv, &SC::port)},
     {"--api-key", kForServe, "Server", "KEY", "Key that requests must carry; repeat for more. Better from HADAL_API_KEY or --api-key-file: arguments are visible to other users", kMany, HADAL_FIELD(Srv, &SC::api_keys)},
     {"--api-key-file", kForServe, "Server", "FILE", "Keys, one a line", kOnce, HADAL_FIELD(Srv, &SC::api_key_file)},
-    {"--cors-allow-origin", kForServe, "Server", "ORIGIN", "Origin that browsers may call from, or *; repeat for more", kMany, HADAL_FIELD(Srv, &SC::cors_allow_origins)},
+    {"--cors-allow-origin", kForServe, "Server", "ORIGIN", "Origin that browsers may call from, or *; repeat for more", kMany, HADAL_FIELD(Srv, &SC::cors_origins)},
     {"--ssl-certfile", kForServe, "Server", "FILE", "TLS certificate chain (PEM); with --ssl-keyfile", kOnce, HADAL_FIELD(Srv, &SC::tls_cert_file)},
     {"--ssl-keyfile", kForServe, "Server", "FILE", "TLS private key (PEM)", kOnce, HADAL_FIELD(Srv, &SC::tls_key_file)},
     {"--drain-timeout", kForServe, "Server", "SECONDS", "How long SIGTERM lets running requests finish", kOnce, HADAL_FIELD(Srv, &SC::drain_timeout)},
     {"--max-connections", kForServe, "Server", "N", "Connections held at once", kOnce, HADAL_FIELD(Srv, &SC::max_connections)},
     {"--max-body-bytes", kForServe, "Server", "BYTES", "Largest request body", kOnce, HADAL_FIELD(Srv, &SC::max_body_bytes)},
-    {"--io-threads", kForServe, "Server", "N", "Threads for sockets; 0: one for each 8 CPUs", kOnce, HADAL_FIELD(Srv, &SC::num_io_threads)},
-    {"--tokenizer-worker-num", kForServe, "Server", "N", "Threads that render templates and tokenize; 0: chosen", kOnce, HADAL_FIELD(Srv, &SC::num_tokenizer_threads)},
+    {"--io-threads", kForServe, "Server", "N", "Threads for sockets", kOnce, HADAL_FIELD(Srv, &SC::num_io_threads)},
+    {"--tokenizer-worker-num", kForServe, "Server", "N", "Threads that render templates and tokenize", kOnce, HADAL_FIELD(Srv, &SC::num_tokenizer_threads)},
     {"--enable-metrics", kForServe, "Server", "", "Serve /metrics (on by default; =false turns it off)", kOnce, HADAL_FIELD(Srv, &SC::enable_metrics)},
-    {"--log-requests", kForServe, "Server", "", "One access-log line a request, without prompts (on by default)", kOnce, HADAL_FIELD(Srv, &SC::log_requests)},
+    {"--log-requests", kForServe, "Server", "", "One access-log line a request, without prompts (on by default)", kOnce, HADAL_FIELD(Srv, &SC::access_log)},
 
     {"--max-running-requests", kForServe, "Scheduling", "N", "Requests that run at once; 0: chosen from the KV cache", kOnce, HADAL_FIELD(Eng, &EC::max_running_requests)},
     {"--max-queued-requests", kForServe, "Scheduling", "N", "Requests that may wait; more are answered 429; 0: 1024", kOnce, HADAL_FIELD(Eng, &EC::max_queued_requests)},

@@ -217,7 +217,6 @@ Status validate(Settings& settings) {
   HADAL_RETURN_IF_ERROR(validate_parallel_config(settings.parallel));
   if (settings.command == Command::kServe) {
     if (settings.engine.model_path.empty()) return invalid_argument("serve needs a model: hadal serve MODEL");
-    HADAL_RETURN_IF_ERROR(validate_server_config(settings.server));
   } else if (settings.chat.target.empty()) {
     return invalid_argument("chat needs a model or a server: hadal chat MODEL|URL");
   }

@@ -1,51 +1,76 @@
-// ServerConfig: how the HTTP server listens, whom it lets in and what it bounds. Filled by the flag table,
-// validated once, then const.
+// ServerConfig: everything the HTTP server can be told, with its defaults. Filled from the flag table, checked once by
+// Server::create, then const. A value; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-
 namespace hadal {
 
 struct ServerConfig {
+  // Where to listen. Port 0 lets the system choose (Server::port tells which).
   std::string host = "127.0.0.1";
-  int port = 30000;                             // 0: any free port, printed at start
-  std::vector<std::string> api_keys;            // empty: no authentication
-  std::string api_key_file;                     // one key per line; added to api_keys by load_api_keys
-  std::vector<std::string> cors_allow_origins;  // "*" or origins; empty: no CORS headers
-  std::string tls_cert_file;                    // PEM chain; with tls_key_file turns TLS on
+  int port = 30000;
+  // PEM files; both or none. With them the server speaks TLS only.
+  std::string tls_cert_file;
   std::string tls_key_file;
-  int num_io_threads = 0;         // 0: chosen from the CPUs (1 per 8, at least 1)
-  int num_tokenizer_threads = 0;  // 0: chosen from the CPUs
-  int max_connections = 16384;
-  double drain_timeout = 30;   // seconds SIGTERM waits for running requests
-  double header_timeout = 15;  // seconds for a request's headers to arrive
-  double body_timeout = 60;    // seconds for a request's body to arrive
-  double idle_timeout = 120;   // seconds a kept-alive connection may stay silent
-  double write_timeout = 60;   // seconds a client may not read before it is dropped
+
+  // Keys that clients may present; empty with no file: no authentication. The file holds one key a line, '#' starts a
+  // comment line.
+  std::vector<std::string> api_keys;
+  std::string api_key_file;
+  // Origins allowed by CORS ("https://chat.example.com"), or "*". Empty: no CORS headers.
+  std::vector<std::string> cors_origins;
+
+  // Threads: sockets, and JSON parsing + chat templates + tokenization.
+  int num_io_threads = 2;
+  int num_tokenizer_threads = 2;
+  // Requests that wait for a tokenizer thread; more are answered 429.
+  int max_queued_tokenizations = 1024;
+  int retry_after_seconds = 1;  // told with 429 and 503
+
+  // Limits on one connection or request; over them the answer is 4xx.
+  int max_connections = 8192;
+  size_t max_header_bytes = size_t{32} << 10;
   size_t max_body_bytes = size_t{32} << 20;
-  size_t max_stream_buffer_bytes = size_t{1}
-                                   << 20;  // unsent bytes of one stream before its client is dropped
-  int max_messages = 4096;
-  int max_n = 128;
-  int max_stop = 64;
-  int max_top_logprobs = 20;
+  // Bytes of a streamed answer that wait for a slow reader before its connection is dropped.
+  size_t max_stream_buffer_bytes = size_t{1} << 20;
   int max_json_depth = 64;
-  int max_batch_inputs = 2048;  // inputs of one embeddings or prompts of one completions request
-  std::vector<std::string> served_model_names;  // first is shown; empty: the model path
-  std::string reasoning_parser;                 // default of the model; "" chosen from the chat template
-  std::string chat_template;                    // file that replaces the model's own
-  bool enable_metrics = true;
-  bool log_requests = true;  // one access-log line per request
+  int max_messages = 4096;
+  int max_tools = 128;
+  int max_n = 128;
+  int max_stop = 16;
+  size_t max_stop_len = 4096;  // bytes of one stop string
+  int max_stop_token_ids = 256;
+  int max_logit_bias = 1024;
+  int max_prompts = 1024;           // of one /v1/completions request
+  int max_embedding_inputs = 2048;  // of one /v1/embeddings request
+  // Sequences that one HTTP request has in the engine at once; the rest of a list follows as these finish.
+  int max_parallel_per_request = 128;
+
+  // Timeouts on the socket. Header: from the first byte wanted to the last of the head; body: the whole body;
+  // idle: between requests of a kept-alive connection; write: without any progress.
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds body_timeout{60'000};
+  std::chrono::milliseconds idle_timeout{75'000};
+  std::chrono::milliseconds write_timeout{30'000};
+  // How long drain waits for running answers.
+  std::chrono::milliseconds drain_timeout{30'000};
+  // Without progress of the scheduler for longer than this, /livez and /readyz answer 503. 0: never.
+  std::chrono::milliseconds stall_timeout{120'000};
+  // Ends a request after this long where it does not say itself. 0: the engine's default.
+  std::chrono::milliseconds default_queue_timeout{0};
+  std::chrono::milliseconds default_total_timeout{0};
+
+  // Names the model answers to; the first is the one reported. Empty: the model's own name.
+  std::vector<std::string> served_model_names;
+  // "deepseek-r1", "qwen3", "none", or "" for what the model's template suggests.
+  std::string reasoning_parser;
+
+  bool access_log = true;
+  bool enable_metrics = true;  // off: /metrics is 404
 };
-
-Status validate_server_config(const ServerConfig& config);
-
-// Reads api_key_file (blank lines and # comments skipped) into api_keys. Errors name the file and line, never
-// a key.
-Status load_api_keys(ServerConfig& config);
 
 }  // namespace hadal
