@@ -66,4 +66,26 @@ Tensor Tensor::columns(int64_t begin, int64_t count) const {
   return out;
 }
 
+Tensor Tensor::slice(int axis, int64_t begin, int64_t count) const {
+  HADAL_CHECK(axis >= 0 && axis < rank_ && !dtype_is_block(dtype_));
+  HADAL_CHECK(begin >= 0 && count >= 0 && begin + count <= dim(axis)) << shape_string();
+  Tensor out = *this;
+  out.data_ = static_cast<std::byte*>(data_) + dtype_bytes(dtype_, begin * stride(axis));
+  out.shape_[static_cast<size_t>(axis)] = count;
+  return out;
+}
+
+Tensor Tensor::split_last(int64_t parts) const {
+  HADAL_CHECK(rank_ > 0 && rank_ < kMaxRank && !dtype_is_block(dtype_)) << shape_string();
+  HADAL_CHECK(parts > 0 && dim(-1) % parts == 0) << shape_string() << " into " << parts;
+  Tensor out = *this;
+  const auto last = static_cast<size_t>(rank_ - 1);
+  out.rank_ = rank_ + 1;
+  out.shape_[last] = parts;
+  out.strides_[last] = dim(-1) / parts;
+  out.shape_[last + 1] = dim(-1) / parts;
+  out.strides_[last + 1] = 1;
+  return out;
+}
+
 }  // namespace hadal

@@ -1,13 +1,14 @@
 // linear: y = x W^T + bias. Weights are packed once at load into the layout that this machine's kernels read.
 //
-// Batch invariance: each output element is computed by the same sequence of floating-point operations whatever M is
-// and whatever the other rows hold, at one tier. A request's tokens therefore do not depend on its batch.
-// Source dtype and arithmetic:
+// Batch invariance: each output element is computed by the same sequence of floating-point operations
+// whatever M is and whatever the other rows hold, at one tier. A request's tokens therefore do not depend on
+// its batch. Source dtype and arithmetic:
 //   f32                    f32 multiply-add
 //   f16                    f16 weights widened to f32, f32 multiply-add
-//   bf16                   x rounded to bf16, products summed in f32 (AVX512-BF16, AMX), or widened f32 below these
-//   f8e4m3 + scales        weight times its 128x128 block scale, rounded to bf16, then as bf16
-//   q8_0,q4_0,q4_1,q5_*,q*_k  x quantised to int8 per 32 elements (scale = max|x|/127), integer dot products per block,
+//   bf16                   x rounded to bf16, products summed in f32 (AVX512-BF16, AMX), or widened f32 below
+//   these f8e4m3 + scales        weight times its 128x128 block scale, rounded to bf16, then as bf16
+//   q8_0,q4_0,q4_1,q5_*,q*_k  x quantised to int8 per 32 elements (scale = max|x|/127), integer dot products
+//   per block,
 //                          scaled and summed in f32 (ggml's q8 activation scheme)
 #pragma once
 
@@ -32,8 +33,8 @@ struct LinearSource {
 class PackedLinear {
  public:
   PackedLinear() = default;
-  // Stacks the sources' rows in order; all have the same K and dtype. K must be a multiple of the block length.
-  // Errors: kUnsupported for a dtype/shape, kResourceExhausted.
+  // Stacks the sources' rows in order; all have the same K and dtype. K must be a multiple of the block
+  // length. Errors: kUnsupported for a dtype/shape, kResourceExhausted.
   static Result<PackedLinear> pack(Stream& stream, CpuTier tier, std::span<const LinearSource> sources);
 
   bool defined() const { return buffer_.data() != nullptr; }
@@ -43,11 +44,13 @@ class PackedLinear {
   int64_t num_bytes() const { return static_cast<int64_t>(buffer_.size()); }
   const std::byte* data() const { return buffer_.data(); }
   CpuTier tier() const { return tier_; }
+  int64_t k_shift() const { return k_shift_; }  // zero columns packed before the first (FP8 scale grid)
 
  private:
   DeviceBuffer buffer_;
   int64_t n_ = 0;
   int64_t k_ = 0;
+  int64_t k_shift_ = 0;
   DType dtype_ = DType::kF32;
   CpuTier tier_ = CpuTier::kScalar;
 };
@@ -58,7 +61,8 @@ struct LinearOptions {
 };
 
 // x: f32 [M, K], rows may be strided; y: f32 [M, N], rows may be strided. M >= 0.
-void linear(OpContext& ctx, const Tensor& x, const PackedLinear& w, const Tensor& y, const LinearOptions& options = {});
+void linear(OpContext& ctx, const Tensor& x, const PackedLinear& w, const Tensor& y,
+            const LinearOptions& options = {});
 
 // Scratch bytes that linear needs from the arena for M rows.
 int64_t linear_arena_bytes(const PackedLinear& w, int64_t m);
@@ -69,7 +73,8 @@ int64_t linear_arena_bytes(const PackedLinear& w, int64_t m);
 // Vocabulary shards: ids outside [row_offset, row_offset + V) give zeros.
 void embedding(OpContext& ctx, const Tensor& ids, const Tensor& table, int64_t row_offset, const Tensor& y);
 
-// Dequantises `count` elements of a contiguous run (count a multiple of the block length). The oracle of every dtype.
+// Dequantises `count` elements of a contiguous run (count a multiple of the block length). The oracle of
+// every dtype.
 void dequantize(DType dtype, const std::byte* source, int64_t count, float* out);
 
 }  // namespace hadal

@@ -1,0 +1,254 @@
+#include "config/flag_table.h"
+
+#include <charconv>
+#include <cmath>
+
+namespace hadal {
+namespace {
+
+Status parse_into(std::string& out, std::string_view text) {
+  out = text;
+  return {};
+}
+
+Status parse_into(bool& out, std::string_view text) {
+  for (std::string_view yes : {"true", "1", "yes", "on"}) {
+    if (text == yes) return out = true, Status();
+  }
+  for (std::string_view no : {"false", "0", "no", "off"}) {
+    if (text == no) return out = false, Status();
+  }
+  return invalid_argument("\"", text, "\" is neither true nor false");
+}
+
+template <typename T>
+Status parse_integer(T& out, std::string_view text) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto r = std::from_chars(text.data(), end, value);
+  if (r.ec != std::errc() || r.ptr != end) return invalid_argument("\"", text, "\" is not a whole number in range");
+  out = value;
+  return {};
+}
+Status parse_into(int& out, std::string_view text) { return parse_integer(out, text); }
+Status parse_into(int64_t& out, std::string_view text) { return parse_integer(out, text); }
+Status parse_into(size_t& out, std::string_view text) { return parse_integer(out, text); }
+
+Status parse_into(double& out, std::string_view text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto r = std::from_chars(text.data(), end, value);
+  if (r.ec != std::errc() || r.ptr != end || !std::isfinite(value)) {
+    return invalid_argument("\"", text, "\" is not a number");
+  }
+  out = value;
+  return {};
+}
+
+Status parse_into(std::vector<std::string>& out, std::string_view text) {
+  if (text.empty()) return invalid_argument("is empty");
+  out.emplace_back(text);
+  return {};
+}
+
+std::string show_text(const std::string& value) { return value; }
+std::string show_text(bool value) { return value ? "true" : "false"; }
+template <typename T>
+  requires std::is_integral_v<T>
+std::string show_text(T value) {
+  return std::to_string(value);
+}
+std::string show_text(double value) {
+  char buffer[40];
+  return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+}
+std::string show_text(const std::vector<std::string>&) { return ""; }
+
+// The setter and the default's printer of one field.
+template <auto Part, auto Field>
+struct At {
+  static Status set(Settings& s, std::string_view value) { return parse_into((s.*Part).*Field, value); }
+  static std::string show(const Settings& s) { return show_text((s.*Part).*Field); }
+};
+template <auto Part, auto Field>
+Status set_false(Settings& s, std::string_view value) {
+  bool flag = false;
+  HADAL_RETURN_IF_ERROR(parse_into(flag, value));
+  (s.*Part).*Field = !flag;
+  return {};
+}
+template <auto Field>
+using Eng = At<&Settings::engine, Field>;
+template <auto Field>
+using Par = At<&Settings::parallel, Field>;
+template <auto Field>
+using Srv = At<&Settings::server, Field>;
+template <auto Field>
+using Log = At<&Settings::log, Field>;
+template <auto Field>
+using Cht = At<&Settings::chat, Field>;
+
+#define HADAL_FIELD(kind, field) &kind<field>::set, &kind<field>::show
+
+constexpr bool kOnce = false;
+constexpr bool kMany = true;
+
+using EC = EngineConfig;
+using PC = ParallelConfig;
+using SC = ServerConfig;
+using LC = LogConfig;
+using CC = ChatConfig;
+
+const FlagSpec kFlags[] = {
+    // clang-format off
+    {"--model-path,--model", kForServe, "Model", "PATH", "Model: a Hugging Face directory, a .gguf file, or (with --load-format dummy) a config.json", kOnce, HADAL_FIELD(Eng, &EC::model_path)},
+    {"--tokenizer-path", kForBoth, "Model", "PATH", "Directory or .gguf file with the tokenizer, where it is not the model's", kOnce, HADAL_FIELD(Eng, &EC::tokenizer_path)},
+    {"--load-format", kForBoth, "Model", "FORMAT", "auto, safetensors, gguf, or dummy (random weights of the config's shape)", kOnce, HADAL_FIELD(Eng, &EC::load_format)},
+    {"--dummy-dtype", kForBoth, "Model", "DTYPE", "Type of random matrices with --load-format dummy: bf16, f16, f32, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k", kOnce, HADAL_FIELD(Eng, &EC::dummy_dtype)},
+    {"--context-length", kForBoth, "Model", "TOKENS", "Longest prompt plus answer; 0: the model's own, bounded by the KV cache", kOnce, HADAL_FIELD(Eng, &EC::context_length)},
+    {"--quantization", kForBoth, "Model", "METHOD", "fp8 or gguf: accepted where the checkpoint is so; the type is always read from the files", kOnce, HADAL_FIELD(Eng, &EC::quantization)},
+    {"--kv-cache-dtype", kForBoth, "Model", "DTYPE", "auto (f16 on the CPU), f16, bf16 or f32", kOnce, HADAL_FIELD(Eng, &EC::kv_cache_dtype)},
+    {"--served-model-name", kForServe, "Model", "NAME", "Name in /v1/models and answers; repeat for more names. Default: the model path", kMany, HADAL_FIELD(Srv, &SC::served_model_names)},
+    {"--chat-template", kForBoth, "Model", "FILE", "Jinja file that replaces the model's chat template", kOnce, HADAL_FIELD(Srv, &SC::chat_template)},
+    {"--reasoning-parser", kForBoth, "Model", "NAME", "deepseek-r1, qwen3 or none. Default: from the chat template", kOnce, HADAL_FIELD(Srv, &SC::reasoning_parser)},
+
+    {"--host", kForServe, "Server", "ADDRESS", "Address to listen on; 0.0.0.0 or :: for all", kOnce, HADAL_FIELD(Srv, &SC::host)},
+    {"--port", kForServe, "Server", "PORT", "Port to listen on; 0: any free one, printed", kOnce, HADAL_FIELD(Srv, &SC::port)},
+    {"--api-key", kForServe, "Server", "KEY", "Key that requests must carry; repeat for more. Better from HADAL_API_KEY or --api-key-file: arguments are visible to other users", kMany, HADAL_FIELD(Srv, &SC::api_keys)},
+    {"--api-key-file", kForServe, "Server", "FILE", "Keys, one a line", kOnce, HADAL_FIELD(Srv, &SC::api_key_file)},
+    {"--cors-allow-origin", kForServe, "Server", "ORIGIN", "Origin that browsers may call from, or *; repeat for more", kMany, HADAL_FIELD(Srv, &SC::cors_allow_origins)},
+    {"--ssl-certfile", kForServe, "Server", "FILE", "TLS certificate chain (PEM); with --ssl-keyfile", kOnce, HADAL_FIELD(Srv, &SC::tls_cert_file)},
+    {"--ssl-keyfile", kForServe, "Server", "FILE", "TLS private key (PEM)", kOnce, HADAL_FIELD(Srv, &SC::tls_key_file)},
+    {"--drain-timeout", kForServe, "Server", "SECONDS", "How long SIGTERM lets running requests finish", kOnce, HADAL_FIELD(Srv, &SC::drain_timeout)},
+    {"--max-connections", kForServe, "Server", "N", "Connections held at once", kOnce, HADAL_FIELD(Srv, &SC::max_connections)},
+    {"--max-body-bytes", kForServe, "Server", "BYTES", "Largest request body", kOnce, HADAL_FIELD(Srv, &SC::max_body_bytes)},
+    {"--io-threads", kForServe, "Server", "N", "Threads for sockets; 0: one for each 8 CPUs", kOnce, HADAL_FIELD(Srv, &SC::num_io_threads)},
+    {"--tokenizer-worker-num", kForServe, "Server", "N", "Threads that render templates and tokenize; 0: chosen", kOnce, HADAL_FIELD(Srv, &SC::num_tokenizer_threads)},
+    {"--enable-metrics", kForServe, "Server", "", "Serve /metrics (on by default; =false turns it off)", kOnce, HADAL_FIELD(Srv, &SC::enable_metrics)},
+    {"--log-requests", kForServe, "Server", "", "One access-log line a request, without prompts (on by default)", kOnce, HADAL_FIELD(Srv, &SC::log_requests)},
+
+    {"--max-running-requests", kForServe, "Scheduling", "N", "Requests that run at once; 0: chosen from the KV cache", kOnce, HADAL_FIELD(Eng, &EC::max_running_requests)},
+    {"--max-queued-requests", kForServe, "Scheduling", "N", "Requests that may wait; more are answered 429; 0: 1024", kOnce, HADAL_FIELD(Eng, &EC::max_queued_requests)},
+    {"--max-total-tokens", kForBoth, "Scheduling", "TOKENS", "KV cache size; 0: chosen from the memory", kOnce, HADAL_FIELD(Eng, &EC::max_total_tokens)},
+    {"--chunked-prefill-size", kForBoth, "Scheduling", "TOKENS", "Most tokens of one step; 0: chosen; -1: whole prompts", kOnce, HADAL_FIELD(Eng, &EC::chunked_prefill_size)},
+    {"--page-size", kForBoth, "Scheduling", "TOKENS", "Tokens of one KV block", kOnce, HADAL_FIELD(Eng, &EC::page_size)},
+    {"--disable-radix-cache", kForBoth, "Scheduling", "", "Do not reuse the KV of common prefixes (for measurements)", kOnce, HADAL_FIELD(Eng, &EC::disable_radix_cache)},
+    {"--queue-timeout", kForServe, "Scheduling", "SECONDS", "How long a request may wait to start; 0: no limit", kOnce, HADAL_FIELD(Eng, &EC::queue_timeout)},
+    {"--request-timeout", kForServe, "Scheduling", "SECONDS", "How long a request may take in all; 0: no limit", kOnce, HADAL_FIELD(Eng, &EC::request_timeout)},
+    {"--watchdog-timeout", kForServe, "Scheduling", "SECONDS", "A step longer than this counts as hung: the server says so and ends", kOnce, HADAL_FIELD(Eng, &EC::watchdog_timeout)},
+    {"--random-seed", kForBoth, "Scheduling", "N", "Seed of requests that bring none; -1: from the system", kOnce, HADAL_FIELD(Eng, &EC::random_seed)},
+
+    {"--device", kForBoth, "Machine", "DEVICE", "auto or cpu", kOnce, HADAL_FIELD(Eng, &EC::device)},
+    {"--num-threads", kForBoth, "Machine", "N", "CPU threads for the model on this host; 0: all CPUs this process may use", kOnce, HADAL_FIELD(Eng, &EC::num_threads)},
+    {"--cpu-tier", kForBoth, "Machine", "TIER", "Highest instruction set to use: scalar, avx2, avx512, avx512_vnni, avx512_bf16, amx", kOnce, HADAL_FIELD(Eng, &EC::cpu_tier)},
+    {"--tp,--tp-size,--tensor-parallel-size", kForBoth, "Machine", "N", "Ranks that share every layer, over all hosts", kOnce, HADAL_FIELD(Par, &PC::tp_size)},
+    {"--nnodes", kForServe, "Machine", "N", "Hosts of the group", kOnce, HADAL_FIELD(Par, &PC::nnodes)},
+    {"--node-rank", kForServe, "Machine", "R", "This host's number; 0 leads and serves", kOnce, HADAL_FIELD(Par, &PC::node_rank)},
+    {"--dist-init-addr,--nccl-init-addr", kForServe, "Machine", "HOST:PORT", "Where host 0 waits for the others", kOnce, HADAL_FIELD(Par, &PC::dist_init_addr)},
+    {"--dist-timeout", kForServe, "Machine", "SECONDS", "How long the hosts wait for one another at start", kOnce, HADAL_FIELD(Par, &PC::dist_timeout)},
+    {"--group-secret", kForServe, "Machine", "SECRET", "Secret shared by the hosts of a group; better from HADAL_GROUP_SECRET", kOnce, HADAL_FIELD(Par, &PC::group_secret)},
+
+    {"--system", kForChat, "Chat", "TEXT", "System prompt", kOnce, HADAL_FIELD(Cht, &CC::system_prompt)},
+    {"--prompt,-p", kForChat, "Chat", "TEXT", "Ask this and end; repeat for several turns", kMany, HADAL_FIELD(Cht, &CC::prompts)},
+    {"--temperature", kForChat, "Chat", "T", "Sampling temperature; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::temperature)},
+    {"--top-p", kForChat, "Chat", "P", "Nucleus sampling; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::top_p)},
+    {"--max-tokens", kForChat, "Chat", "N", "Longest answer; 0: until the model ends", kOnce, HADAL_FIELD(Cht, &CC::max_tokens)},
+    {"--hide-reasoning", kForChat, "Chat", "", "Do not show the model's reasoning", kOnce, &set_false<&Settings::chat, &CC::show_reasoning>, nullptr},
+    {"--chat-api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
+    {"--model-name", kForChat, "Chat", "NAME", "Model to ask for at the URL; default: its first", kOnce, HADAL_FIELD(Cht, &CC::model_name)},
+
+    {"--log-level", kForBoth, "Logging", "LEVEL", "debug, info, warning, error or off", kOnce, HADAL_FIELD(Log, &LC::level)},
+    {"--log-format", kForBoth, "Logging", "FORMAT", "text or json", kOnce, HADAL_FIELD(Log, &LC::format)},
+    // clang-format on
+};
+
+constexpr UnneededFlag kUnneeded[] = {
+    {"--mem-fraction-static", true, "memory is measured and fixed at start, so no fraction has to be guessed"},
+    {"--max-prefill-tokens", true, "--chunked-prefill-size bounds every step"},
+    {"--prefill-max-requests", true, "--chunked-prefill-size bounds every step"},
+    {"--schedule-policy", true, "prefix reuse and priorities are always on; order is priority, then arrival"},
+    {"--schedule-conservativeness", true, "a preempted request resumes from its cached prefix"},
+    {"--enable-priority-scheduling", false, "priorities are always on"},
+    {"--enable-mixed-chunk", false, "prefill chunks always share steps with decodes"},
+    {"--disable-overlap-schedule", false, "planning always overlaps execution"},
+    {"--stream-interval", true, "each step's tokens are sent at once"},
+    {"--num-continuous-decode-steps", true, "planning overlaps execution, so there is no gap to hide"},
+    {"--trust-remote-code", false, "hadal runs no code from a model's directory"},
+    {"--tokenizer-mode", true, "there is one tokenizer, and it is fast"},
+    {"--dtype", true, "weights keep the checkpoint's type; sums are in f32"},
+    {"--model-impl", true, "there is one implementation of each model"},
+    {"--attention-backend", true, "the kernel is chosen from the machine and the shape"},
+    {"--prefill-attention-backend", true, "the kernel is chosen from the machine and the shape"},
+    {"--decode-attention-backend", true, "the kernel is chosen from the machine and the shape"},
+    {"--sampling-backend", true, "there is one sampler"},
+    {"--grammar-backend", true, "structured output is not part of this build"},
+    {"--moe-runner-backend", true, "the kernel is chosen from the machine and the shape"},
+    {"--fp8-gemm-backend", true, "the kernel is chosen from the machine and the shape"},
+    {"--disable-cuda-graph", false, "this build runs on the CPU"},
+    {"--disable-cuda-graph-padding", false, "this build runs on the CPU"},
+    {"--cuda-graph-max-bs", true, "this build runs on the CPU"},
+    {"--cuda-graph-bs", true, "this build runs on the CPU"},
+    {"--enable-torch-compile", false, "nothing is compiled at run time"},
+    {"--torch-compile-max-bs", true, "nothing is compiled at run time"},
+    {"--enable-p2p-check", false, "this build runs on the CPU"},
+    {"--disable-custom-all-reduce", false, "this build runs on the CPU"},
+    {"--enable-nccl-nvls", false, "this build runs on the CPU"},
+    {"--nccl-port", true, "hosts meet at --dist-init-addr alone"},
+    {"--base-gpu-id", true, "this build runs on the CPU"},
+    {"--gpu-id-step", true, "this build runs on the CPU"},
+    {"--skip-server-warmup", false, "there is no warm-up request to skip"},
+    {"--download-dir", true, "models are read from where they are"},
+    {"--triton-attention-reduce-in-fp32", false, "sums are always in f32"},
+    {"--enable-memory-saver", false, "memory is fixed at start"},
+    {"--decode-log-interval", true, "running figures are in /metrics"},
+    {"--log-level-http", true, "--log-level covers the HTTP server"},
+    {"--show-time-cost", false, "times are in /metrics"},
+    {"--enable-cache-report", false, "cached tokens are always reported in usage"},
+    {"--is-embedding", false, "every decoder model also serves /v1/embeddings"},
+    {"--radix-eviction-policy", true, "least recently used blocks go first"},
+    {"--soft-watchdog-timeout", true, "--watchdog-timeout covers it"},
+    {"--mm-attention-backend", true, "hadal serves text models"},
+    {"--disable-shared-experts-fusion", false, "the kernel is chosen from the machine and the shape"},
+};
+
+constexpr RefusedFlag kRefused[] = {
+    {"--dp", "data parallelism inside one server is not there: start several servers"},
+    {"--dp-size", "data parallelism inside one server is not there: start several servers"},
+    {"--data-parallel-size", "data parallelism inside one server is not there: start several servers"},
+    {"--pp-size", "pipeline parallelism is not there: use --tp"},
+    {"--pipeline-parallel-size", "pipeline parallelism is not there: use --tp"},
+    {"--ep", "expert parallelism is not there: use --tp"},
+    {"--ep-size", "expert parallelism is not there: use --tp"},
+    {"--expert-parallel-size", "expert parallelism is not there: use --tp"},
+    {"--enable-dp-attention", "data-parallel attention is not there: use --tp"},
+    {"--disaggregation-mode", "prefill and decode cannot be split between servers"},
+    {"--speculative-algorithm", "speculative decoding is not there"},
+    {"--speculative-draft-model-path", "speculative decoding is not there"},
+    {"--lora-paths", "adapters are not there"},
+    {"--enable-lora", "adapters are not there"},
+    {"--tool-call-parser", "tool calls are not parsed: their text stays in content"},
+    {"--grpc-mode", "hadal speaks HTTP"},
+    {"--skip-tokenizer-init", "hadal always loads the tokenizer; prompts may be sent as token ids all the same"},
+    {"--json-model-override-args", "edit the model's config.json instead"},
+    {"--revision", "name the directory of the revision instead"},
+    {"--schedule-low-priority-values-first", "higher priority values always run first"},
+};
+
+}  // namespace
+
+std::span<const FlagSpec> flag_table() { return kFlags; }
+std::span<const UnneededFlag> unneeded_flags() { return kUnneeded; }
+std::span<const RefusedFlag> refused_flags() { return kRefused; }
+
+std::string_view flag_key(const FlagSpec& flag) {
+  const std::string_view first = flag.names.substr(0, flag.names.find(','));
+  return first.substr(first.find_first_not_of('-'));
+}
+
+std::string flag_environment_name(const FlagSpec& flag) {
+  std::string name = "HADAL_";
+  for (char c : flag_key(flag)) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  return name;
+}
+
+}  // namespace hadal

@@ -1,0 +1,45 @@
+// Settings: everything the command line, environment and --config file can set, filled by parse_settings from the one
+// flag table (flags.cc). Each part is validated once and const afterwards. Main thread only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "config/engine_config.h"
+#include "config/server_config.h"
+
+namespace hadal {
+
+struct LogConfig {
+  std::string level = "info";
+  std::string format = "text";  // "text" or "json"
+};
+
+struct ChatConfig {
+  std::string target;         // a model path or a server's URL
+  std::string system_prompt;
+  std::string api_key;        // for a URL
+  std::string model_name;     // for a URL that serves several
+  double temperature = -1;    // -1: the model's or server's default
+  double top_p = -1;
+  int max_tokens = 0;         // 0: until the model ends or the context is full
+  bool show_reasoning = true;
+  std::vector<std::string> prompts;  // asked one after another, then the program ends (no terminal needed)
+};
+
+enum class Command { kNone, kServe, kChat, kVersion };
+
+struct Settings {
+  Command command = Command::kNone;
+  EngineConfig engine;
+  ParallelConfig parallel;
+  ServerConfig server;
+  LogConfig log;
+  ChatConfig chat;
+  std::string config_file;
+  // Lines to print before starting: flags that were accepted and do nothing here, and why.
+  std::vector<std::string> notes;
+};
+
+}  // namespace hadal

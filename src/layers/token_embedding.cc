@@ -1,0 +1,31 @@
+#include "layers/token_embedding.h"
+
+#include <cstring>
+
+namespace hadal {
+
+Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::string& name, int64_t vocab_size,
+                                            int64_t hidden_size) {
+  const ShardRange rows = shard_range(vocab_size, 1, load.tp_size, load.tp_rank);
+  HADAL_ASSIGN(const MatrixShard shard,
+               read_shard(load, MatrixPart::by_rows(name, vocab_size, hidden_size, rows)));
+  const Tensor& source = shard.source.weight;
+  if (source.dtype() == DType::kF8E4M3) {
+    return make_error(ErrorCode::kUnsupported, "tensor ", name, ".weight: an FP8 embedding table is not supported");
+  }
+  TokenEmbedding out;
+  out.first_row_ = rows.begin;
+  const auto num_bytes = static_cast<size_t>(source.num_bytes());
+  HADAL_ASSIGN(out.buffer_, DeviceBuffer::allocate(DeviceType::kCpu, num_bytes));
+  std::memcpy(out.buffer_.data(), source.data(), num_bytes);
+  out.table_ = Tensor(out.buffer_.data(), source.dtype(), {rows.count, hidden_size});
+  return out;
+}
+
+Status TokenEmbedding::forward(ForwardContext& ctx, const Tensor& ids, const Tensor& y) const {
+  embedding(ctx.op, ids, table_, first_row_, y);
+  if (ctx.comm.size() == 1) return {};
+  return ctx.comm.all_reduce(ctx.op.stream, y);
+}
+
+}  // namespace hadal
