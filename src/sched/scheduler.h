@@ -136,6 +136,7 @@ class Scheduler {
   std::map<Rank, Sequence*> waiting_;
   ForkGroups fork_groups_;
   std::set<std::pair<TimePoint, uint64_t>> deadlines_;
+  std::shared_ptr<const StepPlan> last_plan_;  // its sizes are the next one's guess
   std::deque<InFlightStep> in_flight_;  // oldest first; after domains_: its blocks go back first
   std::vector<int32_t> free_slots_;
   std::vector<int32_t> ended_slots_;  // to be named in the next plan

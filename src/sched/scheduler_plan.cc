@@ -7,7 +7,7 @@ namespace hadal {
 
 std::shared_ptr<const StepPlan> Scheduler::plan(TimePoint now) {
   if (num_in_flight() >= config_.max_steps_in_flight) return nullptr;
-  StepBuilder builder(config_, next_step_id_, in_flight_.empty() ? nullptr : in_flight_.back().plan.get());
+  StepBuilder builder(config_, next_step_id_, last_plan_.get());
   preempted_in_plan_ = false;
   for (int32_t d = 0; d < config_.num_domains; ++d) plan_decodes(d, builder);
   for (const Domain& d : domains_) {
@@ -26,6 +26,7 @@ std::shared_ptr<const StepPlan> Scheduler::plan(TimePoint now) {
   InFlightStep& step = in_flight_.emplace_back();
   step.plan = builder.finish(std::move(ended_slots_));
   ended_slots_.clear();
+  last_plan_ = step.plan;
   return step.plan;
 }
 
