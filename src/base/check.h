@@ -1,5 +1,5 @@
-// HADAL_CHECK: broken invariants abort with a message. For programmer errors only; a user's mistake is a Result.
-// Callable from any thread.
+// HADAL_CHECK: broken invariants abort with a message. For programmer errors only; a user's mistake is a
+// Result. Callable from any thread.
 #pragma once
 
 #include <sstream>
@@ -26,6 +26,7 @@ struct CheckVoidify {
 
 }  // namespace hadal
 
-#define HADAL_CHECK(cond)      \
-  (__builtin_expect(!!(cond), 1)) ? (void)0 \
-                                  : ::hadal::CheckVoidify() & ::hadal::CheckFailure(__FILE__, __LINE__, #cond).stream()
+#define HADAL_CHECK(cond)         \
+  (__builtin_expect(!!(cond), 1)) \
+      ? (void)0                   \
+      : ::hadal::CheckVoidify() & ::hadal::CheckFailure(__FILE__, __LINE__, #cond).stream()

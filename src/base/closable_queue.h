@@ -1,5 +1,6 @@
 // ClosableQueue<T>: the bounded queue between two threads. The queues hold the program's only mutexes.
-// Close ends it: pushes are refused, pops drain what is left and then return nothing. Any thread may call anything.
+// Close ends it: pushes are refused, pops drain what is left and then return nothing. Any thread may call
+// anything.
 #pragma once
 
 #include <chrono>

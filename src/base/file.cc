@@ -77,7 +77,9 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), path_(std::move(other.path_)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      path_(std::move(other.path_)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
@@ -101,7 +103,11 @@ void advise(const std::byte* base, size_t total, size_t offset, size_t size, int
 }
 }  // namespace
 
-void MappedFile::will_need(size_t offset, size_t size) const { advise(data_, size_, offset, size, MADV_WILLNEED); }
-void MappedFile::dont_need(size_t offset, size_t size) const { advise(data_, size_, offset, size, MADV_DONTNEED); }
+void MappedFile::will_need(size_t offset, size_t size) const {
+  advise(data_, size_, offset, size, MADV_WILLNEED);
+}
+void MappedFile::dont_need(size_t offset, size_t size) const {
+  advise(data_, size_, offset, size, MADV_DONTNEED);
+}
 
 }  // namespace hadal

@@ -18,8 +18,17 @@ namespace hadal {
 
 // Tensor element types by their number in the file (ggml_type).
 enum class GgmlType : uint32_t {
-  kF32 = 0, kF16 = 1, kQ4_0 = 2, kQ4_1 = 3, kQ5_0 = 6, kQ5_1 = 7, kQ8_0 = 8,
-  kQ4_K = 12, kQ5_K = 13, kQ6_K = 14, kBF16 = 30,
+  kF32 = 0,
+  kF16 = 1,
+  kQ4_0 = 2,
+  kQ4_1 = 3,
+  kQ5_0 = 6,
+  kQ5_1 = 7,
+  kQ8_0 = 8,
+  kQ4_K = 12,
+  kQ5_K = 13,
+  kQ6_K = 14,
+  kBF16 = 30,
 };
 
 using GgufValue = std::variant<int64_t, uint64_t, double, bool, std::string, std::vector<int64_t>,
@@ -42,7 +51,8 @@ class GgufFile {
   static Result<std::shared_ptr<const GgufFile>> open(const std::string& path);
 
   bool has(std::string_view key) const { return metadata_.contains(std::string(key)); }
-  // Typed access; nullopt when absent or of another type. Integers of any width and sign read as int64 where they fit.
+  // Typed access; nullopt when absent or of another type. Integers of any width and sign read as int64 where
+  // they fit.
   std::optional<int64_t> get_int(std::string_view key) const;
   std::optional<double> get_double(std::string_view key) const;  // floats, and integers widened
   std::optional<bool> get_bool(std::string_view key) const;

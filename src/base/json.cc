@@ -13,12 +13,18 @@ namespace {
 Json convert(const simdjson::dom::element& element) {
   using simdjson::dom::element_type;
   switch (element.type()) {
-    case element_type::NULL_VALUE: return Json();
-    case element_type::BOOL: return Json(bool(element));
-    case element_type::INT64: return Json(int64_t(element));
-    case element_type::UINT64: return Json(uint64_t(element));
-    case element_type::DOUBLE: return Json(double(element));
-    case element_type::STRING: return Json(std::string_view(element));
+    case element_type::NULL_VALUE:
+      return Json();
+    case element_type::BOOL:
+      return Json(bool(element));
+    case element_type::INT64:
+      return Json(int64_t(element));
+    case element_type::UINT64:
+      return Json(uint64_t(element));
+    case element_type::DOUBLE:
+      return Json(double(element));
+    case element_type::STRING:
+      return Json(std::string_view(element));
     case element_type::ARRAY: {
       JsonArray array;
       simdjson::dom::array source = element;
@@ -155,14 +161,21 @@ void Json::set(std::string_view key, Json value) {
 
 std::string_view Json::kind_name() const {
   switch (kind()) {
-    case Kind::kNull: return "null";
-    case Kind::kBool: return "boolean";
+    case Kind::kNull:
+      return "null";
+    case Kind::kBool:
+      return "boolean";
     case Kind::kInt:
-    case Kind::kUint: return "integer";
-    case Kind::kDouble: return "number";
-    case Kind::kString: return "string";
-    case Kind::kArray: return "array";
-    case Kind::kObject: return "object";
+    case Kind::kUint:
+      return "integer";
+    case Kind::kDouble:
+      return "number";
+    case Kind::kString:
+      return "string";
+    case Kind::kArray:
+      return "array";
+    case Kind::kObject:
+      return "object";
   }
   return "null";
 }
@@ -173,10 +186,12 @@ Result<Json> parse_json(std::string_view text, int max_depth) {
   }
   simdjson::dom::parser parser;
   const auto alloc = parser.allocate(text.size() + 1, static_cast<size_t>(max_depth));
-  if (alloc) return make_error(ErrorCode::kResourceExhausted, "JSON parser: ", simdjson::error_message(alloc));
+  if (alloc)
+    return make_error(ErrorCode::kResourceExhausted, "JSON parser: ", simdjson::error_message(alloc));
   simdjson::dom::element root;
   const auto error = parser.parse(text.data(), text.size()).get(root);
-  if (error == simdjson::DEPTH_ERROR) return invalid_argument("JSON is nested deeper than ", max_depth, " levels");
+  if (error == simdjson::DEPTH_ERROR)
+    return invalid_argument("JSON is nested deeper than ", max_depth, " levels");
   if (error) return invalid_argument("invalid JSON: ", simdjson::error_message(error));
   Json value = convert(root);
   drop_duplicates_deep(value);
@@ -197,9 +212,7 @@ void append_json_escaped(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   size_t run = 0;
   size_t i = 0;
-  const auto flush = [&] {
-    out.append(text.data() + run, i - run);
-  };
+  const auto flush = [&] { out.append(text.data() + run, i - run); };
   while (i < text.size()) {
     const unsigned char c = static_cast<unsigned char>(text[i]);
     if (c >= 0x80) {
@@ -219,13 +232,27 @@ void append_json_escaped(std::string& out, std::string_view text) {
     }
     flush();
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
       default:
         out += "\\u00";
         out += kHex[c >> 4];
@@ -320,12 +347,18 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 }
 JsonWriter& JsonWriter::value(const Json& json) {
   switch (json.kind()) {
-    case Json::Kind::kNull: return null();
-    case Json::Kind::kBool: return value(json.as_bool());
-    case Json::Kind::kInt: return value(json.as_int());
-    case Json::Kind::kUint: return value(json.as_uint());
-    case Json::Kind::kDouble: return value(json.as_double());
-    case Json::Kind::kString: return value(std::string_view(json.as_string()));
+    case Json::Kind::kNull:
+      return null();
+    case Json::Kind::kBool:
+      return value(json.as_bool());
+    case Json::Kind::kInt:
+      return value(json.as_int());
+    case Json::Kind::kUint:
+      return value(json.as_uint());
+    case Json::Kind::kDouble:
+      return value(json.as_double());
+    case Json::Kind::kString:
+      return value(std::string_view(json.as_string()));
     case Json::Kind::kArray:
       begin_array();
       for (const Json& item : json.as_array()) value(item);

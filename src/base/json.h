@@ -1,5 +1,5 @@
-// Json: a small owned JSON value that keeps key order (chat templates print tool schemas in the order they came),
-// a strict parser (simdjson) and an append-only writer. Values; any thread.
+// Json: a small owned JSON value that keeps key order (chat templates print tool schemas in the order they
+// came), a strict parser (simdjson) and an append-only writer. Values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ namespace hadal {
 class Json;
 using JsonArray = std::vector<Json>;
 using JsonMember = std::pair<std::string, Json>;
-// Ordered as written. A key that appears twice keeps its first place and its last value, as Python's json does.
+// Ordered as written. A key that appears twice keeps its first place and its last value, as Python's json
+// does.
 using JsonObject = std::vector<JsonMember>;
 
 class Json {
@@ -24,17 +25,17 @@ class Json {
   enum class Kind { kNull, kBool, kInt, kUint, kDouble, kString, kArray, kObject };
 
   Json() = default;
-  Json(std::nullptr_t) {}                                     // NOLINT: conversions are the point
-  Json(bool value) : value_(value) {}                         // NOLINT
-  Json(int value) : value_(static_cast<int64_t>(value)) {}    // NOLINT
-  Json(int64_t value) : value_(value) {}                      // NOLINT
-  Json(uint64_t value);                                       // NOLINT: kInt where it fits
-  Json(double value) : value_(value) {}                       // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}     // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}       // NOLINT
+  Json(std::nullptr_t) {}                                       // NOLINT: conversions are the point
+  Json(bool value) : value_(value) {}                           // NOLINT
+  Json(int value) : value_(static_cast<int64_t>(value)) {}      // NOLINT
+  Json(int64_t value) : value_(value) {}                        // NOLINT
+  Json(uint64_t value);                                         // NOLINT: kInt where it fits
+  Json(double value) : value_(value) {}                         // NOLINT
+  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
+  Json(std::string value) : value_(std::move(value)) {}         // NOLINT
   Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
-  Json(JsonArray value) : value_(std::move(value)) {}         // NOLINT
-  Json(JsonObject value) : value_(std::move(value)) {}        // NOLINT
+  Json(JsonArray value) : value_(std::move(value)) {}           // NOLINT
+  Json(JsonObject value) : value_(std::move(value)) {}          // NOLINT
 
   Kind kind() const { return static_cast<Kind>(value_.index()); }
   bool is_null() const { return kind() == Kind::kNull; }

@@ -11,7 +11,8 @@ TEST(Json, RoundTripKeepsOrderAndTypes) {
   const std::string text = R"({"b":1,"a":[true,null,-2,1.5,"x\n\u00e9"],"big":18446744073709551615})";
   auto value = parse_json(text);
   ASSERT_TRUE(value.ok());
-  EXPECT_EQ(to_json(*value), "{\"b\":1,\"a\":[true,null,-2,1.5,\"x\\n\u00e9\"],\"big\":18446744073709551615}");
+  EXPECT_EQ(to_json(*value),
+            "{\"b\":1,\"a\":[true,null,-2,1.5,\"x\\n\u00e9\"],\"big\":18446744073709551615}");
   EXPECT_EQ(value->find("b")->as_int(), 1);
   EXPECT_EQ(value->find("big")->kind(), Json::Kind::kUint);
 }
@@ -23,7 +24,8 @@ TEST(Json, DuplicateKeysKeepFirstPlaceAndLastValue) {
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const char* text : {"", "{", "[1,]", "nul", "{\"a\":1}x", "\"\xff\"", "\"\\ud800\"", "01", "NaN", "{'a':1}"}) {
+  for (const char* text :
+       {"", "{", "[1,]", "nul", "{\"a\":1}x", "\"\xff\"", "\"\\ud800\"", "01", "NaN", "{'a':1}"}) {
     EXPECT_FALSE(parse_json(text).ok()) << text;
   }
 }
@@ -59,7 +61,9 @@ TEST(JsonWriter, BuildsNestedText) {
   EXPECT_EQ(out, R"({"id":"x","list":[1,2.5,null],"o":{},"t":true})");
 }
 
-TEST(Json, Indented) { EXPECT_EQ(to_json(*parse_json(R"({"a":[1],"b":{}})"), 2), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}"); }
+TEST(Json, Indented) {
+  EXPECT_EQ(to_json(*parse_json(R"({"a":[1],"b":{}})"), 2), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}");
+}
 
 }  // namespace
 }  // namespace hadal

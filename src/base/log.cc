@@ -13,7 +13,8 @@
 namespace hadal {
 namespace {
 
-// The logger is the one process-wide object of the program: a line must be loggable from anywhere, a crash path too.
+// The logger is the one process-wide object of the program: a line must be loggable from anywhere, a crash
+// path too.
 struct LogState {
   std::atomic<LogLevel> level{LogLevel::kInfo};
   std::atomic<LogFormat> format{LogFormat::kText};
@@ -27,11 +28,16 @@ LogState& state() {
 
 std::string_view level_name(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
-    case LogLevel::kOff: return "off";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+    case LogLevel::kOff:
+      return "off";
   }
   return "info";
 }
@@ -51,7 +57,8 @@ std::string timestamp() {
 }  // namespace
 
 Result<LogLevel> parse_log_level(std::string_view name) {
-  for (LogLevel level : {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError, LogLevel::kOff}) {
+  for (LogLevel level :
+       {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarning, LogLevel::kError, LogLevel::kOff}) {
     if (name == level_name(level)) return level;
   }
   if (name == "warn") return LogLevel::kWarning;
@@ -78,7 +85,9 @@ void shutdown_logging() {
   spdlog::shutdown();
 }
 
-bool log_enabled(LogLevel level) { return level >= state().level.load(std::memory_order_relaxed); }
+bool log_enabled(LogLevel level) {
+  return level >= state().level.load(std::memory_order_relaxed);
+}
 
 LogLine::LogLine(LogLevel level, std::string_view message) : level_(level), enabled_(log_enabled(level)) {
   if (enabled_) message_ = message;
@@ -94,7 +103,10 @@ LogLine::~LogLine() {
   std::string line;
   if (state().format.load(std::memory_order_relaxed) == LogFormat::kJson) {
     JsonWriter json(line);
-    json.begin_object().member("time", timestamp()).member("level", level_name(level_)).member("message", message_);
+    json.begin_object()
+        .member("time", timestamp())
+        .member("level", level_name(level_))
+        .member("message", message_);
     for (const auto& [key, value] : fields_) json.member(key, value);
     json.end_object();
   } else {

@@ -16,8 +16,8 @@ enum class LogFormat { kText, kJson };
 // "debug", "info", "warning" ("warn"), "error", "off"; kInvalidArgument otherwise.
 Result<LogLevel> parse_log_level(std::string_view name);
 
-// main only, before threads. The writer is a background thread with a bounded queue: when it is full the oldest line
-// is dropped, never the caller delayed.
+// main only, before threads. The writer is a background thread with a bounded queue: when it is full the
+// oldest line is dropped, never the caller delayed.
 void init_logging(LogLevel level, LogFormat format);
 // Writes what is queued and stops the writer; later lines go straight to stderr.
 void shutdown_logging();
@@ -40,9 +40,17 @@ class LogLine {
   JsonObject fields_;
 };
 
-inline LogLine log_info(std::string_view message) { return LogLine(LogLevel::kInfo, message); }
-inline LogLine log_warning(std::string_view message) { return LogLine(LogLevel::kWarning, message); }
-inline LogLine log_error(std::string_view message) { return LogLine(LogLevel::kError, message); }
-inline LogLine log_debug(std::string_view message) { return LogLine(LogLevel::kDebug, message); }
+inline LogLine log_info(std::string_view message) {
+  return LogLine(LogLevel::kInfo, message);
+}
+inline LogLine log_warning(std::string_view message) {
+  return LogLine(LogLevel::kWarning, message);
+}
+inline LogLine log_error(std::string_view message) {
+  return LogLine(LogLevel::kError, message);
+}
+inline LogLine log_debug(std::string_view message) {
+  return LogLine(LogLevel::kDebug, message);
+}
 
 }  // namespace hadal

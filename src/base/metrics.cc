@@ -13,11 +13,21 @@ struct MetricsRegistry::Impl {
   prometheus::Registry registry;
 };
 
-void Counter::add(double amount) { impl_->Increment(amount); }
-double Counter::value() const { return impl_->Value(); }
-void Gauge::set(double value) { impl_->Set(value); }
-double Gauge::value() const { return impl_->Value(); }
-void Histogram::observe(double value) { impl_->Observe(value); }
+void Counter::add(double amount) {
+  impl_->Increment(amount);
+}
+double Counter::value() const {
+  return impl_->Value();
+}
+void Gauge::set(double value) {
+  impl_->Set(value);
+}
+double Gauge::value() const {
+  return impl_->Value();
+}
+void Histogram::observe(double value) {
+  impl_->Observe(value);
+}
 
 MetricsRegistry::MetricsRegistry() : impl_(std::make_unique<Impl>()) {}
 MetricsRegistry::~MetricsRegistry() = default;

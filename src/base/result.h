@@ -73,8 +73,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}       // NOLINT
-  Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}   // NOLINT
+  Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}      // NOLINT
+  Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
   bool ok() const { return value_.index() == 0; }
   T& value() & {
     HADAL_CHECK(ok()) << error_text();
@@ -114,15 +114,15 @@ class [[nodiscard]] Result {
 #define HADAL_CONCAT(a, b) HADAL_CONCAT_INNER(a, b)
 
 // Returns the error of a Status or Result expression from the enclosing function.
-#define HADAL_RETURN_IF_ERROR(expr)                       \
-  do {                                                    \
-    auto hadal_status_ = (expr);                          \
+#define HADAL_RETURN_IF_ERROR(expr)                                   \
+  do {                                                                \
+    auto hadal_status_ = (expr);                                      \
     if (!hadal_status_.ok()) return std::move(hadal_status_).error(); \
   } while (0)
 
 // HADAL_ASSIGN(auto x, f()): x = value of the Result, or returns its error.
 #define HADAL_ASSIGN(lhs, expr) HADAL_ASSIGN_IMPL(HADAL_CONCAT(hadal_result_, __LINE__), lhs, expr)
-#define HADAL_ASSIGN_IMPL(tmp, lhs, expr)            \
-  auto tmp = (expr);                                 \
-  if (!tmp.ok()) return std::move(tmp).error();      \
+#define HADAL_ASSIGN_IMPL(tmp, lhs, expr)       \
+  auto tmp = (expr);                            \
+  if (!tmp.ok()) return std::move(tmp).error(); \
   lhs = std::move(tmp).value()

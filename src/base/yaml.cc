@@ -21,11 +21,13 @@ Json scalar(const YAML::Node& node) {
   const char* end = begin + text.size();
   int64_t integer = 0;
   const char* digits = *begin == '+' ? begin + 1 : begin;
-  if (auto r = std::from_chars(digits, end, integer); r.ec == std::errc() && r.ptr == end) return Json(integer);
+  if (auto r = std::from_chars(digits, end, integer); r.ec == std::errc() && r.ptr == end)
+    return Json(integer);
   // "inf" and "nan" are words in YAML; only ".inf" is a number, and no flag takes one.
   if (text.find_first_not_of("+-.0123456789eE") == std::string::npos) {
     double number = 0;
-    if (auto r = std::from_chars(digits, end, number); r.ec == std::errc() && r.ptr == end) return Json(number);
+    if (auto r = std::from_chars(digits, end, number); r.ec == std::errc() && r.ptr == end)
+      return Json(number);
   }
   return Json(text);
 }
@@ -34,8 +36,10 @@ Result<Json> convert(const YAML::Node& node, int depth) {
   if (depth > kMaxDepth) return invalid_argument("YAML is nested deeper than ", kMaxDepth, " levels");
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null: return Json();
-    case YAML::NodeType::Scalar: return scalar(node);
+    case YAML::NodeType::Null:
+      return Json();
+    case YAML::NodeType::Scalar:
+      return scalar(node);
     case YAML::NodeType::Sequence: {
       JsonArray array;
       for (const auto& item : node) {
@@ -53,7 +57,8 @@ Result<Json> convert(const YAML::Node& node, int depth) {
         }
         const std::string& key = item.first.Scalar();
         if (!seen.insert(key).second) {
-          return invalid_argument("YAML line ", item.first.Mark().line + 1, ": key \"", key, "\" appears twice");
+          return invalid_argument("YAML line ", item.first.Mark().line + 1, ": key \"", key,
+                                  "\" appears twice");
         }
         HADAL_ASSIGN(Json value, convert(item.second, depth + 1));
         object.emplace_back(key, std::move(value));
@@ -71,7 +76,8 @@ Result<Json> parse_yaml(std::string_view text) {
     const YAML::Node root = YAML::Load(std::string(text));
     return convert(root, 0);
   } catch (const YAML::Exception& error) {
-    return invalid_argument("YAML line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ", error.msg);
+    return invalid_argument("YAML line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
+                            error.msg);
   }
 }
 

@@ -8,7 +8,8 @@ namespace {
 TEST(Yaml, TypesFollowTheCoreSchema) {
   auto v = parse_yaml("a: 1\nb: '1'\nc: yes\nd: true\ne: [1.5, ~, \"true\"]\nf:\n  g: 0123\nh: -7\ni: 8.0\n");
   ASSERT_TRUE(v.ok());
-  EXPECT_EQ(to_json(*v), R"({"a":1,"b":"1","c":"yes","d":true,"e":[1.5,null,"true"],"f":{"g":123},"h":-7,"i":8.0})");
+  EXPECT_EQ(to_json(*v),
+            R"({"a":1,"b":"1","c":"yes","d":true,"e":[1.5,null,"true"],"f":{"g":123},"h":-7,"i":8.0})");
 }
 
 TEST(Yaml, ErrorsNameTheLine) {

@@ -1,6 +1,6 @@
-// Communicator: collectives among the ranks of one group, on a stream. One per rank, used from its worker's thread; all
-// ranks make the same calls in the same order. Every wait has a deadline; a failed or aborted call returns an Error that
-// names the rank it waited for, after which the group is lost.
+// Communicator: collectives among the ranks of one group, on a stream. One per rank, used from its worker's
+// thread; all ranks make the same calls in the same order. Every wait has a deadline; a failed or aborted
+// call returns an Error that names the rank it waited for, after which the group is lost.
 #pragma once
 
 #include <memory>
@@ -17,7 +17,8 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  // data: f32, contiguous, any shape; the sum over ranks, added in rank order on every rank (so all hold equal bits).
+  // data: f32, contiguous, any shape; the sum over ranks, added in rank order on every rank (so all hold
+  // equal bits).
   virtual Status all_reduce(Stream& stream, const Tensor& data) = 0;
   // in: f32 [n...]; out: f32 [size, n...]: rank r's input at out[r].
   virtual Status all_gather(Stream& stream, const Tensor& in, const Tensor& out) = 0;

@@ -6,7 +6,8 @@
 namespace hadal {
 namespace {
 
-Status check_choice(std::string_view flag, std::string_view value, std::initializer_list<std::string_view> choices) {
+Status check_choice(std::string_view flag, std::string_view value,
+                    std::initializer_list<std::string_view> choices) {
   for (std::string_view choice : choices) {
     if (value == choice) return {};
   }
@@ -27,15 +28,17 @@ Status check_range(std::string_view flag, T value, T low, T high) {
 }  // namespace
 
 Status validate_engine_config(const EngineConfig& c) {
-  HADAL_RETURN_IF_ERROR(check_choice("--load-format", c.load_format, {"auto", "safetensors", "gguf", "dummy"}));
-  HADAL_RETURN_IF_ERROR(check_choice("--dummy-dtype", c.dummy_dtype,
-                                     {"bf16", "f16", "f32", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"}));
+  HADAL_RETURN_IF_ERROR(
+      check_choice("--load-format", c.load_format, {"auto", "safetensors", "gguf", "dummy"}));
+  HADAL_RETURN_IF_ERROR(
+      check_choice("--dummy-dtype", c.dummy_dtype,
+                   {"bf16", "f16", "f32", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k"}));
   HADAL_RETURN_IF_ERROR(check_choice("--device", c.device, {"auto", "cpu"}));
   HADAL_RETURN_IF_ERROR(check_choice("--kv-cache-dtype", c.kv_cache_dtype,
                                      {"auto", "f16", "float16", "bf16", "bfloat16", "f32", "float32"}));
   HADAL_RETURN_IF_ERROR(check_choice("--quantization", c.quantization, {"", "fp8", "gguf"}));
-  HADAL_RETURN_IF_ERROR(
-      check_choice("--cpu-tier", c.cpu_tier, {"", "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"}));
+  HADAL_RETURN_IF_ERROR(check_choice("--cpu-tier", c.cpu_tier,
+                                     {"", "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"}));
   HADAL_RETURN_IF_ERROR(check_range("--num-threads", c.num_threads, 0, 1024));
   HADAL_RETURN_IF_ERROR(check_range<int64_t>("--context-length", c.context_length, 0, int64_t{1} << 24));
   HADAL_RETURN_IF_ERROR(check_range("--chunked-prefill-size", c.chunked_prefill_size, -1, 1 << 20));

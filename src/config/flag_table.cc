@@ -26,13 +26,20 @@ Status parse_integer(T& out, std::string_view text) {
   T value{};
   const char* end = text.data() + text.size();
   const auto r = std::from_chars(text.data(), end, value);
-  if (r.ec != std::errc() || r.ptr != end) return invalid_argument("\"", text, "\" is not a whole number in range");
+  if (r.ec != std::errc() || r.ptr != end)
+    return invalid_argument("\"", text, "\" is not a whole number in range");
   out = value;
   return {};
 }
-Status parse_into(int& out, std::string_view text) { return parse_integer(out, text); }
-Status parse_into(int64_t& out, std::string_view text) { return parse_integer(out, text); }
-Status parse_into(size_t& out, std::string_view text) { return parse_integer(out, text); }
+Status parse_into(int& out, std::string_view text) {
+  return parse_integer(out, text);
+}
+Status parse_into(int64_t& out, std::string_view text) {
+  return parse_integer(out, text);
+}
+Status parse_into(size_t& out, std::string_view text) {
+  return parse_integer(out, text);
+}
 
 Status parse_into(double& out, std::string_view text) {
   double value = 0;
@@ -51,18 +58,23 @@ Status parse_into(std::vector<std::string>& out, std::string_view text) {
   return {};
 }
 
-std::string show_text(const std::string& value) { return value; }
-std::string show_text(bool value) { return value ? "true" : "false"; }
+std::string show_text(const std::string& value) {
+  return value;
+}
+std::string show_text(bool value) {
+  return value ? "true" : "false";
+}
 template <typename T>
-  requires std::is_integral_v<T>
-std::string show_text(T value) {
+requires std::is_integral_v<T> std::string show_text(T value) {
   return std::to_string(value);
 }
 std::string show_text(double value) {
   char buffer[40];
   return std::string(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
-std::string show_text(const std::vector<std::string>&) { return ""; }
+std::string show_text(const std::vector<std::string>&) {
+  return "";
+}
 
 // The setter and the default's printer of one field.
 template <auto Part, auto Field>
@@ -163,7 +175,8 @@ const FlagSpec kFlags[] = {
 };
 
 constexpr UnneededFlag kUnneeded[] = {
-    {"--mem-fraction-static", true, "memory is measured and fixed at start, so no fraction has to be guessed"},
+    {"--mem-fraction-static", true,
+     "memory is measured and fixed at start, so no fraction has to be guessed"},
     {"--max-prefill-tokens", true, "--chunked-prefill-size bounds every step"},
     {"--prefill-max-requests", true, "--chunked-prefill-size bounds every step"},
     {"--schedule-policy", true, "prefix reuse and priorities are always on; order is priority, then arrival"},
@@ -228,7 +241,8 @@ constexpr RefusedFlag kRefused[] = {
     {"--enable-lora", "adapters are not there"},
     {"--tool-call-parser", "tool calls are not parsed: their text stays in content"},
     {"--grpc-mode", "hadal speaks HTTP"},
-    {"--skip-tokenizer-init", "hadal always loads the tokenizer; prompts may be sent as token ids all the same"},
+    {"--skip-tokenizer-init",
+     "hadal always loads the tokenizer; prompts may be sent as token ids all the same"},
     {"--json-model-override-args", "edit the model's config.json instead"},
     {"--revision", "name the directory of the revision instead"},
     {"--schedule-low-priority-values-first", "higher priority values always run first"},
@@ -236,9 +250,15 @@ constexpr RefusedFlag kRefused[] = {
 
 }  // namespace
 
-std::span<const FlagSpec> flag_table() { return kFlags; }
-std::span<const UnneededFlag> unneeded_flags() { return kUnneeded; }
-std::span<const RefusedFlag> refused_flags() { return kRefused; }
+std::span<const FlagSpec> flag_table() {
+  return kFlags;
+}
+std::span<const UnneededFlag> unneeded_flags() {
+  return kUnneeded;
+}
+std::span<const RefusedFlag> refused_flags() {
+  return kRefused;
+}
 
 std::string_view flag_key(const FlagSpec& flag) {
   const std::string_view first = flag.names.substr(0, flag.names.find(','));

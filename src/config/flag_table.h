@@ -13,12 +13,12 @@ namespace hadal {
 enum CommandMask : unsigned { kForServe = 1, kForChat = 2, kForBoth = 3 };
 
 struct FlagSpec {
-  std::string_view names;    // "--tp,--tp-size": the first is the YAML key and environment name
+  std::string_view names;  // "--tp,--tp-size": the first is the YAML key and environment name
   unsigned commands = kForServe;
   std::string_view group;
   std::string_view metavar;  // "" for a switch
   std::string_view help;
-  bool repeats = false;      // may be given several times; a list in YAML; comma-separated in the environment
+  bool repeats = false;  // may be given several times; a list in YAML; comma-separated in the environment
   Status (*set)(Settings& settings, std::string_view value) = nullptr;
   std::string (*show)(const Settings& settings) = nullptr;  // the default, for --help
 };
@@ -30,8 +30,8 @@ struct UnneededFlag {
   std::string_view why;
 };
 
-// A flag of SGLang's launch_server that asks for something hadal cannot do: refused, since ignoring it would change
-// what the operator gets.
+// A flag of SGLang's launch_server that asks for something hadal cannot do: refused, since ignoring it would
+// change what the operator gets.
 struct RefusedFlag {
   std::string_view name;
   std::string_view why;

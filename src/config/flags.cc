@@ -28,7 +28,8 @@ struct CommandLineValues {
   std::vector<std::string> positionals;
   std::string config_file;
   std::vector<std::string> unneeded;
-  // Switches: CLI11 writes "true", "false" or what follows "=" here. A deque, so that its elements stay in place.
+  // Switches: CLI11 writes "true", "false" or what follows "=" here. A deque, so that its elements stay in
+  // place.
   std::deque<std::pair<const FlagSpec*, std::string>> switches;
 };
 
@@ -59,7 +60,8 @@ void add_flags(CLI::App& app, unsigned command, CommandLineValues& out) {
     }
     CLI::Option* option = app.add_option(std::string(flag.names), keep, help_text(flag));
     option->group(std::string(flag.group))->expected(1)->type_name(std::string(flag.metavar));
-    option->multi_option_policy(flag.repeats ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+    option->multi_option_policy(flag.repeats ? CLI::MultiOptionPolicy::TakeAll
+                                             : CLI::MultiOptionPolicy::TakeLast);
     option->allow_extra_args(false);
   }
   for (const UnneededFlag& flag : unneeded_flags()) {
@@ -142,7 +144,8 @@ Result<std::string> yaml_scalar(const std::string& key, const Json& value) {
   return invalid_argument("key \"", key, "\" must be a plain value, not ", value.kind_name());
 }
 
-Status read_config_file(const std::string& path, unsigned command, Values& out, std::vector<std::string>& notes) {
+Status read_config_file(const std::string& path, unsigned command, Values& out,
+                        std::vector<std::string>& notes) {
   HADAL_ASSIGN(const std::string text, read_file(path, kMaxConfigBytes));
   auto parsed = parse_yaml(text);
   if (!parsed.ok()) return invalid_argument(path, ": ", parsed.error().message);
@@ -189,14 +192,17 @@ void read_environment(const GetEnv& get_env, unsigned command, Values& out) {
   }
 }
 
-// Later layers replace a flag's values whole, so that --api-key on the command line is not added to the file's.
+// Later layers replace a flag's values whole, so that --api-key on the command line is not added to the
+// file's.
 Status apply(const Values& values, std::string_view origin, Settings& settings) {
   for (const auto& [flag, list] : values) {
     for (const std::string& value : list) {
       const Status status = flag->set(settings, value);
       if (status.ok()) continue;
-      const bool secret = flag_key(*flag).find("key") != std::string_view::npos || flag_key(*flag) == "group-secret";
-      return invalid_argument(origin, "--", flag_key(*flag), ": ", secret ? "bad value" : status.error().message);
+      const bool secret =
+          flag_key(*flag).find("key") != std::string_view::npos || flag_key(*flag) == "group-secret";
+      return invalid_argument(origin, "--", flag_key(*flag), ": ",
+                              secret ? "bad value" : status.error().message);
     }
   }
   return {};
@@ -254,8 +260,10 @@ GetEnv process_environment() {
   };
 }
 
-Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments, const GetEnv& get_env) {
-  CLI::App app("hadal: serve DeepSeek-R1 and its relatives on your own machines over the OpenAI API.", "hadal");
+Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments,
+                                             const GetEnv& get_env) {
+  CLI::App app("hadal: serve DeepSeek-R1 and its relatives on your own machines over the OpenAI API.",
+               "hadal");
   app.set_version_flag("--version", std::string("hadal ") + HADAL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(44);
@@ -265,7 +273,8 @@ Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arg
   serve->add_option("MODEL", serve_line.positionals, "Hugging Face directory, .gguf file, or config.json");
   add_flags(*serve, kForServe, serve_line);
   CLI::App* chat = app.add_subcommand("chat", "Talk to a local model or to a server in the terminal");
-  chat->add_option("MODEL|URL", chat_line.positionals, "Model as for serve, or http(s)://HOST:PORT of a server");
+  chat->add_option("MODEL|URL", chat_line.positionals,
+                   "Model as for serve, or http(s)://HOST:PORT of a server");
   add_flags(*chat, kForChat, chat_line);
 
   ParsedCommandLine out;
@@ -288,27 +297,32 @@ Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arg
   } catch (const CLI::ParseError& error) {
     return invalid_argument(error.what(), ": see hadal --help");
   }
-  HADAL_RETURN_IF_ERROR(serve->parsed() ? finish(std::move(serve_line), Command::kServe, get_env, out.settings)
-                                        : finish(std::move(chat_line), Command::kChat, get_env, out.settings));
+  HADAL_RETURN_IF_ERROR(serve->parsed()
+                            ? finish(std::move(serve_line), Command::kServe, get_env, out.settings)
+                            : finish(std::move(chat_line), Command::kChat, get_env, out.settings));
   return out;
 }
 
 std::string flags_markdown() {
   std::string out =
-      "# Flags\n\nPrinted by `hadal_flags_doc` from the flag table; each is also an environment variable and a key of the\n"
+      "# Flags\n\nPrinted by `hadal_flags_doc` from the flag table; each is also an environment variable and "
+      "a key of the\n"
       "YAML file given by `--config`. The command line beats the environment, which beats the file.\n";
   std::string_view group;
   for (const FlagSpec& flag : flag_table()) {
     if (flag.group != group) {
       group = flag.group;
-      out += "\n## " + std::string(group) + "\n| flag | environment | commands | default | meaning |\n| --- | --- | --- | --- | --- |\n";
+      out += "\n## " + std::string(group) +
+             "\n| flag | environment | commands | default | meaning |\n| --- | --- | --- | --- | --- |\n";
     }
     std::string names;
     for (std::string_view name : split_names(flag.names)) {
       if (!names.empty()) names += " ";
       names += "`" + std::string(name) + (flag.metavar.empty() ? "" : " " + std::string(flag.metavar)) + "`";
     }
-    const std::string commands = flag.commands == kForBoth ? "serve, chat" : flag.commands == kForServe ? "serve" : "chat";
+    const std::string commands = flag.commands == kForBoth    ? "serve, chat"
+                                 : flag.commands == kForServe ? "serve"
+                                                              : "chat";
     const std::string shown = flag.show == nullptr ? "" : flag.show(Settings{});
     out += "| " + names + " | `" + flag_environment_name(flag) + "` | " + commands + " | " + shown + " | " +
            std::string(flag.help) + " |\n";

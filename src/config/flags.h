@@ -1,8 +1,8 @@
-// The flag table: every flag's name, environment variable, YAML key, help and setter in one place. It parses the command
-// line, prints --help and makes docs/flags.md. Main thread only.
+// The flag table: every flag's name, environment variable, YAML key, help and setter in one place. It parses
+// the command line, prints --help and makes docs/flags.md. Main thread only.
 //
-// A flag --max-running-requests is HADAL_MAX_RUNNING_REQUESTS in the environment and max-running-requests in the file
-// given by --config. Command line beats environment, which beats the file, which beats the default.
+// A flag --max-running-requests is HADAL_MAX_RUNNING_REQUESTS in the environment and max-running-requests in
+// the file given by --config. Command line beats environment, which beats the file, which beats the default.
 #pragma once
 
 #include <functional>
@@ -24,9 +24,10 @@ struct ParsedCommandLine {
 
 using GetEnv = std::function<std::optional<std::string>(std::string_view)>;
 
-// arguments: without the program's name. Errors: kInvalidArgument naming the flag, the value and what it takes, with the
-// nearest known flag for a misspelt one.
-Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments, const GetEnv& get_env);
+// arguments: without the program's name. Errors: kInvalidArgument naming the flag, the value and what it
+// takes, with the nearest known flag for a misspelt one.
+Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments,
+                                             const GetEnv& get_env);
 
 // The process environment.
 GetEnv process_environment();

@@ -31,9 +31,28 @@ std::string error_of(const std::vector<std::string>& args, const GetEnv& e = env
 }
 
 TEST(Flags, SglangCommandCarriesOver) {
-  const Settings s = ok({"serve", "--model-path", "/m", "--tp", "2", "--host", "0.0.0.0", "--port=8000", "--api-key", "k1",
-                         "--api-key", "k2", "--chunked-prefill-size", "256", "--mem-fraction-static", "0.9",
-                         "--trust-remote-code", "--enable-metrics", "--served-model-name", "r1", "--context-length", "4096"});
+  const Settings s = ok({"serve",
+                         "--model-path",
+                         "/m",
+                         "--tp",
+                         "2",
+                         "--host",
+                         "0.0.0.0",
+                         "--port=8000",
+                         "--api-key",
+                         "k1",
+                         "--api-key",
+                         "k2",
+                         "--chunked-prefill-size",
+                         "256",
+                         "--mem-fraction-static",
+                         "0.9",
+                         "--trust-remote-code",
+                         "--enable-metrics",
+                         "--served-model-name",
+                         "r1",
+                         "--context-length",
+                         "4096"});
   EXPECT_EQ(s.command, Command::kServe);
   EXPECT_EQ(s.engine.model_path, "/m");
   EXPECT_EQ(s.parallel.tp_size, 2);
@@ -50,7 +69,10 @@ TEST(Flags, LayersOverrideWhole) {
   EXPECT_EQ(ok({"serve", "--enable-metrics", "/m"}).engine.model_path, "/m");
   EXPECT_EQ(ok({"serve", "--trust-remote-code", "/m"}).engine.model_path, "/m");
   const std::string path = testing::TempDir() + "/hadal_flags_test.yaml";
-  ASSERT_TRUE(write_file(path, "port: 1000\ntp_size: 4\napi-key: [a, b]\nserved-model-name: one\nenable-metrics: false\n").ok());
+  ASSERT_TRUE(
+      write_file(path,
+                 "port: 1000\ntp_size: 4\napi-key: [a, b]\nserved-model-name: one\nenable-metrics: false\n")
+          .ok());
   const auto e = env({{"HADAL_PORT", "2000"}, {"HADAL_API_KEY", "c,d"}});
   const Settings s = ok({"serve", "/m", "--config", path, "--served-model-name", "two"}, e);
   EXPECT_EQ(s.server.port, 2000);
@@ -67,14 +89,17 @@ TEST(Flags, LayersOverrideWhole) {
 
 TEST(Flags, ErrorsNameFlagAndFix) {
   EXPECT_NE(error_of({"serve"}).find("needs a model"), std::string::npos);
-  EXPECT_NE(error_of({"serve", "/m", "--max-runing-requests", "3"}).find("did you mean --max-running-requests"),
-            std::string::npos);
+  EXPECT_NE(
+      error_of({"serve", "/m", "--max-runing-requests", "3"}).find("did you mean --max-running-requests"),
+      std::string::npos);
   EXPECT_NE(error_of({"serve", "/m", "--port", "x"}).find("--port"), std::string::npos);
   EXPECT_NE(error_of({"serve", "/m", "--port", "70000"}).find("0 to 65535"), std::string::npos);
   EXPECT_NE(error_of({"serve", "/m", "--dp", "2"}).find("several servers"), std::string::npos);
-  EXPECT_NE(error_of({"serve", "/m", "--nnodes", "2", "--tp", "2"}).find("--dist-init-addr"), std::string::npos);
-  EXPECT_NE(error_of({"serve", "/m", "--nnodes", "2", "--tp", "3", "--dist-init-addr", "a:1"}).find("multiple"),
+  EXPECT_NE(error_of({"serve", "/m", "--nnodes", "2", "--tp", "2"}).find("--dist-init-addr"),
             std::string::npos);
+  EXPECT_NE(
+      error_of({"serve", "/m", "--nnodes", "2", "--tp", "3", "--dist-init-addr", "a:1"}).find("multiple"),
+      std::string::npos);
   EXPECT_NE(error_of({"serve", "/m", "/n"}).find("/n"), std::string::npos);
   EXPECT_NE(error_of({"serve", "/m", "--kv-cache-dtype", "int3"}).find("bf16"), std::string::npos);
   EXPECT_NE(error_of({"frobnicate"}).size(), 0u);

@@ -1,5 +1,5 @@
-// ModelConfig: a model's architecture and shapes, read once from config.json or GGUF metadata, checked, then const.
-// Field names follow Hugging Face's config.json. A value; any thread.
+// ModelConfig: a model's architecture and shapes, read once from config.json or GGUF metadata, checked, then
+// const. Field names follow Hugging Face's config.json. A value; any thread.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct RopeConfig {
   double high_freq_factor = 4.0;  // llama3
   double beta_fast = 32.0;        // YaRN 2309.00071
   double beta_slow = 1.0;
-  double mscale = 0.0;            // DeepSeek: 0 = absent
+  double mscale = 0.0;  // DeepSeek: 0 = absent
   double mscale_all_dim = 0.0;
   std::optional<double> attention_factor;
   // GGUF rope_freqs.weight: divides each frequency, rotary_dim / 2 long; empty = none. Filled by the loader.
@@ -65,9 +65,7 @@ struct MoeConfig {
   TopkMethod topk_method = TopkMethod::kGreedy;  // kNoauxTc has e_score_correction_bias
   bool norm_topk_prob = false;
   double routed_scaling_factor = 1.0;
-  bool is_moe_layer(int layer) const {
-    return layer >= first_k_dense_replace && layer % moe_layer_freq == 0;
-  }
+  bool is_moe_layer(int layer) const { return layer >= first_k_dense_replace && layer % moe_layer_freq == 0; }
 };
 
 struct ModelConfig {
@@ -86,8 +84,8 @@ struct ModelConfig {
   bool qkv_bias = false;
   bool o_bias = false;
   bool mlp_bias = false;
-  bool qk_norm = false;    // Qwen3: RMSNorm per head on q and k
-  int sliding_window = 0;  // 0: full attention
+  bool qk_norm = false;                  // Qwen3: RMSNorm per head on q and k
+  int sliding_window = 0;                // 0: full attention
   std::string torch_dtype = "bfloat16";  // of the checkpoint: "bfloat16", "float16", "float32"
   bool fp8_blocks = false;               // DeepSeek FP8: weights e4m3 with 128x128 weight_scale_inv
   int64_t bos_token_id = -1;             // -1: none
@@ -100,7 +98,8 @@ struct ModelConfig {
 };
 
 // config.json's text and, where there is one, generation_config.json's (else empty).
-// Errors: kInvalidArgument naming the field and what it must be; kUnsupported naming the architecture and those hadal has.
+// Errors: kInvalidArgument naming the field and what it must be; kUnsupported naming the architecture and
+// those hadal has.
 Result<ModelConfig> parse_model_config(const Json& config, const Json& generation_config);
 Result<ModelConfig> model_config_from_gguf(const GgufFile& file);
 

@@ -33,14 +33,16 @@ Status validate_server_config(const ServerConfig& c) {
   if (c.host.empty()) return invalid_argument("--host is empty");
   if (c.port < 0 || c.port > 65535) return invalid_argument("--port is ", c.port, ": it takes 0 to 65535");
   for (const std::string& key : c.api_keys) {
-    if (!is_printable_key(key)) return invalid_argument("--api-key: a key must be printable ASCII without spaces");
+    if (!is_printable_key(key))
+      return invalid_argument("--api-key: a key must be printable ASCII without spaces");
   }
   if (c.tls_cert_file.empty() != c.tls_key_file.empty()) {
     return invalid_argument("TLS needs both --ssl-certfile and --ssl-keyfile");
   }
   HADAL_RETURN_IF_ERROR(positive("--max-connections", c.max_connections));
   HADAL_RETURN_IF_ERROR(positive("--max-body-bytes", static_cast<double>(c.max_body_bytes)));
-  if (c.drain_timeout < 0) return invalid_argument("--drain-timeout is ", c.drain_timeout, ": it must not be negative");
+  if (c.drain_timeout < 0)
+    return invalid_argument("--drain-timeout is ", c.drain_timeout, ": it must not be negative");
   if (c.num_io_threads < 0 || c.num_io_threads > 256) {
     return invalid_argument("--io-threads is ", c.num_io_threads, ": it takes 0 to 256");
   }
@@ -65,7 +67,8 @@ Status load_api_keys(ServerConfig& config) {
     ++line_number;
     if (line.empty() || line[0] == '#') continue;
     if (!is_printable_key(line)) {
-      return invalid_argument(config.api_key_file, ":", line_number, ": a key must be printable ASCII without spaces");
+      return invalid_argument(config.api_key_file, ":", line_number,
+                              ": a key must be printable ASCII without spaces");
     }
     config.api_keys.emplace_back(line);
     ++found;

@@ -1,5 +1,5 @@
-// Settings: everything the command line, environment and --config file can set, filled by parse_settings from the one
-// flag table (flags.cc). Each part is validated once and const afterwards. Main thread only.
+// Settings: everything the command line, environment and --config file can set, filled by parse_settings from
+// the one flag table (flags.cc). Each part is validated once and const afterwards. Main thread only.
 #pragma once
 
 #include <string>
@@ -17,13 +17,13 @@ struct LogConfig {
 };
 
 struct ChatConfig {
-  std::string target;         // a model path or a server's URL
+  std::string target;  // a model path or a server's URL
   std::string system_prompt;
-  std::string api_key;        // for a URL
-  std::string model_name;     // for a URL that serves several
-  double temperature = -1;    // -1: the model's or server's default
+  std::string api_key;      // for a URL
+  std::string model_name;   // for a URL that serves several
+  double temperature = -1;  // -1: the model's or server's default
   double top_p = -1;
-  int max_tokens = 0;         // 0: until the model ends or the context is full
+  int max_tokens = 0;  // 0: until the model ends or the context is full
   bool show_reasoning = true;
   std::vector<std::string> prompts;  // asked one after another, then the program ends (no terminal needed)
 };

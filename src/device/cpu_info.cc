@@ -36,7 +36,8 @@ uint64_t read_xcr0() {
   return (static_cast<uint64_t>(high) << 32) | low;
 }
 
-// Linux gives AMX tile state to a process only on request (arch_prctl ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+// Linux gives AMX tile state to a process only on request (arch_prctl ARCH_REQ_XCOMP_PERM,
+// XFEATURE_XTILEDATA).
 bool request_amx() {
   constexpr long kArchReqXcompPerm = 0x1023;
   constexpr long kXtileData = 18;
@@ -57,13 +58,15 @@ CpuTier detect_tier() {
   if (!ymm || !fma || !bit(l7.b, 5)) return CpuTier::kScalar;
   const bool avx512 = bit(l7.b, 16) && bit(l7.b, 17) && bit(l7.b, 30) && bit(l7.b, 31);  // F, DQ, BW, VL
   if (!zmm || !avx512) return CpuTier::kAvx2;
-  if (!bit(l7.c, 11) || !bit(l7.c, 1)) return CpuTier::kAvx512;  // VNNI, VBMI
-  if (!bit(l71.a, 5)) return CpuTier::kAvx512Vnni;               // AVX512_BF16
+  if (!bit(l7.c, 11) || !bit(l7.c, 1)) return CpuTier::kAvx512;      // VNNI, VBMI
+  if (!bit(l71.a, 5)) return CpuTier::kAvx512Vnni;                   // AVX512_BF16
   const bool amx = bit(l7.d, 22) && bit(l7.d, 24) && bit(l7.d, 25);  // BF16, TILE, INT8
   return amx && tiles && request_amx() ? CpuTier::kAmx : CpuTier::kAvx512Bf16;
 }
 #else
-CpuTier detect_tier() { return CpuTier::kScalar; }
+CpuTier detect_tier() {
+  return CpuTier::kScalar;
+}
 #endif
 
 // cgroup v2 "quota period" or v1 files: a container with 2 CPUs on a 64-CPU host must not start 64 threads.
@@ -110,13 +113,16 @@ CpuInfo detect_cpu() {
   return info;
 }
 
-std::string_view cpu_tier_name(CpuTier tier) { return kTierNames[static_cast<size_t>(tier)]; }
+std::string_view cpu_tier_name(CpuTier tier) {
+  return kTierNames[static_cast<size_t>(tier)];
+}
 
 Result<CpuTier> parse_cpu_tier(std::string_view name) {
   for (size_t i = 0; i < std::size(kTierNames); ++i) {
     if (kTierNames[i] == name) return static_cast<CpuTier>(i);
   }
-  return invalid_argument("unknown CPU tier \"", name, "\": use scalar, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
+  return invalid_argument("unknown CPU tier \"", name,
+                          "\": use scalar, avx2, avx512, avx512_vnni, avx512_bf16 or amx");
 }
 
 }  // namespace hadal

@@ -19,7 +19,8 @@ struct CpuInfo {
 
 // Detects; asks the kernel for AMX tile permission when the CPU has it. Cheap enough to call at start.
 CpuInfo detect_cpu();
-std::string_view cpu_tier_name(CpuTier tier);  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"
+std::string_view cpu_tier_name(
+    CpuTier tier);  // "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"
 Result<CpuTier> parse_cpu_tier(std::string_view name);
 
 }  // namespace hadal

@@ -11,7 +11,9 @@ namespace {
 constexpr size_t kAlignment = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-size_t round_up(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+size_t round_up(size_t value, size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace
 
@@ -23,7 +25,8 @@ Result<DeviceBuffer> DeviceBuffer::allocate(DeviceType device, size_t num_bytes)
   if (num_bytes == 0) return buffer;
   // Anonymous maps come zeroed and cost no memory until touched, so a large KV cache starts instantly.
   const size_t mapped = round_up(num_bytes, 4096);
-  void* data = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* data =
+      ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED) {
     return make_error(ErrorCode::kResourceExhausted, "cannot allocate ", num_bytes, " bytes of memory");
   }
@@ -33,7 +36,9 @@ Result<DeviceBuffer> DeviceBuffer::allocate(DeviceType device, size_t num_bytes)
 }
 
 DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), device_(other.device_) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      device_(other.device_) {}
 
 DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
   std::swap(data_, other.data_);
@@ -56,8 +61,8 @@ Tensor Arena::alloc(DType dtype, std::initializer_list<int64_t> shape) {
 
 std::byte* Arena::alloc_bytes(size_t num_bytes) {
   const size_t size = round_up(std::max<size_t>(num_bytes, 1), kAlignment);
-  HADAL_CHECK(used_ + size <= buffer_.size())
-      << "arena of " << buffer_.size() << " bytes has " << buffer_.size() - used_ << " left, " << size << " asked for";
+  HADAL_CHECK(used_ + size <= buffer_.size()) << "arena of " << buffer_.size() << " bytes has "
+                                              << buffer_.size() - used_ << " left, " << size << " asked for";
   std::byte* data = buffer_.data() + used_;
   used_ += size;
   high_water_ = std::max(high_water_, used_);

@@ -1,5 +1,6 @@
-// DeviceBuffer: the owner of one allocation of device memory; Arena: per-step scratch carved out of one buffer.
-// All device memory of the program is allocated here, at start; nothing allocates per step. One thread at a time.
+// DeviceBuffer: the owner of one allocation of device memory; Arena: per-step scratch carved out of one
+// buffer. All device memory of the program is allocated here, at start; nothing allocates per step. One
+// thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,8 @@ namespace hadal {
 
 class DeviceBuffer {
  public:
-  // 64-byte aligned (2 MiB and huge-page advised when large), zeroed. kResourceExhausted names the bytes asked for.
+  // 64-byte aligned (2 MiB and huge-page advised when large), zeroed. kResourceExhausted names the bytes
+  // asked for.
   static Result<DeviceBuffer> allocate(DeviceType device, size_t num_bytes);
   DeviceBuffer() = default;
   DeviceBuffer(DeviceBuffer&& other) noexcept;

@@ -1,5 +1,6 @@
-// Stream: where a rank's operations run, in order. On the CPU an operation runs at once on the rank's ThreadPool; on a
-// GPU it is queued on a CUDA stream. Owned by the Worker; used from the worker's thread only.
+// Stream: where a rank's operations run, in order. On the CPU an operation runs at once on the rank's
+// ThreadPool; on a GPU it is queued on a CUDA stream. Owned by the Worker; used from the worker's thread
+// only.
 #pragma once
 
 #include <memory>

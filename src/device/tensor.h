@@ -1,4 +1,5 @@
-// Tensor: a non-owning view of device memory: dtype, shape, strides. A value; as thread-safe as the memory it views.
+// Tensor: a non-owning view of device memory: dtype, shape, strides. A value; as thread-safe as the memory it
+// views.
 #pragma once
 
 #include <array>

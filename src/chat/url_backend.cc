@@ -1,0 +1,158 @@
+#include <chrono>
+
+#include "base/json.h"
+#include "chat/chat_backend.h"
+#include "net/http_client.h"
+
+namespace hadal {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The message of OpenAI's error shape, or the body's beginning.
+std::string error_text(const HttpResponse& response) {
+  constexpr size_t kMaxShown = 300;
+  const auto body = parse_json(response.body);
+  if (body.ok()) {
+    const Json* error = body->find("error");
+    const Json* message = error == nullptr ? nullptr : error->find("message");
+    if (message != nullptr && message->is_string()) return message->as_string();
+  }
+  return "HTTP " + std::to_string(response.status) + ": " + response.body.substr(0, kMaxShown);
+}
+
+std::string text_at(const Json& object, std::string_view key) {
+  const Json* value = object.find(key);
+  return value != nullptr && value->is_string() ? value->as_string() : "";
+}
+
+int number_at(const Json* object, std::string_view key) {
+  const Json* value = object == nullptr ? nullptr : object->find(key);
+  return value != nullptr && value->is_int() ? static_cast<int>(value->as_int()) : 0;
+}
+
+class UrlBackend final : public ChatBackend {
+ public:
+  UrlBackend(ChatConfig config, Url base) : config_(std::move(config)), base_(std::move(base)) {}
+
+  Status connect() {
+    HttpRequest request = make_request("GET");
+    auto response = fetch(at("/v1/models"), std::move(request));
+    if (!response.ok()) return response.error();
+    if (response->status != 200) {
+      return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response));
+    }
+    HADAL_ASSIGN(const Json body, parse_json(response->body));
+    const Json* data = body.find("data");
+    if (data == nullptr || !data->is_array() || data->as_array().empty()) {
+      return make_error(ErrorCode::kUnavailable, config_.target, " lists no model at /v1/models");
+    }
+    if (config_.model_name.empty()) config_.model_name = text_at(data->as_array().front(), "id");
+    return {};
+  }
+
+  std::string describe() const override { return config_.model_name + " at " + config_.target; }
+
+  Result<ChatAnswer> answer(const std::vector<ChatTurn>& turns, const ChatSink& sink,
+                            std::stop_token stop) override {
+    HttpRequest request = make_request("POST");
+    request.body = request_body(turns);
+    request.headers.emplace_back("Content-Type", "application/json");
+    ChatAnswer out;
+    Status failure;
+    const auto start = Clock::now();
+    const auto on_event = [&](const SseEvent& event) {
+      if (event.data == "[DONE]") return true;
+      failure = take_event(event.data, sink, start, out);
+      return failure.ok() && !stop.stop_requested();
+    };
+    auto response = fetch_events(at("/v1/chat/completions"), std::move(request), on_event, {}, stop);
+    out.seconds = seconds_since(start);
+    if (!failure.ok()) return std::move(failure).error();
+    if (stop.stop_requested()) {
+      out.stopped = true;
+      return out;
+    }
+    if (!response.ok()) return std::move(response).error();
+    if (response->status != 200) return make_error(ErrorCode::kUnavailable, error_text(*response));
+    return out;
+  }
+
+ private:
+  Url at(const std::string& path) const {
+    Url url = base_;
+    std::string prefix = base_.target;
+    while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
+    // Both http://host:1 and http://host:1/v1 are common.
+    if (prefix.ends_with("/v1")) prefix.resize(prefix.size() - 3);
+    url.target = prefix + path;
+    return url;
+  }
+
+  HttpRequest make_request(const std::string& method) const {
+    HttpRequest request;
+    request.method = method;
+    if (!config_.api_key.empty()) request.headers.emplace_back("Authorization", "Bearer " + config_.api_key);
+    return request;
+  }
+
+  std::string request_body(const std::vector<ChatTurn>& turns) const {
+    std::string body;
+    JsonWriter json(body);
+    json.begin_object().member("model", config_.model_name).member("stream", true);
+    json.key("stream_options").begin_object().member("include_usage", true).end_object();
+    if (config_.temperature >= 0) json.member("temperature", config_.temperature);
+    if (config_.top_p >= 0) json.member("top_p", config_.top_p);
+    if (config_.max_tokens > 0) json.member("max_completion_tokens", config_.max_tokens);
+    json.key("messages").begin_array();
+    for (const ChatTurn& turn : turns) {
+      json.begin_object().member("role", turn.role).member("content", turn.content).end_object();
+    }
+    json.end_array().end_object();
+    return body;
+  }
+
+  static Status take_event(const std::string& data, const ChatSink& sink, Clock::time_point start,
+                           ChatAnswer& out) {
+    HADAL_ASSIGN(const Json event, parse_json(data));
+    if (const Json* error = event.find("error")) {
+      return make_error(ErrorCode::kUnavailable, text_at(*error, "message"));
+    }
+    if (const Json* usage = event.find("usage"); usage != nullptr && usage->is_object()) {
+      out.prompt_tokens = number_at(usage, "prompt_tokens");
+      out.completion_tokens = number_at(usage, "completion_tokens");
+      out.cached_tokens = number_at(usage->find("prompt_tokens_details"), "cached_tokens");
+    }
+    const Json* choices = event.find("choices");
+    if (choices == nullptr || !choices->is_array() || choices->as_array().empty()) return {};
+    const Json& choice = choices->as_array().front();
+    if (text_at(choice, "finish_reason") == "length") out.cut = true;
+    const Json* delta = choice.find("delta");
+    if (delta == nullptr) return {};
+    const std::string content = text_at(*delta, "content");
+    const std::string reasoning = text_at(*delta, "reasoning_content");
+    if (content.empty() && reasoning.empty()) return {};
+    if (out.content.empty() && out.reasoning.empty()) out.first_token_seconds = seconds_since(start);
+    out.content += content;
+    out.reasoning += reasoning;
+    sink(reasoning, content);
+    return {};
+  }
+
+  ChatConfig config_;
+  const Url base_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ChatBackend>> make_url_backend(const ChatConfig& config) {
+  HADAL_ASSIGN(Url base, parse_url(config.target));
+  auto backend = std::make_unique<UrlBackend>(config, std::move(base));
+  HADAL_RETURN_IF_ERROR(backend->connect());
+  return std::unique_ptr<ChatBackend>(std::move(backend));
+}
+
+}  // namespace hadal
