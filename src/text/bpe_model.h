@@ -1,0 +1,58 @@
+// BpeModel: pieces of text to token ids by byte-pair encoding. Units are bytes (GPT-2's byte-level alphabet, mapped away)
+// or characters (SentencePiece style, with byte fallback). Built once; const afterwards: any thread, with a Scratch each.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "text/merge_table.h"
+#include "text/piece_table.h"
+
+namespace hadal {
+
+struct BpeSpec {
+  bool byte_level = true;      // units are bytes; else characters
+  bool ignore_merges = false;  // a piece that is a token as a whole is that token, whatever the merges say
+  bool byte_fallback = false;  // characters: an unknown one becomes byte_ids of its bytes, if all exist
+  bool fuse_unk = false;       // neighbouring unknown units become one unk_id
+  int32_t unk_id = -1;         // -1: unknown units vanish
+  std::array<int32_t, 256> byte_ids{};  // of <0x00>..<0xFF>; -1 where absent
+};
+
+class BpeModel {
+ public:
+  // Buffers of one caller, so that encoding does not allocate.
+  struct Scratch {
+    std::vector<int32_t> ids;
+    std::vector<uint32_t> previous;
+    std::vector<uint32_t> next;
+    std::vector<uint64_t> heap;
+  };
+
+  // keys[id]: the bytes or characters that id stands for; "" where text cannot become that id.
+  BpeModel(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges, const BpeSpec& spec);
+
+  // Appends the ids of `piece` (valid UTF-8 unless byte-level), as if it were encoded alone. O(n log n).
+  void encode(std::string_view piece, Scratch& scratch, std::vector<int32_t>& out) const;
+
+ private:
+  void encode_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
+  void merge_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
+  size_t units(std::string_view word, int32_t* ids) const;
+  size_t units_with_unknown(std::string_view word, int32_t* ids) const;
+  size_t merge_small(int32_t* ids, size_t count) const;
+  void merge_large(Scratch& scratch) const;
+  void find_space_cuts(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges);
+
+  BpeSpec spec_;
+  MergeTable merges_;
+  PieceTable pieces_;  // keys whose encoding is one id
+  std::array<int32_t, 256> unit_ids_{};  // of one-byte units; -1 where absent
+  bool all_bytes_ = false;  // every byte is a unit
+  // No merge joins "x" and U+2581 (SentencePiece's space) after another character: words can be encoded apart.
+  bool cut_before_space_ = false;
+};
+
+}  // namespace hadal
