@@ -1,13 +1,19 @@
 // ReasoningParser: splits a model's output into reasoning_content and content, streamed.
 //
-// The rule (R1 and its distills, tags <think> and </think>):
+// The rule (R1 and its distills, tags <think> and </think>; white space is ASCII's):
 // - Output starts in reasoning when the prompt ended with an open <think> (R1's templates add it) or the parser's kind
-//   says so (deepseek-r1 forces it); else in content, and a <think> that is the first thing apart from white space opens
-//   reasoning.
+//   says so (deepseek-r1 forces it); else in content.
+// - A <think> that is the first thing of the output apart from white space is the opening tag: it opens reasoning, or
+//   repeats that it is open. It and the white space before it are dropped.
+// - One newline at the very start of the reasoning is dropped, whether the tag stood in the output or in the prompt.
 // - The first </think> closes reasoning for good. Later tags, and a <think> inside reasoning (nested), are plain text.
+//   Where reasoning never opened, </think> is plain text too.
+// - </think> and the white space between it and the answer are dropped. Everything else comes out as it went in:
+//   white space at the end of the reasoning is kept.
 // - Tags missing: without </think> everything is reasoning if reasoning was open (the answer was cut), else content.
-// - The tags themselves, one newline after <think>, and white space between </think> and the answer are dropped.
-// Text that may be the start of a tag is held back until known. One per output, on the output thread.
+// - Kind none: all is content, untouched.
+// Text that may be the start of a tag is held back until known; how the text is cut into pushes changes nothing.
+// One per output, on the output thread.
 #pragma once
 
 #include <string>
@@ -19,6 +25,7 @@ namespace hadal {
 
 enum class ReasoningKind { kNone, kDeepseekR1, kQwen3 };
 // SGLang's names: "deepseek-r1", "deepseek-v3" (as qwen3: only when opened), "qwen3", "none" or "".
+// Errors: kInvalidArgument, listing the names.
 Result<ReasoningKind> parse_reasoning_kind(std::string_view name);
 
 class ReasoningParser {
@@ -29,12 +36,17 @@ class ReasoningParser {
   void push(std::string_view text, std::string& reasoning, std::string& content);
   void finish(std::string& reasoning, std::string& content);
 
-  // Whether a prompt's text leaves <think> open at its end.
+  // Whether a prompt's text leaves <think> open at its end: its last thing, apart from white space, is the tag.
+  // (A <think> further up may be a user's own words, so it does not count.)
   static bool prompt_opens_reasoning(std::string_view prompt);
 
  private:
-  enum class State { kStart, kReasoning, kAfter, kContent };
-  ReasoningKind kind_;
+  // kStart: only white space or a piece of <think> so far. kOpened: in reasoning, nothing of it seen yet.
+  enum class State { kStart, kOpened, kReasoning, kAfter, kContent };
+  // Handles the front of `text`, returns how much; 0: held back until more comes.
+  size_t advance(std::string_view text, std::string& reasoning, std::string& content);
+
+  bool starts_open_;
   State state_;
   std::string held_;
 };
