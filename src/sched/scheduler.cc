@@ -57,8 +57,12 @@ void Scheduler::set_deadline(const Sequence& sequence, TimePoint before) {
   if (now != kNoDeadline) deadlines_.emplace(now, sequence.id());
 }
 
-void Scheduler::cancel(uint64_t id) {
-  if (Sequence* sequence = find(id)) end(*sequence, sequence->make_event(), SequenceEnd::kCancelled);
+void Scheduler::cancel(uint64_t id, SequenceEnd reason, std::optional<Error> error) {
+  Sequence* sequence = find(id);
+  if (sequence == nullptr) return;
+  TokenEvent event = sequence->make_event();
+  event.error = std::move(error);
+  end(*sequence, std::move(event), reason);
 }
 
 void Scheduler::expire(TimePoint now) {

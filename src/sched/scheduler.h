@@ -69,7 +69,7 @@ class Scheduler {
   // Errors: those of check_request; kResourceExhausted when max_queued requests wait.
   Status submit(Request request);
   // Ends the request now; its blocks are free when the steps in flight are back. Unknown or ended ids are ignored.
-  void cancel(uint64_t id);
+  void cancel(uint64_t id, SequenceEnd reason = SequenceEnd::kCancelled, std::optional<Error> error = std::nullopt);
   // Ends what is past its deadline.
   void expire(TimePoint now);
   // When expire() has something to do; nothing when no request has a deadline.
