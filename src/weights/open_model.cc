@@ -57,6 +57,7 @@ std::vector<std::string> list_files(const std::string& directory, std::string_vi
 RangeLoaderOptions loader_options(const OpenModelOptions& options) {
   RangeLoaderOptions out;
   out.num_threads = std::clamp(options.num_read_threads, 1, 64);
+  if (options.num_ranks > 1) out.keep_bytes = out.read_ahead_bytes;
   return out;
 }
 

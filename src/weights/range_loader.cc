@@ -146,6 +146,13 @@ void RangeLoader::share(const FileRange& range, const LoadedRange& loaded) {
   if (shared_.size() >= kPruneFrom)
     std::erase_if(shared_, [](const auto& item) { return item.second.owner.expired(); });
   shared_[range] = Shared{loaded.data, loaded.owner};
+  if (options_.keep_bytes == 0) return;
+  kept_.emplace_back(loaded.owner, range.num_bytes);
+  kept_bytes_ += range.num_bytes;
+  while (kept_bytes_ > options_.keep_bytes) {
+    kept_bytes_ -= kept_.front().second;
+    kept_.pop_front();
+  }
 }
 
 Result<LoadedRange> RangeLoader::map(const FileRange& range) const {

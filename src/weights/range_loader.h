@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -39,6 +40,9 @@ struct RangeLoaderOptions {
   int num_threads = 4;
   // Bytes read ahead and not yet asked for. Ranges given out are the caller's.
   uint64_t read_ahead_bytes = uint64_t{256} << 20;
+  // Bytes that were read and given out to keep, so that the other ranks of a host, which read the same
+  // tensors at about the same time, do not read the storage again. 0 for one rank.
+  uint64_t keep_bytes = 0;
   enum class Mode { kAuto, kMap, kDirect, kBuffered } mode = Mode::kAuto;  // others than kAuto are for tests
 };
 
@@ -96,6 +100,8 @@ class RangeLoader {
   std::deque<FileRange> queue_;
   std::map<FileRange, std::shared_ptr<Slot>> slots_;  // started and not yet asked for
   std::map<FileRange, Shared> shared_;
+  std::deque<std::pair<std::shared_ptr<const void>, uint64_t>> kept_;  // oldest first, with their bytes
+  uint64_t kept_bytes_ = 0;
   uint64_t ahead_bytes_ = 0;
   bool stop_ = false;
   std::vector<std::thread> threads_;

@@ -133,6 +133,20 @@ INSTANTIATE_TEST_SUITE_P(Modes, RangeLoaderTest,
                          ::testing::Values(Mode::kAuto, Mode::kMap, Mode::kDirect, Mode::kBuffered),
                          mode_name);
 
+TEST(RangeLoader, KeepsTheLastBytesForOtherRanks) {
+  TempDir dir;
+  RangeLoaderOptions options;
+  options.mode = Mode::kBuffered;
+  options.keep_bytes = 450'000;
+  const std::string path = dir.write("a", random_bytes(1'000'000, 7));
+  auto loader = RangeLoader::open({path}, options);
+  ASSERT_TRUE(loader.ok());
+  for (uint64_t i = 0; i < 5; ++i) ASSERT_TRUE((*loader)->load({0, i * 200'000, 200'000}).ok());
+  // The last two are kept; the file no longer has any.
+  ASSERT_EQ(::truncate(path.c_str(), 0), 0);
+  for (uint64_t i = 0; i < 5; ++i) EXPECT_EQ((*loader)->load({0, i * 200'000, 200'000}).ok(), i >= 3) << i;
+}
+
 TEST(RangeLoader, AMissingFileIsNamed) {
   auto loader = RangeLoader::open({"/nonexistent/x"}, {});
   ASSERT_FALSE(loader.ok());

@@ -68,6 +68,7 @@ struct OpenModelOptions {
   uint64_t dummy_seed = 0;
   DType dummy_dtype = DType::kBF16;  // of random matrices; FP8 blocks where the config says so
   int num_read_threads = 4;
+  int num_ranks = 1;  // of this host: how many readers each tensor has
 };
 
 // path: a Hugging Face directory, a config.json (dummy only), a .gguf file (its first part), or a directory holding
