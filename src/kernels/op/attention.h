@@ -19,7 +19,8 @@ struct AttentionBatch {
   int max_seq_len = 0;  // largest of seq_lens
 };
 
-// Writes k, v: f32 [T, num_kv_heads, D] (rows may be strided) to their slots.
+// Writes k, v: f32 [T, num_kv_heads, D] or [T, num_kv_heads * D] (rows may be strided) to their slots, rounded to
+// nearest even; a slot of -1 is skipped. Values beyond f16's range become infinite.
 void kv_append(OpContext& ctx, const Tensor& k, const Tensor& v, const Tensor& slot_mapping,
                const Tensor& k_cache, const Tensor& v_cache);
 
@@ -37,7 +38,7 @@ int64_t paged_attention_arena_bytes(int num_threads, int num_heads, int head_dim
 void mla_append(OpContext& ctx, const Tensor& c_kv, const Tensor& k_rope, const Tensor& slot_mapping,
                 const Tensor& cache);
 // q: f32 [T, num_heads, kv_lora_rank + rope_dim], the nope part already multiplied by W_UK;
-// out: f32 [T, num_heads, kv_lora_rank], to be multiplied by W_UV.
+// out: f32 [T, num_heads, kv_lora_rank], to be multiplied by W_UV. Needs mla_attention_arena_bytes of arena.
 void mla_attention(OpContext& ctx, const Tensor& q, const Tensor& cache, const AttentionBatch& batch,
                    int kv_lora_rank, float scale, const Tensor& out);
 int64_t mla_attention_arena_bytes(int num_threads, int num_heads, int kv_lora_rank, int rope_dim,

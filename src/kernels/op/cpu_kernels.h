@@ -34,6 +34,8 @@ struct SampleKernels {
   int64_t (*collect_ge)(const float* x, int64_t n, float threshold, int32_t* ids);
   // w[i] = exp((x[i] - max) * scale); w may be null. Returns the sum, accumulated in f64 in a fixed order.
   double (*exp_weights)(const float* x, int64_t n, float max, float scale, float* w);
+  // Sum of w[i] where x[i] >= threshold, accumulated in f64 in a fixed order.
+  double (*weight_ge)(const float* x, const float* w, int64_t n, float threshold);
 };
 inline constexpr int64_t kSampleBlock = 64;
 

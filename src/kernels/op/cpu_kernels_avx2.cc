@@ -14,7 +14,7 @@ using A = AttentionImpl<Avx2>;
 
 constexpr CpuKernels kTable = {
     {E::rms_norm, E::rope, E::silu_mul, E::add, E::to_half<true>, E::to_half<false>},
-    {S::max, S::find_equal, S::block_max, S::collect_ge, S::exp_weights},
+    {S::max, S::find_equal, S::block_max, S::collect_ge, S::exp_weights, S::weight_ge},
     {A::partition, A::merge, A::scale}};
 
 }  // namespace

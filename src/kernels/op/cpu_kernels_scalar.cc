@@ -78,8 +78,16 @@ double exp_weights(const float* x, int64_t n, float max, float scale, float* w) 
   return sum;
 }
 
+double weight_ge(const float* x, const float* w, int64_t n, float threshold) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (x[i] >= threshold) sum += static_cast<double>(w[i]);
+  }
+  return sum;
+}
+
 constexpr CpuKernels kTable = {{rms_norm, rope, silu_mul, add, to_f16, to_bf16},
-                               {max_of, find_equal, block_max, collect_ge, exp_weights},
+                               {max_of, find_equal, block_max, collect_ge, exp_weights, weight_ge},
                                {}};
 
 }  // namespace

@@ -193,6 +193,17 @@ struct SampleImpl {
     }
     return V::total(sum);
   }
+
+  static double weight_ge(const float* x, const float* w, int64_t n, float threshold) {
+    typename V::Sum sum;
+    const F bound = V::set1(threshold);
+    int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth)
+      V::accumulate(sum, V::keep_ge(V::load(w + i), V::load(x + i), bound));
+    // The weights past the end are loaded as 0.
+    if (i < n) V::accumulate(sum, V::keep_ge(V::load_n(w + i, n - i), V::load_n(x + i, n - i), bound));
+    return V::total(sum);
+  }
 };
 
 }  // namespace hadal

@@ -25,6 +25,8 @@ struct MoeGateParams {
 
 // logits: f32 [T, E]; bias: f32 [E] e_score_correction_bias or undefined: added for the choice, not to the weights.
 // ids: i32 [T, k]; weights: f32 [T, k]. Ties go to the lower expert id, as torch.topk on sorted input does.
+// ids are in descending order of the choice's score. weights = score (/ sum if normalize) * scaling. At most 1024 experts;
+// a NaN logit scores 0. No arena.
 void moe_gate(OpContext& ctx, const Tensor& logits, const Tensor& bias, const MoeGateParams& params, const Tensor& ids,
               const Tensor& weights);
 

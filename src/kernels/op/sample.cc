@@ -179,9 +179,9 @@ int32_t draw_filtered(const SampleKernels& kernels, const Row& row, const Sample
   }
   KeepRule rule{-kInfinity, 0};
   if (params.top_p < 1.0f) {
-    for (int64_t i = 0; i < c.count; ++i) scratch.work[i] = {scratch.scores[i], scratch.weights[i]};
     constexpr double kSomeMass = 1e-300;  // top_p 0 keeps one token
-    rule = nucleus(scratch.work, c.count, std::max(static_cast<double>(params.top_p) * c.total, kSomeMass));
+    rule =
+        nucleus(kernels, c.count, std::max(static_cast<double>(params.top_p) * c.total, kSomeMass), scratch);
   }
   // Dropped tokens weigh nothing. The best token weighs about 1 and is never dropped: min_p is at most 1.
   double total = 0;

@@ -34,27 +34,9 @@ float top_k_bound(const SampleKernels& kernels, const float* x, int64_t n, int64
   return std::max(scratch.block_max[k - 1], kLowest);
 }
 
-}  // namespace
-
-int64_t select_top_k(const SampleKernels& kernels, const float* x, int64_t n, int64_t k,
-                     const SampleScratch& scratch) {
-  const float bound = top_k_bound(kernels, x, n, k, scratch);
-  const int64_t count = kernels.collect_ge(x, n, bound, scratch.ids);
-  for (int64_t i = 0; i < count; ++i) scratch.scores[i] = x[scratch.ids[i]];
-  if (count <= k) return count;
-  float* work = scratch.weights;
-  std::copy_n(scratch.scores, count, work);
-  std::nth_element(work, work + k - 1, work + count, std::greater<>());
-  KeepRule rule;
-  rule.score = work[k - 1];
-  rule.num_equal = k - std::count_if(work, work + k, [&](float score) { return score > rule.score; });
-  return keep(rule, count, scratch);
-}
-
-KeepRule nucleus(ScoreWeight* work, int64_t count, double mass) {
+// The rule among work[0, end), of which everything else weighs nothing or is `above` and kept.
+KeepRule select_mass(ScoreWeight* work, int64_t end, double above, double mass, const KeepRule& otherwise) {
   int64_t begin = 0;
-  int64_t end = count;
-  double above = 0;  // weight of all that lies above work[begin, end)
   uint32_t random = 1;
   while (begin < end) {
     // A pseudo-random pivot: no order of the vocabulary makes this quadratic.
@@ -85,7 +67,56 @@ KeepRule nucleus(ScoreWeight* work, int64_t count, double mass) {
     }
     begin = less;
   }
-  return {-std::numeric_limits<float>::infinity(), count};
+  return otherwise;
+}
+
+}  // namespace
+
+int64_t select_top_k(const SampleKernels& kernels, const float* x, int64_t n, int64_t k,
+                     const SampleScratch& scratch) {
+  const float bound = top_k_bound(kernels, x, n, k, scratch);
+  const int64_t count = kernels.collect_ge(x, n, bound, scratch.ids);
+  for (int64_t i = 0; i < count; ++i) scratch.scores[i] = x[scratch.ids[i]];
+  if (count <= k) return count;
+  float* work = scratch.weights;
+  std::copy_n(scratch.scores, count, work);
+  std::nth_element(work, work + k - 1, work + count, std::greater<>());
+  KeepRule rule;
+  rule.score = work[k - 1];
+  rule.num_equal = k - std::count_if(work, work + k, [&](float score) { return score > rule.score; });
+  return keep(rule, count, scratch);
+}
+
+KeepRule nucleus(const SampleKernels& kernels, int64_t count, double mass, const SampleScratch& scratch) {
+  constexpr int64_t kFewCandidates = 256;
+  constexpr int kMaxHalvings = 16;
+  const float* scores = scratch.scores;
+  float high = std::numeric_limits<float>::infinity();  // scores >= high weigh `above`, less than the mass
+  float low = -high;                                    // scores >= low weigh the mass or more, if any do
+  double above = 0;
+  if (count > kFewCandidates) {
+    const auto [least, most] = std::minmax_element(scores, scores + count);
+    float bottom = *least;
+    float top = *most;
+    for (int i = 0; i < kMaxHalvings; ++i) {
+      const float middle = bottom / 2 + top / 2;
+      const double weight = kernels.weight_ge(scores, scratch.weights, count, middle);
+      if (weight >= mass) {
+        low = bottom = middle;
+      } else {
+        high = top = middle;
+        above = weight;
+      }
+    }
+  }
+  int64_t between = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    scratch.work[between] = {scores[i], scratch.weights[i]};
+    between += scores[i] >= low && scores[i] < high ? 1 : 0;
+  }
+  // Rounding may leave the sum short of the mass: then all of the bracket is kept.
+  const KeepRule all{low, count};
+  return select_mass(scratch.work, between, above, mass, all);
 }
 
 }  // namespace hadal

@@ -37,8 +37,8 @@ struct KeepRule {
   int64_t num_equal = 0;
 };
 
-// The smallest set of highest scores whose weights sum to `mass` or more; everything when they never do.
-// work[0, count) is reordered.
-KeepRule nucleus(ScoreWeight* work, int64_t count, double mass);
+// The smallest set of highest scores among scratch.scores[0, count) whose scratch.weights sum to `mass` or
+// more; everything when they never do. Reorders scratch.work only.
+KeepRule nucleus(const SampleKernels& kernels, int64_t count, double mass, const SampleScratch& scratch);
 
 }  // namespace hadal

@@ -384,6 +384,8 @@ TEST_P(Sample, KernelsMatchTheScalarOnes) {
     std::vector<float> w(static_cast<size_t>(n));
     const double sum = kernels.exp_weights(x.data(), n, max, 0.7f, w.data());
     ASSERT_EQ(kernels.exp_weights(x.data(), n, max, 0.7f, nullptr), sum);
+    ASSERT_NEAR(kernels.weight_ge(x.data(), w.data(), n, threshold),
+                oracle.weight_ge(x.data(), w.data(), n, threshold), 1e-9);
     double expected_sum = 0;
     for (size_t i = 0; i < w.size(); ++i) {
       // The argument as f32, as all tiers round it.

@@ -59,6 +59,8 @@ struct Avx2 {
   HADAL_VEC uint32_t eq_mask(F a, F b) {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ)));
   }
+  // w where a >= b, else 0.
+  HADAL_VEC F keep_ge(F w, F a, F b) { return _mm256_and_ps(w, _mm256_cmp_ps(a, b, _CMP_GE_OQ)); }
   // x in lanes [low, high), `other` elsewhere.
   HADAL_VEC F keep_range(F x, int low, int high, F other) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -40,6 +40,7 @@ struct Avx512 {
   HADAL_VEC float max_lane(F x) { return _mm512_reduce_max_ps(x); }
   HADAL_VEC uint32_t ge_mask(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
   HADAL_VEC uint32_t eq_mask(F a, F b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+  HADAL_VEC F keep_ge(F w, F a, F b) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), w); }
   HADAL_VEC F keep_range(F x, int low, int high, F other) {
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __mmask16 inside = _mm512_cmpge_epi32_mask(lane, _mm512_set1_epi32(low)) &
