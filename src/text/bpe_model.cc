@@ -26,6 +26,14 @@ BpeModel::BpeModel(const std::vector<std::string_view>& keys, const std::vector<
     const std::string_view right = keys[static_cast<size_t>(merge.right)];
     if (!left.empty() && !right.empty()) junctions_.add(left, right);
   }
+  if (spec.byte_level) {
+    byte_ranks_.assign(1 << 16, MergeTable::kNone);
+    for (size_t pair = 0; pair < byte_ranks_.size(); ++pair) {
+      const int32_t left = unit_ids_[pair >> 8];
+      const int32_t right = unit_ids_[pair & 255];
+      if (left >= 0 && right >= 0) byte_ranks_[pair] = merges_.rank(left, right);
+    }
+  }
   fill_pieces(keys);
 }
 
@@ -55,8 +63,11 @@ void BpeModel::fill_pieces(const std::vector<std::string_view>& keys) {
 
 // Units that vanish or fuse let their neighbours meet, so that a cut would change the result.
 bool BpeModel::can_cut(std::string_view word) const {
-  if (!spec_.byte_level) return all_fallbacks_;
-  return all_bytes_ || std::none_of(word.begin(), word.end(),
+  return spec_.byte_level ? all_units_known(word) : all_fallbacks_;
+}
+
+bool BpeModel::all_units_known(std::string_view bytes) const {
+  return all_bytes_ || std::none_of(bytes.begin(), bytes.end(),
                                     [&](char c) { return unit_ids_[static_cast<unsigned char>(c)] < 0; });
 }
 
@@ -99,29 +110,38 @@ void BpeModel::encode_segment(std::string_view segment, Scratch& scratch, std::v
 }
 
 void BpeModel::merge_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const {
-  if (word.size() <= kSmall) {
-    int32_t ids[kSmall];
-    const size_t count = merge_small(ids, units(word, ids));
-    out.insert(out.end(), ids, ids + count);
+  if (word.size() > kSmall) {
+    HADAL_CHECK(word.size() < UINT32_MAX) << "text of " << word.size() << " bytes";
+    scratch.ids.resize(word.size());
+    scratch.ids.resize(units(word, scratch.ids.data()));
+    merge_large(scratch);
+    for (const int32_t id : scratch.ids) {
+      if (id >= 0) out.push_back(id);
+    }
     return;
   }
-  HADAL_CHECK(word.size() < UINT32_MAX) << "text of " << word.size() << " bytes";
-  scratch.ids.resize(word.size());
-  scratch.ids.resize(units(word, scratch.ids.data()));
-  merge_large(scratch);
-  for (const int32_t id : scratch.ids) {
-    if (id >= 0) out.push_back(id);
+  int32_t ids[kSmall];
+  uint32_t ranks[kSmall];
+  size_t count = 0;
+  if (spec_.byte_level && all_units_known(word)) {
+    count = word.size();
+    unsigned previous = 0;
+    for (size_t i = 0; i < count; ++i) {
+      const auto byte = static_cast<unsigned char>(word[i]);
+      ids[i] = unit_ids_[byte];
+      if (i > 0) ranks[i - 1] = byte_ranks_[previous << 8 | byte];
+      previous = byte;
+    }
+  } else {
+    count = units(word, ids);
+    for (size_t i = 0; i + 1 < count; ++i) ranks[i] = merges_.rank(ids[i], ids[i + 1]);
   }
+  count = merge_small(ids, ranks, count);
+  out.insert(out.end(), ids, ids + count);
 }
 
 // Writes at most word.size() ids.
 size_t BpeModel::units(std::string_view word, int32_t* ids) const {
-  if (!spec_.byte_level || !all_bytes_) return units_with_unknown(word, ids);
-  for (size_t i = 0; i < word.size(); ++i) ids[i] = unit_ids_[static_cast<unsigned char>(word[i])];
-  return word.size();
-}
-
-size_t BpeModel::units_with_unknown(std::string_view word, int32_t* ids) const {
   size_t count = 0;
   bool pending_unk = false;  // an unknown unit is written when the next known one comes, as Hugging Face does
   for (size_t i = 0; i < word.size();) {
@@ -148,11 +168,8 @@ size_t BpeModel::units_with_unknown(std::string_view word, int32_t* ids) const {
   return count;
 }
 
-// The lowest rank first, the leftmost of equals; quadratic, for short words.
-size_t BpeModel::merge_small(int32_t* ids, size_t count) const {
-  if (count < 2) return count;
-  uint32_t ranks[kSmall];
-  for (size_t i = 0; i + 1 < count; ++i) ranks[i] = merges_.rank(ids[i], ids[i + 1]);
+// The lowest rank first, the leftmost of equals; quadratic, for short words. ranks[i]: of ids[i] and ids[i + 1].
+size_t BpeModel::merge_small(int32_t* ids, uint32_t* ranks, size_t count) const {
   while (count > 1) {
     size_t best = 0;
     for (size_t i = 1; i + 1 < count; ++i) {

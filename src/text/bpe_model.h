@@ -41,9 +41,9 @@ class BpeModel {
  private:
   void encode_segment(std::string_view segment, Scratch& scratch, std::vector<int32_t>& out) const;
   void merge_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
+  bool all_units_known(std::string_view bytes) const;
   size_t units(std::string_view word, int32_t* ids) const;
-  size_t units_with_unknown(std::string_view word, int32_t* ids) const;
-  size_t merge_small(int32_t* ids, size_t count) const;
+  size_t merge_small(int32_t* ids, uint32_t* ranks, size_t count) const;
   void merge_large(Scratch& scratch) const;
   void fill_pieces(const std::vector<std::string_view>& keys);
   bool can_cut(std::string_view word) const;
@@ -55,6 +55,7 @@ class BpeModel {
   static constexpr int32_t kWholeOnly = 1 << 30;
   JunctionFilter junctions_;
   std::array<int32_t, 256> unit_ids_{};  // of one-byte units; -1 where absent
+  std::vector<uint32_t> byte_ranks_;     // byte-level: rank of the pair (first byte, second byte)
   bool all_bytes_ = false;               // every byte is a unit
   bool all_fallbacks_ = false;           // every byte has a fallback token
 };
