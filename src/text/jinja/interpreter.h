@@ -67,6 +67,8 @@ class Interpreter final : public Runtime {
   // Takes back what was written since `mark`.
   Value capture(size_t mark);
   void write(std::string_view text);
+  // The result of a filter or call block, which Jinja2 joins without str().
+  void write_text(Value v);
 
   // expressions (evaluator.cc)
   Value evaluate(const Node& node, Activation& a);

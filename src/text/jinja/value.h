@@ -224,7 +224,6 @@ struct DictView {
 
 struct Namespace {
   Dict attributes;
-  bool in_repr = false;
 };
 
 struct Cycler {
