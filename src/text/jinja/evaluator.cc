@@ -79,7 +79,15 @@ Value Interpreter::evaluate_getitem(const Node& node, Activation& a) {
   const auto bound = [&](const Node* n) { return n == nullptr ? Value() : evaluate(*n, a); };
   const Value start = bound(node.n2->n1);
   const Value stop = bound(node.n2->n2);
-  return slice(*this, object, start, stop, bound(node.n2->n3));
+  const Value step_by = bound(node.n2->n3);
+  if (!node.constant) return slice(*this, object, start, stop, step_by);
+  // Jinja2 evaluates constants early, and that way a slice that Python refuses is undefined instead of an error.
+  try {
+    return slice(*this, object, start, stop, step_by);
+  } catch (const JinjaError& e) {
+    if (e.kind != ErrorKind::kType) throw;
+    return undefined_member(object, Value::none());
+  }
 }
 
 Value Interpreter::evaluate_compare(const Node& node, Activation& a) {

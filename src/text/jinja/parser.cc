@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/jinja/builtins.h"
 #include "text/jinja/parser_impl.h"
 
 namespace hadal::jinja {
@@ -68,6 +69,15 @@ Node* Parser::make(NodeKind kind, int line) {
 Node* Parser::done(Node* node) {
   int height = 0;
   for_each_child(*node, [&](Node* child) { height = std::max(height, child->height); });
+  switch (node->kind) {
+    case NodeKind::kName:
+    case NodeKind::kNamespaceRef:
+    case NodeKind::kCall: node->constant = false; break;
+    default:
+      // Filters that look into the context are never evaluated early.
+      node->constant = node->kind != NodeKind::kFilter || (node->n1 != nullptr && node->filter != nullptr && node->filter->call_raw == nullptr);
+      for_each_child(*node, [&](Node* child) { node->constant = node->constant && child->constant; });
+  }
   node->height = height + 1;
   if (node->height > kMaxHeight) error("the template is nested too deeply", node->line);
   return node;

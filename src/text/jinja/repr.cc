@@ -283,11 +283,9 @@ void append_repr(Runtime& rt, std::string& out, Value v) {
     return;
   }
   Depth depth(rt);
-  // Only a namespace can hold itself, so nothing is tracked outside of one.
-  const bool track = v.is(Tag::kNamespace) || !rt.in_repr.empty();
-  if (track) rt.in_repr.push_back(v.pointer);
+  rt.in_repr.push_back(v.pointer);
   append_container(rt, out, v);
-  if (track) rt.in_repr.pop_back();
+  rt.in_repr.pop_back();
 }
 
 namespace {
