@@ -204,7 +204,7 @@ void Interpreter::run_output(const Node& node, Activation& a) {
       continue;
     }
     line_ = child->line;
-    const Value v = evaluate(*child, a);
+    const Value v = child->constant ? evaluate_constant(*child, a) : evaluate(*child, a);
     if (v.is_str()) {
       write(v.str());
     } else if (!v.is_undefined()) {

@@ -72,6 +72,7 @@ class Interpreter final : public Runtime {
 
   // expressions (evaluator.cc)
   Value evaluate(const Node& node, Activation& a);
+  Value evaluate_constant(const Node& node, Activation& a);
   Value evaluate_inner(const Node& node, Activation& a);
   Value evaluate_filter(const Node& node, Activation& a, Value self);
   Value evaluate_filter_chain(const Node& node, Activation& a, Value body);
@@ -95,6 +96,7 @@ class Interpreter final : public Runtime {
   std::vector<bool> is_resolved_;
   std::string out_;
   int line_ = 1;
+  bool folding_ = false;  // a printed constant is being evaluated
   Dict* root_context_ = nullptr;
 };
 
