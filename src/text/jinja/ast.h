@@ -62,6 +62,7 @@ struct Node {
   std::vector<CompareOp> ops;
   bool store = false;  // kName: written, not read
   bool param = false;  // kName: a parameter
+  bool constant = false;  // an expression that Jinja2 evaluates when it compiles the template
   bool flag = false;   // kFor: recursive; kBlock: scoped; kFilter/kTest: unknown but only an error when reached
   bool flag2 = false;  // kFor: uses `loop`; kBlock: required; kAssign*, kMacro: at the top level
 

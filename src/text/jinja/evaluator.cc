@@ -20,6 +20,21 @@ Value Interpreter::evaluate(const Node& node, Activation& a) {
   return evaluate_inner(node, a);
 }
 
+// Jinja2 evaluates a printed constant when it compiles, and there a slice that Python refuses is undefined instead of an
+// error. When that fails the expression is left to run time.
+Value Interpreter::evaluate_constant(const Node& node, Activation& a) {
+  try {
+    folding_ = true;
+    const Value v = evaluate(node, a);
+    folding_ = false;
+    return v;
+  } catch (const JinjaError& e) {
+    folding_ = false;
+    if (e.kind == ErrorKind::kLimit) throw;
+  }
+  return evaluate(node, a);
+}
+
 Value Interpreter::evaluate_inner(const Node& node, Activation& a) {
   using BinaryOp = Value (*)(Runtime&, Value, Value);
   BinaryOp op = nullptr;
@@ -79,7 +94,14 @@ Value Interpreter::evaluate_getitem(const Node& node, Activation& a) {
   const auto bound = [&](const Node* n) { return n == nullptr ? Value() : evaluate(*n, a); };
   const Value start = bound(node.n2->n1);
   const Value stop = bound(node.n2->n2);
-  return slice(*this, object, start, stop, bound(node.n2->n3));
+  const Value step_by = bound(node.n2->n3);
+  if (!folding_) return slice(*this, object, start, stop, step_by);
+  try {
+    return slice(*this, object, start, stop, step_by);
+  } catch (const JinjaError& e) {
+    if (e.kind != ErrorKind::kType) throw;
+    return undefined_member(object, Value::none());
+  }
 }
 
 Value Interpreter::evaluate_compare(const Node& node, Activation& a) {

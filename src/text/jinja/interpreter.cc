@@ -128,6 +128,11 @@ void Interpreter::write(std::string_view text) {
   out_ += text;
 }
 
+void Interpreter::write_text(Value v) {
+  if (!v.is_str()) type_error("expected str instance, " + std::string(type_name(v)) + " found");
+  write(v.str());
+}
+
 Value Interpreter::capture(size_t mark) {
   const Value result = text(std::string_view(out_).substr(mark));
   out_.resize(mark);
@@ -199,7 +204,7 @@ void Interpreter::run_output(const Node& node, Activation& a) {
       continue;
     }
     line_ = child->line;
-    const Value v = evaluate(*child, a);
+    const Value v = child->constant ? evaluate_constant(*child, a) : evaluate(*child, a);
     if (v.is_str()) {
       write(v.str());
     } else if (!v.is_undefined()) {
@@ -280,9 +285,7 @@ Interpreter::Flow Interpreter::run_scope(const Node& node, Activation& a) {
       flow = run_body(node.list, a);
       const Value body = capture(mark);
       if (flow == Flow::kNext) {
-        std::string text;
-        append_str(*this, text, evaluate_filter(*node.n1, a, body));
-        write(text);
+        write_text(evaluate_filter(*node.n1, a, body));
       }
       break;
     }
@@ -350,9 +353,7 @@ void Interpreter::run_call_block(const Node& node, Activation& a) {
     write(call_macro(*caller.macro, {}).str());
     return;
   }
-  std::string text;
-  append_str(*this, text, evaluate_call(*node.n1, a, caller));
-  write(text);
+  write_text(evaluate_call(*node.n1, a, caller));
 }
 
 void Interpreter::run_block(const Node& node, Dict* context) {

@@ -67,9 +67,12 @@ class Interpreter final : public Runtime {
   // Takes back what was written since `mark`.
   Value capture(size_t mark);
   void write(std::string_view text);
+  // The result of a filter or call block, which Jinja2 joins without str().
+  void write_text(Value v);
 
   // expressions (evaluator.cc)
   Value evaluate(const Node& node, Activation& a);
+  Value evaluate_constant(const Node& node, Activation& a);
   Value evaluate_inner(const Node& node, Activation& a);
   Value evaluate_filter(const Node& node, Activation& a, Value self);
   Value evaluate_filter_chain(const Node& node, Activation& a, Value body);
@@ -93,6 +96,7 @@ class Interpreter final : public Runtime {
   std::vector<bool> is_resolved_;
   std::string out_;
   int line_ = 1;
+  bool folding_ = false;  // a printed constant is being evaluated
   Dict* root_context_ = nullptr;
 };
 

@@ -150,10 +150,11 @@ class Lexer {
       advance(source_.size() - s.size() - at_);
       return;
     }
-    error("Missing end of raw directive");
+    if (at_ < source_.size()) error("Missing end of raw directive");
   }
   void comment() {
     const size_t end = source_.find("#}", at_);
+    if (end == std::string::npos && at_ == source_.size()) return;  // Jinja2 lets a tag at the very end pass
     if (end == std::string::npos) error("Missing end of comment tag");
     const char sign = end > at_ ? source_[end - 1] : ' ';
     advance(end + 2 - at_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/jinja/builtins.h"
 #include "text/jinja/parser_impl.h"
 
 namespace hadal::jinja {
@@ -68,6 +69,15 @@ Node* Parser::make(NodeKind kind, int line) {
 Node* Parser::done(Node* node) {
   int height = 0;
   for_each_child(*node, [&](Node* child) { height = std::max(height, child->height); });
+  switch (node->kind) {
+    case NodeKind::kName:
+    case NodeKind::kNamespaceRef:
+    case NodeKind::kCall: node->constant = false; break;
+    default:
+      // Filters that look into the context are never evaluated early.
+      node->constant = node->kind != NodeKind::kFilter || (node->n1 != nullptr && node->filter != nullptr && node->filter->call_raw == nullptr);
+      for_each_child(*node, [&](Node* child) { node->constant = node->constant && child->constant; });
+  }
   node->height = height + 1;
   if (node->height > kMaxHeight) error("the template is nested too deeply", node->line);
   return node;
@@ -143,9 +153,9 @@ Node* Parser::statement() {
 
 Node* Parser::parse_for() {
   Node* node = make(NodeKind::kFor, take().line);
-  node->n1 = assign_target({"in"}, false);
+  node->n1 = assign_target(false);
   expect_name("in");
-  node->n2 = tuple(false, false, {"recursive"}, false, false);
+  node->n2 = tuple(false, false, false, false);
   if (skip_name("if")) node->n3 = expression();
   node->flag = skip_name("recursive");
   statements(node->list, {"endfor", "else"}, false);
@@ -157,7 +167,7 @@ Node* Parser::parse_if() {
   Node* result = make(NodeKind::kIf, take().line);
   Node* node = result;
   while (true) {
-    node->n1 = tuple(false, false, {}, false, false);
+    node->n1 = tuple(false, false, false, false);
     statements(node->list, {"elif", "else", "endif"}, false);
     if (node != result) done(node);
     const Token& token = take();
@@ -173,7 +183,7 @@ Node* Parser::parse_if() {
 
 Node* Parser::parse_set() {
   const int line = take().line;
-  Node* target = assign_target({}, true);
+  Node* target = assign_target(true);
   if (skip_sign("=")) {
     Node* node = make(NodeKind::kAssign, line);
     node->n1 = target;
@@ -243,7 +253,7 @@ Node* Parser::parse_with() {
   Node* node = make(NodeKind::kWith, take().line);
   while (current().type != TokenType::kBlockEnd) {
     if (!node->list.empty()) expect_sign(",");
-    Node* target = assign_target({}, false);
+    Node* target = assign_target(false);
     const auto to_param = [](Node* n, auto&& self) -> void {
       n->store = false;
       n->param = true;
@@ -338,8 +348,8 @@ void Parser::set_store(Node* target) {
   }
 }
 
-Node* Parser::assign_target(Words end_words, bool with_namespace) {
-  Node* target = tuple(true, true, end_words, false, with_namespace);
+Node* Parser::assign_target(bool with_namespace) {
+  Node* target = tuple(true, true, false, with_namespace);
   set_store(target);
   return target;
 }

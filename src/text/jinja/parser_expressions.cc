@@ -221,7 +221,7 @@ Node* Parser::primary(bool with_namespace) {
     default: break;
   }
   if (skip_sign("(")) {
-    Node* node = tuple(false, true, {}, true, false);
+    Node* node = tuple(false, true, true, false);
     expect_sign(")");
     return node;
   }
@@ -230,16 +230,14 @@ Node* Parser::primary(bool with_namespace) {
   error("unexpected '" + describe(token) + "'", token.line);
 }
 
-Node* Parser::tuple(bool simplified, bool with_condition, Words end_words, bool parentheses, bool with_namespace) {
+Node* Parser::tuple(bool simplified, bool with_condition, bool parentheses, bool with_namespace) {
   const int line = current().line;
   std::vector<Node*> items;
   bool is_tuple = false;
   while (true) {
     if (!items.empty()) expect_sign(",");
     const TokenType type = current().type;
-    if (type == TokenType::kVariableEnd || type == TokenType::kBlockEnd || current().is_operator(")") || at_any_name(end_words)) {
-      break;
-    }
+    if (type == TokenType::kVariableEnd || type == TokenType::kBlockEnd || current().is_operator(")")) break;
     if (simplified) {
       Nest nest(*this);
       items.push_back(primary(with_namespace));

@@ -61,7 +61,7 @@ class Parser {
   Node* parse_loader();
   Node* parse_autoescape();
   void parse_signature(Node* node);
-  Node* assign_target(Words end_words, bool with_namespace);
+  Node* assign_target(bool with_namespace);
   Node* name_target();
   void set_store(Node* target);
 
@@ -78,8 +78,8 @@ class Parser {
   Node* parse_pow();
   Node* parse_unary(bool with_filter = true);
   Node* primary(bool with_namespace = false);
-  Node* tuple(bool simplified, bool with_condition, Words end_words, bool parentheses, bool with_namespace);
-  Node* any_tuple() { return tuple(false, true, {}, false, false); }
+  Node* tuple(bool simplified, bool with_condition, bool parentheses, bool with_namespace);
+  Node* any_tuple() { return tuple(false, true, false, false); }
   Node* parse_list();
   Node* parse_dict();
   Node* postfix(Node* node);

@@ -16,6 +16,8 @@ namespace hadal::jinja {
 
 namespace {
 
+void append_container(Runtime& rt, std::string& out, Value v);
+
 void append_hex(std::string& out, const char* prefix, uint32_t v, int digits) {
   char buffer[16];
   std::snprintf(buffer, sizeof buffer, "%s%0*x", prefix, digits, v);
@@ -97,13 +99,7 @@ void append_range(std::string& out, const Range& r) {
 
 void append_namespace(Runtime& rt, std::string& out, Namespace& ns) {
   out += "<Namespace ";
-  if (ns.in_repr) {
-    out += "{...}";
-  } else {
-    ns.in_repr = true;
-    append_dict(rt, out, ns.attributes);
-    ns.in_repr = false;
-  }
+  append_dict(rt, out, ns.attributes);
   out += '>';
 }
 
@@ -141,7 +137,7 @@ void append_json_string(std::string& out, std::string_view s, bool ensure_ascii)
       default:
         if (c < 0x20) {
           append_hex(out, "\\u", c, 4);
-        } else if (!ensure_ascii || c == 0x7F) {
+        } else if (!ensure_ascii) {
           out += s.substr(0, static_cast<size_t>(d.length));
         } else if (c > 0xFFFF) {
           append_hex(out, "\\u", 0xD800 + ((c - 0x10000) >> 10), 4);
@@ -282,7 +278,19 @@ void append_repr(Runtime& rt, std::string& out, Value v) {
     case Tag::kSelf: out += "<TemplateReference None>"; return;
     default: break;
   }
+  if (std::find(rt.in_repr.begin(), rt.in_repr.end(), v.pointer) != rt.in_repr.end()) {
+    out += v.is(Tag::kList) ? "[...]" : v.is(Tag::kTuple) ? "(...)" : v.is(Tag::kNamespace) ? "<Namespace {...}>" : "{...}";
+    return;
+  }
   Depth depth(rt);
+  rt.in_repr.push_back(v.pointer);
+  append_container(rt, out, v);
+  rt.in_repr.pop_back();
+}
+
+namespace {
+
+void append_container(Runtime& rt, std::string& out, Value v) {
   switch (v.tag) {
     case Tag::kList:
       out += '[';
@@ -300,6 +308,8 @@ void append_repr(Runtime& rt, std::string& out, Value v) {
     default: append_object(out, v); return;
   }
 }
+
+}  // namespace
 
 std::string repr(Runtime& rt, Value v) {
   std::string out;

@@ -72,6 +72,9 @@ class Runtime {
   [[noreturn]] void raise_undefined(Value v);
   uint64_t hash(Value v);
 
+  // Containers whose repr() is being written: one inside itself (through a namespace) prints as "...".
+  std::vector<const void*> in_repr;
+
  private:
   [[noreturn]] void out_of_steps();
   [[noreturn]] void too_deep();

@@ -90,15 +90,16 @@ class FieldFormatter {
     }
     return args_.positional[static_cast<size_t>(index)];
   }
-  Value first_part(std::string_view name) {
+  // `whole`: the field is nothing but this part; only then Python's Formatter looks at its numbering.
+  Value first_part(std::string_view name, bool whole) {
     const bool digits = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
-    if (name.empty()) {
+    if (name.empty() && whole) {
       if (next_ < 0) value_error("cannot switch from manual field specification to automatic field numbering");
       return positional(next_++);
     }
     if (digits) {
-      if (next_ > 0) value_error("cannot switch from automatic field numbering to manual field specification");
-      next_ = -1;
+      if (whole && next_ > 0) value_error("cannot switch from automatic field numbering to manual field specification");
+      if (whole) next_ = -1;
       return positional(name.size() > 9 ? int64_t{1} << 40 : std::stoll(std::string(name)));
     }
     for (const auto& [key, value] : args_.keyword) {
@@ -108,7 +109,7 @@ class FieldFormatter {
   }
   Value lookup(std::string_view name) {
     const size_t end = std::min(name.find_first_of(".["), name.size());
-    Value v = first_part(name.substr(0, end));
+    Value v = first_part(name.substr(0, end), end == name.size());
     name.remove_prefix(end);
     while (!name.empty()) {
       if (name[0] == '.') {

@@ -134,7 +134,8 @@ std::string_view strip(std::string_view s, const std::string_view* chars, bool l
 
 std::vector<std::string_view> split_space(std::string_view s, int64_t max_splits, bool from_right) {
   std::vector<std::string_view> out;
-  s = strip(s, nullptr, true, true);
+  // Only the side that is cut from is stripped: what is left after the last split keeps its far end.
+  s = strip(s, nullptr, !from_right, from_right);
   while (!s.empty()) {
     if (max_splits >= 0 && static_cast<int64_t>(out.size()) == max_splits) {
       out.push_back(s);

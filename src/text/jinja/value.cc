@@ -43,24 +43,22 @@ void* Arena::allocate_chunk(size_t bytes) {
 }
 
 const char* Arena::concat(std::string_view left, std::string_view right) {
-  const auto align = [](char* p) { return reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(p) + 7) & ~uintptr_t{7}); };
-  const auto gap = reinterpret_cast<uintptr_t>(next_) - reinterpret_cast<uintptr_t>(text_end_);
-  if (!left.empty() && left.data() + left.size() == text_end_ && gap < 8 &&
-      right.size() <= static_cast<size_t>(end_ - text_end_)) {
-    char* at = next_ - gap;
-    std::memcpy(at, right.data(), right.size());
-    text_end_ = at + right.size();
-    next_ = align(at + right.size());
+  for (Growing& text : growing_) {
+    if (left.empty() || left.data() + left.size() != text.end || right.size() > static_cast<size_t>(text.limit - text.end)) continue;
+    std::memcpy(text.end, right.data(), right.size());
+    text.end += right.size();
     return left.data();
   }
   const size_t total = left.size() + right.size();
   // A text that already is long will grow again: leave it room.
-  const size_t room = left.size() > 4096 && total < max_bytes_ / 8 ? total : 0;
+  const size_t room = left.size() >= kGrowingFrom && total < max_bytes_ / 8 ? total : 0;
   char* at = chars(total + room);
   if (!left.empty()) std::memcpy(at, left.data(), left.size());
   if (!right.empty()) std::memcpy(at + left.size(), right.data(), right.size());
-  text_end_ = at + total;
-  next_ = align(at + total);
+  if (room > 0) {
+    growing_[next_growing_] = {at + total, at + total + room};
+    next_growing_ = (next_growing_ + 1) % growing_.size();
+  }
   return at;
 }
 

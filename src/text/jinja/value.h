@@ -5,6 +5,7 @@
 // dicts cannot change once made: the sandbox that Hugging Face uses forbids it. One render, one thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -47,8 +48,8 @@ class Arena {
     return static_cast<T*>(allocate(count * sizeof(T)));
   }
   char* chars(size_t count) { return static_cast<char*>(allocate(count)); }
-  // left + right. When left is the newest thing in the arena only right is copied, so building a text piece by piece in
-  // a loop costs linear time and memory.
+  // left + right. Long texts are given room to grow, and then only right is copied: building a text piece by piece in a
+  // loop costs linear time and memory. (Texts that share a beginning are safe: only one of them gets the room.)
   const char* concat(std::string_view left, std::string_view right);
   size_t used() const { return used_; }
 
@@ -59,7 +60,13 @@ class Arena {
   std::vector<std::unique_ptr<char[]>> chunks_;
   char* next_ = nullptr;
   char* end_ = nullptr;
-  const char* text_end_ = nullptr;  // end of the newest concatenated text, which may grow in place
+  struct Growing {
+    char* end;
+    char* limit;
+  };
+  static constexpr size_t kGrowingFrom = 1024;
+  std::array<Growing, 4> growing_{};
+  size_t next_growing_ = 0;
   size_t used_ = 0;
   size_t max_bytes_;
 };
@@ -224,7 +231,6 @@ struct DictView {
 
 struct Namespace {
   Dict attributes;
-  bool in_repr = false;
 };
 
 struct Cycler {
