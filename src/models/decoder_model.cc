@@ -1,10 +1,10 @@
 #include "models/decoder_model.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 #include "kernels/op/copy.h"
+#include "models/read_ahead_source.h"
 
 namespace hadal {
 namespace {
@@ -24,13 +24,15 @@ Status check_all_read(const WeightSource& source) {
 }  // namespace
 
 Status DecoderModel::load(Stream& stream, WeightSource& source) {
-  const LoadContext load{stream, source, options_.cpu_tier, options_.shard.tp_rank, options_.shard.tp_size};
+  ReadAheadSource ahead(source, config_.num_hidden_layers, options_.read_ahead);
+  const LoadContext load{stream, ahead, options_.cpu_tier, options_.shard.tp_rank, options_.shard.tp_size};
   const int64_t hidden = config_.hidden_size;
   const int64_t vocab = config_.vocab_size;
   // vocabulary rows
   HADAL_ASSIGN(embedding_, TokenEmbedding::load(load, "model.embed_tokens", vocab, hidden));
   layers_.reserve(static_cast<size_t>(config_.num_hidden_layers));
   for (int i = 0; i < config_.num_hidden_layers; ++i) {
+    ahead.begin_layer(i);
     HADAL_ASSIGN(DecoderLayer layer, load_layer_(load, config_, options_, i));
     layers_.push_back(std::move(layer));
   }
@@ -39,11 +41,6 @@ Status DecoderModel::load(Stream& stream, WeightSource& source) {
   // vocabulary rows
   const bool tied = config_.tie_word_embeddings;
   HADAL_ASSIGN(lm_head_, LmHead::load(load, tied ? "model.embed_tokens" : "lm_head", vocab, hidden));
-  if (tied && source.has("lm_head.weight")) {
-    // Some checkpoints store the tied matrix a second time; the configuration decides.
-    const std::array<int64_t, 2> shape = {vocab, hidden};
-    HADAL_RETURN_IF_ERROR(source.read("lm_head.weight", shape).status());
-  }
   HADAL_ASSIGN(rotary_, RotaryEmbedding::make(config_.rope, options_.context_length));
   return check_all_read(source);
 }

@@ -24,6 +24,8 @@ struct ModelOptions {
   CpuTier cpu_tier = CpuTier::kScalar;
   // MLA: absorb W_UK and W_UV into the query and output (decode form) or expand keys and values (naive form, the oracle).
   bool mla_absorb = true;
+  // Tells the source what will be read next; one rank of a host does.
+  bool read_ahead = true;
 };
 
 class Model {

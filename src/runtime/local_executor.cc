@@ -29,6 +29,7 @@ WorkerOptions worker_options(const ModelConfig& config, const LocalExecutorOptio
       options.context_length > 0 ? options.context_length : config.max_position_embeddings;
   out.model.cpu_tier = options.cpu_tier;
   out.model.mla_absorb = options.mla_absorb;
+  out.model.read_ahead = index == 0;
   out.num_threads = std::max(options.num_threads / num_local, 1);
   out.first_cpu = options.pin_threads ? index * out.num_threads : -1;
   out.limits.max_slots = options.max_running_requests;
