@@ -31,11 +31,16 @@ void pack_f8(const LinearLayout& layout, const std::byte* source, const float* s
   constexpr int64_t kChunkBytes = (4 + kF8Chunk) * kPanelRows;
   for (int64_t c = 0; c < layout.k_padded / kF8Chunk; ++c)
     store(panel + c * kChunkBytes + lane * 4, scales[c]);
-  for (int64_t i = 0; i < layout.k; ++i) {
+  const auto at = [&](int64_t i) {
     const int64_t column = layout.k_shift + i;
     std::byte* chunk = panel + column / kF8Chunk * kChunkBytes + kPanelRows * 4;
-    const int64_t in_chunk = column % kF8Chunk;
-    chunk[in_chunk / 2 * kPanelRows * 2 + lane * 2 + in_chunk % 2] = source[i];
+    return chunk + column % kF8Chunk / 2 * kPanelRows * 2 + lane * 2 + column % 2;
+  };
+  const bool pairs = layout.k_shift % 2 == 0;
+  for (int64_t i = 0; i < layout.k;) {
+    const int64_t width = pairs && i + 1 < layout.k ? 2 : 1;
+    std::memcpy(at(i), source + i, static_cast<size_t>(width));
+    i += width;
   }
 }
 
@@ -80,6 +85,19 @@ void pack_levels(DType dtype, const uint8_t* q, int64_t lane, std::byte* out) {
   if (dtype == DType::kQ6_K) pack_high_bits(q, lane, out + 512);
 }
 
+// q4_0, q4_1 and q8_0 bytes are in the panel's order already, four at a time.
+bool pack_levels_directly(DType dtype, const std::byte* levels, int64_t lane, std::byte* out) {
+  if (dtype == DType::kQ4_0 || dtype == DType::kQ4_1) {
+    for (int quad = 0; quad < 4; ++quad) std::memcpy(out + quad * 128 + lane * 4, levels + quad * 4, 4);
+    return true;
+  }
+  if (dtype != DType::kQ8_0) return false;
+  for (int quad = 0; quad < 8; ++quad) {
+    store(out + quad * 128 + lane * 4, load_unaligned<uint32_t>(levels + quad * 4) ^ 0x80808080u);
+  }
+  return true;
+}
+
 void pack_blocks32(const LinearLayout& layout, const std::byte* source, int64_t lane, std::byte* panel) {
   const int block_bytes = dtype_block_bytes(layout.dtype);
   const int header = quant_has_min(layout.dtype) ? 4 : 2;
@@ -88,8 +106,23 @@ void pack_blocks32(const LinearLayout& layout, const std::byte* source, int64_t 
     std::byte* out = panel + b * block_bytes * kPanelRows;
     for (int i = 0; i < header; i += 2)
       std::memcpy(out + i * kPanelRows + lane * 2, source + b * block_bytes + i, 2);
+    std::byte* levels = out + header * kPanelRows;
+    if (pack_levels_directly(layout.dtype, source + b * block_bytes + header, lane, levels)) continue;
     read_quant_block(layout.dtype, source, b, block);
-    pack_levels(layout.dtype, block.q, lane, out + header * kPanelRows);
+    pack_levels(layout.dtype, block.q, lane, levels);
+  }
+}
+
+// Two 32-blocks of q4_k, which share 32 bytes: low nibbles are the first.
+void pack_q4_k_pair(const std::byte* qs, int64_t lane, std::byte* out) {
+  std::byte bytes[32];
+  constexpr std::byte kLow{15};
+  for (int i = 0; i < 16; ++i) {
+    bytes[i] = (qs[i] & kLow) | (qs[i + 16] << 4);
+    bytes[i + 16] = (qs[i] >> 4) | (qs[i + 16] & ~kLow);
+  }
+  for (int quad = 0; quad < 8; ++quad) {
+    std::memcpy(out + quad / 4 * 512 + quad % 4 * 128 + lane * 4, bytes + quad * 4, 4);
   }
 }
 
@@ -115,6 +148,10 @@ void pack_k_quant(const LinearLayout& layout, const std::byte* source, int64_t l
         store(out + (4 + i) * kPanelRows + lane, sm.scale);
         store(out + (12 + i) * kPanelRows + lane, sm.min);
       }
+    }
+    if (layout.dtype == DType::kQ4_K) {
+      for (int i = 0; i < 4; ++i) pack_q4_k_pair(in + 16 + i * 32, lane, out + header + 2 * i * level_bytes);
+      continue;
     }
     for (int i = 0; i < 8; ++i) {
       read_quant_block(layout.dtype, source, s * 8 + i, block);

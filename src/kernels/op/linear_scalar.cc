@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "kernels/op/linear_kernels.h"
+#include "kernels/op/linear_stage_q8.h"
 #include "kernels/op/quant_block.h"
 
 namespace hadal {
@@ -86,40 +87,26 @@ void stage_bf16(const LinearLayout& layout, const float* x, std::byte* row) {
   for (int64_t i = 0; i < layout.k; ++i) out[layout.k_shift + i] = f32_to_bf16(x[i]);
 }
 
-void stage_q8(const LinearLayout& layout, const float* x, std::byte* row) {
-  auto* q = reinterpret_cast<int8_t*>(row);
-  auto* scales = reinterpret_cast<float*>(row + layout.scale_offset);
-  auto* min_sums = reinterpret_cast<float*>(row + layout.sum_offset);
-  auto* offset_sums = reinterpret_cast<int32_t*>(row + layout.sum_offset);
-  for (int64_t b = 0; b < layout.k / 32; ++b) {
+struct Scalar {
+  static float largest(const float* x) {
     float largest = 0;
-    for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(x[b * 32 + i]));
-    const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-    int32_t sums[2] = {0, 0};
+    for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(x[i]));
+    return largest;
+  }
+  static void quantize(const float* x, float inverse, int8_t* q, int32_t* sums) {
+    sums[0] = sums[1] = 0;
     for (int i = 0; i < 32; ++i) {
-      const auto level =
-          static_cast<int8_t>(std::nearbyint(std::clamp(x[b * 32 + i] * inverse, -127.0f, 127.0f)));
-      q[b * 32 + i] = level;
-      sums[i / 16] += level;
-    }
-    scales[b] = largest / 127.0f;
-    const int offset = quant_offset(layout.dtype);
-    if (quant_has_min(layout.dtype)) {
-      min_sums[b] = scales[b] * static_cast<float>(sums[0] + sums[1]);
-    } else if (layout.dtype == DType::kQ6_K) {
-      offset_sums[b * 2] = -offset * sums[0];
-      offset_sums[b * 2 + 1] = -offset * sums[1];
-    } else {
-      offset_sums[b] = -offset * (sums[0] + sums[1]);
+      q[i] = static_cast<int8_t>(std::nearbyint(std::clamp(x[i] * inverse, -127.0f, 127.0f)));
+      sums[i / 16] += q[i];
     }
   }
-}
+};
 
 LinearKernels make_scalar_kernels() {
   LinearKernels kernels;
   for (PanelFn& fn : kernels.panels) fn = run_scalar;
   kernels.stage_bf16 = stage_bf16;
-  kernels.stage_q8 = stage_q8;
+  kernels.stage_q8 = stage_q8_row<Scalar>;
   return kernels;
 }
 

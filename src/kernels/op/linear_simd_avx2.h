@@ -91,6 +91,31 @@ struct Avx2 {
   static I part_end(I sum, I part) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(part, _mm256_set1_epi16(1)));
   }
+
+  // 32 floats to bytes: q = round(x * inverse). Also the largest magnitude, and the sums of q's halves.
+  static float largest(const float* x) {
+    const F sign = _mm256_set1_ps(-0.0f);
+    F m = _mm256_andnot_ps(sign, load(x));
+    for (int i = 8; i < 32; i += 8) m = _mm256_max_ps(m, _mm256_andnot_ps(sign, load(x + i)));
+    __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
+    h = _mm_max_ps(h, _mm_movehl_ps(h, h));
+    return _mm_cvtss_f32(_mm_max_ss(h, _mm_shuffle_ps(h, h, 1)));
+  }
+  static int32_t sum16(I a, I b) {
+    const I s = _mm256_add_epi32(a, b);
+    __m128i h = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+    h = _mm_add_epi32(h, _mm_shuffle_epi32(h, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(h, _mm_shuffle_epi32(h, 0xb1)));
+  }
+  static void quantize(const float* x, float inverse, int8_t* q, int32_t* sums) {
+    const F scale = set1(inverse);
+    I v[4];
+    for (int i = 0; i < 4; ++i) v[i] = _mm256_cvtps_epi32(mul(load(x + i * 8), scale));
+    sums[0] = sum16(v[0], v[1]);
+    sums[1] = sum16(v[2], v[3]);
+    const I words = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+    store_bytes(q, _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+  }
 };
 
 }  // namespace

@@ -114,6 +114,18 @@ struct Avx512 {
     return _mm512_add_epi32(sum, _mm512_madd_epi16(part, _mm512_set1_epi16(1)));
   }
 #endif
+
+  // 32 floats to bytes: q = round(x * inverse). Also the largest magnitude, and the sums of q's halves.
+  static float largest(const float* x) {
+    return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(load(x)), _mm512_abs_ps(load(x + 16))));
+  }
+  static void quantize(const float* x, float inverse, int8_t* q, int32_t* sums) {
+    for (int i = 0; i < 2; ++i) {
+      const I v = _mm512_cvtps_epi32(mul(load(x + i * 16), set1(inverse)));
+      sums[i] = _mm512_reduce_add_epi32(v);
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(q + i * 16), _mm512_cvtsepi32_epi8(v));
+    }
+  }
 };
 
 }  // namespace

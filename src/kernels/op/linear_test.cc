@@ -171,6 +171,26 @@ TEST_P(LinearTest, StacksSourcesAddsBiasAndAccumulatesIntoStridedRows) {
   }
 }
 
+// Zeros, tiny and large values in one row: each block of 32 has its own scale.
+TEST_P(LinearTest, QuantisesBlocksOfAnySize) {
+  TestWeight w = make_weight(DType::kQ8_0, 32, 128, rng_);
+  const PackedLinear packed = pack(w);
+  std::vector<float> x = random_floats(128, rng_);
+  for (size_t i = 0; i < 32; ++i) {
+    x[i] = 0;
+    x[32 + i] *= 1e-35f;
+    x[64 + i] *= 1e6f;
+  }
+  const std::vector<float> y = run(*stream_, packed, x.data(), 1);
+  const std::vector<double> seen = seen_activations(packed.tier(), w.dtype, x);
+  const std::vector<double> values = w.values();
+  for (size_t c = 0; c < 32; ++c) {
+    double sum = 0;
+    for (size_t i = 0; i < 128; ++i) sum += seen[i] * values[c * 128 + i];
+    ASSERT_NEAR(y[c], sum, 1e-5 * 1e6) << c;
+  }
+}
+
 TEST_P(LinearTest, NoRowsIsNoWork) {
   TestWeight w = make_weight(DType::kQ4_1, 32, 64, rng_);
   const float x = 0;
