@@ -60,7 +60,7 @@ class UrlBackend final : public ChatBackend {
                             std::stop_token stop) override {
     HttpRequest request = make_request("POST");
     request.body = request_body(turns);
-    request.headers.emplace_back("Content-Type", "application/json");
+    request.headers.add("Content-Type", "application/json");
     ChatAnswer out;
     Status failure;
     const auto start = Clock::now();
@@ -95,7 +95,7 @@ class UrlBackend final : public ChatBackend {
   HttpRequest make_request(const std::string& method) const {
     HttpRequest request;
     request.method = method;
-    if (!config_.api_key.empty()) request.headers.emplace_back("Authorization", "Bearer " + config_.api_key);
+    if (!config_.api_key.empty()) request.headers.add("Authorization", "Bearer " + config_.api_key);
     return request;
   }
 
