@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "app/commands.h"
+#include "app/signals.h"
 #include "base/log.h"
 #include "config/flags.h"
 
@@ -22,6 +23,7 @@ void set_up_logging(const hadal::Settings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hadal::block_signals();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   auto parsed = hadal::parse_command_line(arguments, hadal::process_environment());
   if (!parsed.ok()) {

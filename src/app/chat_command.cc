@@ -22,7 +22,6 @@ bool is_url(const std::string& target) {
 }  // namespace
 
 int run_chat(Settings settings) {
-  // Before any other thread: it takes Ctrl-C away from all of them.
   ChatTerminal terminal;
   if (is_url(settings.chat.target)) {
     auto backend = make_url_backend(settings.chat);

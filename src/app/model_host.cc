@@ -178,7 +178,7 @@ struct ModelHost::Impl {
       HADAL_RETURN_IF_ERROR(wait_for_followers(*channel, settings.parallel.nnodes,
                                                to_milliseconds(settings.parallel.dist_timeout)));
       std::lock_guard lock(lost_mutex);
-        group_executor = grouped.get();
+      group_executor = grouped.get();
       running = true;
       executor = std::move(grouped);
     }

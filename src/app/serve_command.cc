@@ -85,7 +85,8 @@ int serve_until_end(const Settings& settings, SignalWatcher& signals, Server& se
       ::_exit(kExitHung);
     }
     if (!told) continue;
-    log_info("stopping: running requests may finish").field("seconds", static_cast<double>(settings.server.drain_timeout.count()) / 1000);
+    log_info("stopping: running requests may finish")
+        .field("seconds", static_cast<double>(settings.server.drain_timeout.count()) / 1000);
     const auto drain = settings.server.drain_timeout;
     const bool all = server.drain(Clock::now() + drain);
     if (!all) log_warning("requests were cut at the end of the drain timeout");

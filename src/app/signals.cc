@@ -44,10 +44,14 @@ struct SignalWatcher::Impl {
   std::thread thread;
 };
 
-SignalWatcher::SignalWatcher() : impl_(std::make_unique<Impl>()) {
-  const sigset_t set = watched_signals();
+void block_signals() {
+  sigset_t set = watched_signals();
+  sigaddset(&set, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+}
+
+SignalWatcher::SignalWatcher() : impl_(std::make_unique<Impl>()) {
   impl_->thread = std::thread([impl = impl_.get()] { impl->watch(); });
 }
 

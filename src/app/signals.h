@@ -1,5 +1,8 @@
+// block_signals: first thing in main, before any thread (the logger's too): a thread that has not blocked
+// SIGTERM would end the process when it comes. The watchers below then take the signals.
+//
 // SignalWatcher: SIGINT and SIGTERM as something main can wait for; a second one ends the process at once.
-// Made by main before any other thread (it blocks the signals for all of them).
+// Main thread.
 #pragma once
 
 #include <chrono>
@@ -7,6 +10,9 @@
 #include <memory>
 
 namespace hadal {
+
+// SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait for a watcher; SIGPIPE is ignored.
+void block_signals();
 
 class SignalWatcher {
  public:

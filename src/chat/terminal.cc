@@ -17,11 +17,17 @@ struct ChatTerminal::Impl {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGUSR1);
     for (;;) {
       int signal = 0;
       if (sigwait(&set, &signal) != 0) continue;
       if (signal == SIGUSR1) return;
+      if (signal == SIGTERM) {
+        // readline may have changed the terminal's mode.
+        ::rl_deprep_terminal();
+        ::_exit(128 + SIGTERM);
+      }
       std::lock_guard lock(mutex);
       if (answering) {
         source.request_stop();
@@ -40,11 +46,6 @@ struct ChatTerminal::Impl {
 };
 
 ChatTerminal::ChatTerminal() : impl_(std::make_unique<Impl>()) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGUSR1);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   impl_->watcher = std::thread([impl = impl_.get()] { impl->watch(); });
 }
 

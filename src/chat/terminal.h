@@ -1,5 +1,6 @@
 // The terminal of `hadal chat`: line input with editing and history (libedit), and Ctrl-C that stops the
-// answer in progress. Main thread, before any other thread starts (it blocks SIGINT for all of them).
+// answer in progress. SIGTERM ends the program. Main thread;
+// main has blocked the signals in every thread.
 #pragma once
 
 #include <memory>
