@@ -17,7 +17,7 @@ constexpr int kStormRequests = 10000;
 
 TEST_F(EngineTest, NotStartedMeansUnavailable) {
   limits_ = fake_limits();
-  tokenizer_ = std::make_shared<FakeTokenizer>(limits_.vocab_size);
+  tokenizer_ = std::make_shared<FakeTokenizer>(limits_.vocab_size, 128);
   executor_ = std::make_unique<FakeExecutor>(limits_, FakeExecutor::Options{});
   engine_ = std::move(Engine::make(limits_, {}, *executor_, tokenizer_, registry_)).value();
   EXPECT_EQ(engine_->stats().phase, EnginePhase::kStarting);
@@ -69,7 +69,7 @@ TEST_F(EngineTest, AFailedExecutorAnswersEverybody) {
   FakeExecutor::Options fake;
   fake.fail_at_step = 5;
   limits_ = limits;
-  tokenizer_ = std::make_shared<FakeTokenizer>(limits.vocab_size);
+  tokenizer_ = std::make_shared<FakeTokenizer>(limits.vocab_size, 128);
   executor_ = std::make_unique<FakeExecutor>(limits, fake);
   engine_ = std::move(Engine::make(limits, {}, *executor_, tokenizer_, registry_)).value();
   std::atomic<int> hooks = 0;

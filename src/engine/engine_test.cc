@@ -208,17 +208,19 @@ TEST_F(EngineTest, PrioritiesReachTheScheduler) {
   wait_for([](const EngineStats& stats) { return stats.num_running == 1; });
   GenerateRequest low = make(5, 40, 300);
   low.priority = -1;
-  const auto last = submit(low);
-  const auto urgent = submit(make(5, 4, 500));
+  std::string order;
+  const auto last = submit(low, nullptr, [&] { order += "low "; });
+  const auto urgent = submit(make(5, 4, 500), nullptr, [&] { order += "urgent "; });
   executor_->release();
   urgent->wait();
-  EXPECT_FALSE(last->finished());
   last->wait();
+  engine_->stop();
+  EXPECT_EQ(order, "urgent low ");
 }
 
 TEST_F(EngineTest, TheHookFollowsEachBatch) {
   limits_ = fake_limits();
-  tokenizer_ = std::make_shared<FakeTokenizer>(limits_.vocab_size);
+  tokenizer_ = std::make_shared<FakeTokenizer>(limits_.vocab_size, 128);
   executor_ = std::make_unique<FakeExecutor>(limits_, FakeExecutor::Options{});
   engine_ = std::move(Engine::make(limits_, {}, *executor_, tokenizer_, registry_)).value();
   std::atomic<int> calls = 0;
@@ -226,7 +228,7 @@ TEST_F(EngineTest, TheHookFollowsEachBatch) {
   engine_->start();
   submit(make(5, 6))->wait();
   engine_->stop();
-  EXPECT_GE(calls.load(), 6);
+  EXPECT_GE(calls.load(), 3);  // a turn may bring the tokens of two steps
 }
 
 TEST_F(EngineTest, BadLimitsAreRefused) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,7 @@ class CollectingSink final : public OutputSink {
         prompt_tokens_ = std::move(delta.prompt_tokens);
       }
       ++num_deltas_;
+      if (delta.finish && on_final) on_final();
       if (delta.finish) final_ = std::move(delta);
     }
     changed_.notify_all();
@@ -45,6 +47,8 @@ class CollectingSink final : public OutputSink {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return tokens_.size() >= count || final_.has_value(); });
   }
+  std::function<void()> on_final;  // on the output thread; set before the submit
+
   bool finished() {
     std::lock_guard lock(mutex_);
     return final_.has_value();
@@ -75,7 +79,7 @@ class EngineTest : public ::testing::Test {
  protected:
   void start(const ExecutorLimits& limits, const EngineOptions& options = {}, FakeExecutor::Options fake = {}) {
     limits_ = limits;
-    tokenizer_ = std::make_shared<FakeTokenizer>(limits.vocab_size);
+    tokenizer_ = std::make_shared<FakeTokenizer>(limits.vocab_size, 128);
     executor_ = std::make_unique<FakeExecutor>(limits, fake);
     auto engine = Engine::make(limits, options, *executor_, tokenizer_, registry_);
     ASSERT_TRUE(engine.ok()) << engine.error().message;
@@ -101,8 +105,10 @@ class EngineTest : public ::testing::Test {
     return fake_answer(*request.prompt_ids, request.sampling, limits_.vocab_size, limits_.context_length);
   }
   std::string text_of(const std::vector<int32_t>& ids) const { return tokenizer_->decode(ids, true); }
-  std::shared_ptr<CollectingSink> submit(const GenerateRequest& request, RequestId* id = nullptr) {
+  std::shared_ptr<CollectingSink> submit(const GenerateRequest& request, RequestId* id = nullptr,
+                                         std::function<void()> on_final = nullptr) {
     auto sink = std::make_shared<CollectingSink>();
+    sink->on_final = std::move(on_final);
     const Result<RequestId> result = engine_->submit(request, sink);
     EXPECT_TRUE(result.ok()) << result.status().to_string();
     if (id != nullptr && result.ok()) *id = *result;

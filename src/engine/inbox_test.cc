@@ -54,7 +54,7 @@ TEST_F(InboxTest, BoundsTheQueue) {
 }
 
 TEST_F(InboxTest, CancelsAreKeptOnceAndForOpenRequestsOnly) {
-  submit(1);
+  EXPECT_TRUE(submit(1).ok());
   inbox_.cancel(7, CancelReason::kClientGone);
   inbox_.cancel(1, CancelReason::kDeadline);
   inbox_.cancel(1, CancelReason::kClientGone);
@@ -78,7 +78,7 @@ TEST_F(InboxTest, RefusesForTheFirstReasonGiven) {
 TEST_F(InboxTest, WaitsForTheLastOpenRequest) {
   const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::milliseconds(5); };
   EXPECT_TRUE(inbox_.wait_until_none_open(soon()));
-  submit(1);
+  EXPECT_TRUE(submit(1).ok());
   EXPECT_FALSE(inbox_.wait_until_none_open(soon()));
   std::thread closer([&] { inbox_.close_request(1); });
   EXPECT_TRUE(inbox_.wait_until_none_open(std::chrono::steady_clock::now() + std::chrono::seconds(60)));
