@@ -153,8 +153,9 @@ TEST_F(EngineTest, StormOfRequestsAThirdOfThemCancelled) {
     clients.emplace_back([&, t] {
       std::mt19937 rng(static_cast<uint32_t>(t));
       for (int i = 0; i < kStormRequests / kThreads; ++i) {
-        GenerateRequest request = make(static_cast<int32_t>(1 + rng() % 60), static_cast<int32_t>(1 + rng() % 30),
-                                       static_cast<int32_t>(rng() % 5) * 100);
+        GenerateRequest request =
+            make(static_cast<int32_t>(1 + rng() % 60), static_cast<int32_t>(1 + rng() % 30),
+                 static_cast<int32_t>(rng() % 5) * 100);
         request.sampling.seed = rng() % 3;
         if (rng() % 4 == 0) request.stop = {"9 "};
         RequestId id = 0;

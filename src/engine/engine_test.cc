@@ -247,11 +247,13 @@ TEST_F(EngineTest, MetricsTellWhatHappened) {
   engine_->stop();
   const std::string text = registry_.to_text();
   for (const char* line :
-       {"hadal_requests_total{outcome=\"length\"} 2", "hadal_prompt_tokens_total 42", "hadal_cached_tokens_total 20",
-        "hadal_generated_tokens_total 10", "hadal_time_to_first_token_seconds_count 2", "hadal_inter_token_seconds_count 8",
+       {"hadal_requests_total{outcome=\"length\"} 2", "hadal_prompt_tokens_total 42",
+        "hadal_cached_tokens_total 20", "hadal_generated_tokens_total 10",
+        "hadal_time_to_first_token_seconds_count 2", "hadal_inter_token_seconds_count 8",
         "hadal_request_seconds_count 2", "hadal_queue_seconds_count 2", "hadal_running_requests 0",
-        "hadal_kv_blocks{state=\"total\"} 512", "hadal_kv_blocks{state=\"used\"} 0", "hadal_preemptions_total 0",
-        "hadal_step_seconds_bucket{le=\"0.001\"}", "hadal_step_seconds_bucket{le=\"0.002\"}"}) {
+        "hadal_kv_blocks{state=\"total\"} 512", "hadal_kv_blocks{state=\"used\"} 0",
+        "hadal_preemptions_total 0", "hadal_step_seconds_bucket{le=\"0.001\"}",
+        "hadal_step_seconds_bucket{le=\"0.002\"}"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }

@@ -77,7 +77,8 @@ class CollectingSink final : public OutputSink {
 
 class EngineTest : public ::testing::Test {
  protected:
-  void start(const ExecutorLimits& limits, const EngineOptions& options = {}, FakeExecutor::Options fake = {}) {
+  void start(const ExecutorLimits& limits, const EngineOptions& options = {},
+             FakeExecutor::Options fake = {}) {
     limits_ = limits;
     tokenizer_ = std::make_shared<FakeTokenizer>(limits.vocab_size, 128);
     executor_ = std::make_unique<FakeExecutor>(limits, fake);

@@ -1,5 +1,5 @@
-// FakeTokenizer: ids below num_bytes are bytes, id N above is the text " wN"; kEnd is special. For tests of the engine and
-// above. With 128 the text is always valid UTF-8, however it is cut.
+// FakeTokenizer: ids below num_bytes are bytes, id N above is the text " wN"; kEnd is special. For tests of
+// the engine and above. With 128 the text is always valid UTF-8, however it is cut.
 #pragma once
 
 #include <string>
@@ -33,7 +33,8 @@ class FakeTokenizer final : public Tokenizer {
     return text;
   }
   std::string_view token_bytes(int32_t id) const override {
-    return id >= 0 && id < vocab_size() ? std::string_view(pieces_[static_cast<size_t>(id)]) : std::string_view();
+    return id >= 0 && id < vocab_size() ? std::string_view(pieces_[static_cast<size_t>(id)])
+                                        : std::string_view();
   }
   std::string_view first_token_bytes(int32_t id) const override { return token_bytes(id); }
   bool is_special(int32_t id) const override { return id == kEnd; }

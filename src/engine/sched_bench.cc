@@ -1,6 +1,6 @@
-// sched_bench: what the engine adds to every step, with a FakeWorker in place of a model: planning, committing and turning
-// tokens into text. Beside it the floor: copying the bytes of the plan. Exits 1 when batch 256 is over 200 us a step.
-// Usage: sched_bench.
+// sched_bench: what the engine adds to every step, with a FakeWorker in place of a model: planning,
+// committing and turning tokens into text. Beside it the floor: copying the bytes of the plan. Exits 1 when
+// batch 256 is over 200 us a step. Usage: sched_bench.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -70,7 +70,8 @@ Times bench_decode(int batch, int context, int steps) {
   FakeWorker worker({1, config.num_blocks, 32, batch, 128000, 1 << 30, 1 << 30, false});
   MetricsRegistry registry;
   EngineMetrics metrics(registry);
-  OutputProcessor outputs(metrics, [](RequestId) {}, [](RequestId) {});
+  OutputProcessor outputs(
+      metrics, [](RequestId) {}, [](RequestId) {});
   const auto tokenizer = std::make_shared<FakeTokenizer>(128000);
   const auto sink = std::make_shared<CountingSink>();
   for (int i = 0; i < batch; ++i) {
@@ -84,7 +85,8 @@ Times bench_decode(int batch, int context, int steps) {
     request.prompt_ids = generate.prompt_ids;
     request.sampling.end_ids = {128001, 128002, 128003};  // looked for, never sampled
     OutputBatch opened;
-    opened.opened.push_back(std::make_unique<RequestOutput>(request.id, generate, Clock::now(), tokenizer, sink));
+    opened.opened.push_back(
+        std::make_unique<RequestOutput>(request.id, generate, Clock::now(), tokenizer, sink));
     outputs.process(std::move(opened));
     const int64_t room = int64_t{config.num_blocks} * 32 - context - 1;
     request.sampling.max_tokens = static_cast<int32_t>(std::min<int64_t>(room, 1 << 18));
@@ -120,8 +122,9 @@ Times bench_decode(int batch, int context, int steps) {
 
 Times report(int batch, int context) {
   const Times t = bench_decode(batch, context, 600);
-  std::printf("decode batch %4d, context %6d: plan %6.1f + commit %6.1f + output %6.1f = %6.1f us   floor %5.1f us\n",
-              batch, context, t.plan, t.commit, t.output, t.total(), t.floor);
+  std::printf(
+      "decode batch %4d, context %6d: plan %6.1f + commit %6.1f + output %6.1f = %6.1f us   floor %5.1f us\n",
+      batch, context, t.plan, t.commit, t.output, t.total(), t.floor);
   return t;
 }
 
@@ -135,6 +138,7 @@ int main() {
   hadal::report(256, 8192);
   hadal::report(1024, 1024);
   const bool ok = figure < 200;
-  std::printf("engine overhead per step at batch 256: %.1f us, limit 200 us: %s\n", figure, ok ? "met" : "MISSED");
+  std::printf("engine overhead per step at batch 256: %.1f us, limit 200 us: %s\n", figure,
+              ok ? "met" : "MISSED");
   return ok ? 0 : 1;
 }
