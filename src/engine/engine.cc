@@ -24,7 +24,8 @@ Error shutdown_error() {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::make(const ExecutorLimits& limits, const EngineOptions& options,
-                                             StepExecutor& executor, std::shared_ptr<const Tokenizer> tokenizer,
+                                             StepExecutor& executor,
+                                             std::shared_ptr<const Tokenizer> tokenizer,
                                              MetricsRegistry& registry) {
   HADAL_ASSIGN(const SchedulerConfig config, make_scheduler_config(limits, options));
   return std::unique_ptr<Engine>(new Engine(config, options, executor, std::move(tokenizer), registry));
@@ -47,7 +48,9 @@ Engine::Engine(const SchedulerConfig& config, const EngineOptions& options, Step
   board_.stats.context_length = config.context_length;
 }
 
-Engine::~Engine() { stop(); }
+Engine::~Engine() {
+  stop();
+}
 
 void Engine::start() {
   HADAL_CHECK(!engine_thread_.joinable() && !stopped_) << "the engine is started twice";
@@ -146,7 +149,8 @@ void Engine::take(std::optional<TimePoint> deadline) {
   const SchedulerStats stats = scheduler_.stats();
   QueueState state;
   state.num_started = num_taken_ - static_cast<uint64_t>(stats.num_queued);
-  state.free_slots = std::max(0, config_.max_running - stats.num_running - (stats.num_waiting - stats.num_queued));
+  state.free_slots =
+      std::max(0, config_.max_running - stats.num_running - (stats.num_waiting - stats.num_queued));
   inbox_.take(batch_, state, deadline);
 }
 
@@ -179,9 +183,12 @@ void Engine::on_cancel(const CancelOrder& order) {
   metrics_.cancellations(order.reason).add();
   switch (order.reason) {
     case CancelReason::kClientGone:
-    case CancelReason::kStopString: return scheduler_.cancel(order.id);
-    case CancelReason::kDeadline: return scheduler_.cancel(order.id, SequenceEnd::kDeadline);
-    case CancelReason::kShutdown: return scheduler_.cancel(order.id, SequenceEnd::kFailed, shutdown_error());
+    case CancelReason::kStopString:
+      return scheduler_.cancel(order.id);
+    case CancelReason::kDeadline:
+      return scheduler_.cancel(order.id, SequenceEnd::kDeadline);
+    case CancelReason::kShutdown:
+      return scheduler_.cancel(order.id, SequenceEnd::kFailed, shutdown_error());
   }
 }
 
@@ -205,7 +212,8 @@ void Engine::fail(const Error& error) {
   if (failure_hook_) failure_hook_(error);
 }
 
-// The executor first finishes the steps it has; what they brought is handed out, then everything open is ended.
+// The executor first finishes the steps it has; what they brought is handed out, then everything open is
+// ended.
 void Engine::shut_down() {
   executor_.stop();
   inbox_.request_stop();  // so that take() returns at once

@@ -1,11 +1,14 @@
-// Engine: owner of the scheduling loop. Takes requests from any thread, plans steps for the executor and hands text out.
-// Built by main after the executor has loaded its model; destroyed before it. start() once, stop() (or the destructor) once.
+// Engine: owner of the scheduling loop. Takes requests from any thread, plans steps for the executor and
+// hands text out. Built by main after the executor has loaded its model; destroyed before it. start() once,
+// stop() (or the destructor) once.
 //
-// Threads: the engine thread owns the Scheduler and waits in one place, the Inbox (requests, cancels, step results, the next
-// deadline). The output thread owns the decoding state of every request. Sinks are called on the output thread only.
+// Threads: the engine thread owns the Scheduler and waits in one place, the Inbox (requests, cancels, step
+// results, the next deadline). The output thread owns the decoding state of every request. Sinks are called
+// on the output thread only.
 //
-// Every accepted request gets exactly one final delta: when it ends, when it is cancelled or late, when the executor fails
-// (kError, and the engine refuses new ones), and when the engine stops (kError, "shutting down").
+// Every accepted request gets exactly one final delta: when it ends, when it is cancelled or late, when the
+// executor fails (kError, and the engine refuses new ones), and when the engine stops (kError, "shutting
+// down").
 #pragma once
 
 #include <atomic>
@@ -33,16 +36,19 @@ class Engine final : public EngineApi {
   // executor: not started; it and the registry must outlive the engine.
   // Errors: kInvalidArgument for limits that cannot work.
   static Result<std::unique_ptr<Engine>> make(const ExecutorLimits& limits, const EngineOptions& options,
-                                              StepExecutor& executor, std::shared_ptr<const Tokenizer> tokenizer,
+                                              StepExecutor& executor,
+                                              std::shared_ptr<const Tokenizer> tokenizer,
                                               MetricsRegistry& registry);
   ~Engine() override;
 
-  // Called once on the engine thread when the executor has failed, after the open requests were told. Set before start.
+  // Called once on the engine thread when the executor has failed, after the open requests were told. Set
+  // before start.
   void set_failure_hook(std::function<void(const Error&)> hook) { failure_hook_ = std::move(hook); }
   void set_step_end_hook(std::function<void()> hook) override { step_end_hook_ = std::move(hook); }
 
   void start();
-  // Admits nothing more and waits until every open request has its final delta, `timeout` at most. True: all have.
+  // Admits nothing more and waits until every open request has its final delta, `timeout` at most. True: all
+  // have.
   bool drain(std::chrono::milliseconds timeout);
   // Ends what is left, stops the executor, joins the threads. Idempotent; main thread.
   void stop();

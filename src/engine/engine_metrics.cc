@@ -6,7 +6,8 @@ namespace hadal {
 namespace {
 
 Counter outcome_counter(MetricsRegistry& registry, std::string_view outcome) {
-  return registry.counter("hadal_requests_total", "Requests answered, by outcome", {{"outcome", std::string(outcome)}});
+  return registry.counter("hadal_requests_total", "Requests answered, by outcome",
+                          {{"outcome", std::string(outcome)}});
 }
 
 Counter cancel_counter(MetricsRegistry& registry, CancelReason reason) {
@@ -15,7 +16,9 @@ Counter cancel_counter(MetricsRegistry& registry, CancelReason reason) {
 }
 
 std::array<Counter, 5> outcome_counters(MetricsRegistry& registry) {
-  const auto make = [&](FinishReason reason) { return outcome_counter(registry, finish_reason_name(reason)); };
+  const auto make = [&](FinishReason reason) {
+    return outcome_counter(registry, finish_reason_name(reason));
+  };
   return {make(FinishReason::kStop), make(FinishReason::kLength), make(FinishReason::kCancelled),
           make(FinishReason::kDeadline), make(FinishReason::kError)};
 }
@@ -42,17 +45,20 @@ EngineMetrics::EngineMetrics(MetricsRegistry& r)
       prompt_tokens(r.counter("hadal_prompt_tokens_total", "Prompt tokens of requests that started")),
       cached_tokens(r.counter("hadal_cached_tokens_total", "Prompt tokens found in the prefix cache")),
       generated_tokens(r.counter("hadal_generated_tokens_total", "Tokens sampled for requests")),
-      preemptions(r.counter("hadal_preemptions_total", "Sequences put back to the queue for want of KV blocks")),
+      preemptions(
+          r.counter("hadal_preemptions_total", "Sequences put back to the queue for want of KV blocks")),
       steps(r.counter("hadal_steps_total", "Steps run")),
       running(r.gauge("hadal_running_requests", "Requests that run now")),
       waiting(r.gauge("hadal_waiting_requests", "Requests that wait now, preempted ones included")),
       blocks_total(r.gauge("hadal_kv_blocks", "KV blocks by use", {{"state", "total"}})),
       blocks_used(r.gauge("hadal_kv_blocks", "KV blocks by use", {{"state", "used"}})),
       blocks_cached(r.gauge("hadal_kv_blocks", "KV blocks by use", {{"state", "cached"}})),
-      queue_time(r.histogram("hadal_queue_seconds", "From arrival to the first step", latency_buckets(kLongest))),
+      queue_time(
+          r.histogram("hadal_queue_seconds", "From arrival to the first step", latency_buckets(kLongest))),
       time_to_first_token(r.histogram("hadal_time_to_first_token_seconds", "From arrival to the first token",
                                       latency_buckets(kLongest))),
-      inter_token(r.histogram("hadal_inter_token_seconds", "Between two tokens of a request", latency_buckets(60))),
+      inter_token(
+          r.histogram("hadal_inter_token_seconds", "Between two tokens of a request", latency_buckets(60))),
       end_to_end(r.histogram("hadal_request_seconds", "From arrival to the end", latency_buckets(3600))),
       step_time(r.histogram("hadal_step_seconds", "One step on the workers", latency_buckets(60))) {}
 

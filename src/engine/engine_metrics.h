@@ -1,5 +1,6 @@
-// EngineMetrics: the engine's Prometheus metrics. Owned by Engine. Counters of requests, text and latency are the output
-// thread's, those of steps, queue and cache the engine thread's; each histogram has one writer, and none is contended.
+// EngineMetrics: the engine's Prometheus metrics. Owned by Engine. Counters of requests, text and latency are
+// the output thread's, those of steps, queue and cache the engine thread's; each histogram has one writer,
+// and none is contended.
 #pragma once
 
 #include <array>
@@ -36,6 +37,7 @@ struct EngineMetrics {
   Histogram step_time;
 };
 
-std::string_view cancel_reason_name(CancelReason reason);  // "client_gone", "stop_string", "deadline", "shutdown"
+std::string_view cancel_reason_name(
+    CancelReason reason);  // "client_gone", "stop_string", "deadline", "shutdown"
 
 }  // namespace hadal

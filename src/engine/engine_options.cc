@@ -9,7 +9,8 @@ Result<SchedulerConfig> make_scheduler_config(const ExecutorLimits& limits, cons
   config.num_domains = limits.num_domains;
   config.num_blocks = limits.num_blocks;
   config.block_size = limits.block_size;
-  config.max_running = options.max_running > 0 ? std::min(options.max_running, limits.max_slots) : limits.max_slots;
+  config.max_running =
+      options.max_running > 0 ? std::min(options.max_running, limits.max_slots) : limits.max_slots;
   config.max_queued = 0;  // the inbox bounds the queue, so that submit can answer at once
   config.max_step_tokens = limits.max_step_tokens;
   config.max_step_samples = limits.max_step_samples;

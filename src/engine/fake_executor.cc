@@ -20,7 +20,9 @@ FakeExecutor::FakeExecutor(const ExecutorLimits& limits, const Options& options)
                limits.max_step_tokens, limits.max_step_samples, options.verify_all}),
       plans_(static_cast<size_t>(limits.max_steps_in_flight)) {}
 
-FakeExecutor::~FakeExecutor() { stop(); }
+FakeExecutor::~FakeExecutor() {
+  stop();
+}
 
 void FakeExecutor::start(ResultSink sink) {
   sink_ = std::move(sink);

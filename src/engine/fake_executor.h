@@ -1,5 +1,5 @@
-// FakeExecutor: a StepExecutor over FakeWorker with a thread of its own, for tests and for benchmarks of what is above the
-// engine. Can be held (steps wait), slowed down, and made to fail.
+// FakeExecutor: a StepExecutor over FakeWorker with a thread of its own, for tests and for benchmarks of what
+// is above the engine. Can be held (steps wait), slowed down, and made to fail.
 #pragma once
 
 #include <condition_variable>

@@ -1,4 +1,5 @@
-// FakeTokenizer: ids below 256 are bytes, id N above is the text " wN"; kEnd is special. For tests of the engine and above.
+// FakeTokenizer: ids below num_bytes are bytes, id N above is the text " wN"; kEnd is special. For tests of
+// the engine and above. With 128 the text is always valid UTF-8, however it is cut.
 #pragma once
 
 #include <string>
@@ -12,9 +13,9 @@ class FakeTokenizer final : public Tokenizer {
  public:
   static constexpr int32_t kEnd = 1;
 
-  explicit FakeTokenizer(int32_t vocab_size) {
+  explicit FakeTokenizer(int32_t vocab_size, int32_t num_bytes = 256) {
     for (int32_t id = 0; id < vocab_size; ++id) {
-      pieces_.push_back(id < 256 ? std::string(1, static_cast<char>(id)) : " w" + std::to_string(id));
+      pieces_.push_back(id < num_bytes ? std::string(1, static_cast<char>(id)) : " w" + std::to_string(id));
     }
     pieces_[kEnd] = "<end>";
   }
@@ -32,7 +33,8 @@ class FakeTokenizer final : public Tokenizer {
     return text;
   }
   std::string_view token_bytes(int32_t id) const override {
-    return id >= 0 && id < vocab_size() ? std::string_view(pieces_[static_cast<size_t>(id)]) : std::string_view();
+    return id >= 0 && id < vocab_size() ? std::string_view(pieces_[static_cast<size_t>(id)])
+                                        : std::string_view();
   }
   std::string_view first_token_bytes(int32_t id) const override { return token_bytes(id); }
   bool is_special(int32_t id) const override { return id == kEnd; }

@@ -2,7 +2,9 @@
 
 namespace hadal {
 
-Inbox::Inbox(int32_t max_queued, int32_t free_slots) : max_queued_(max_queued) { state_.free_slots = free_slots; }
+Inbox::Inbox(int32_t max_queued, int32_t free_slots) : max_queued_(max_queued) {
+  state_.free_slots = free_slots;
+}
 
 // With mutex_ held.
 void Inbox::note_pending() {
@@ -15,7 +17,8 @@ Status Inbox::submit(SubmitOrder order) {
     if (refusal_) return make_error(ErrorCode::kUnavailable, *refusal_);
     const auto waiting = static_cast<int64_t>(num_submitted_ - state_.num_started);
     if (waiting >= max_queued_ + state_.free_slots) {
-      return make_error(ErrorCode::kResourceExhausted, "the queue is full: ", waiting, " requests are waiting");
+      return make_error(ErrorCode::kResourceExhausted, "the queue is full: ", waiting,
+                        " requests are waiting");
     }
     ++num_submitted_;
     open_.emplace(order.request.id, false);

@@ -1,9 +1,9 @@
-// Inbox: the one place where the engine thread waits. Requests, cancels, step results and the order to stop come in here.
-// Any thread may put things in and never waits; the engine thread alone takes them.
+// Inbox: the one place where the engine thread waits. Requests, cancels, step results and the order to stop
+// come in here. Any thread may put things in and never waits; the engine thread alone takes them.
 //
-// Bounds: requests that have not started are at most max_queued plus the free slots; a cancel is kept only for an open
-// request, and once; results are at most as many as steps in flight. It also knows which requests are open: from submit
-// until their final delta was handed out.
+// Bounds: requests that have not started are at most max_queued plus the free slots; a cancel is kept only
+// for an open request, and once; results are at most as many as steps in flight. It also knows which requests
+// are open: from submit until their final delta was handed out.
 #pragma once
 
 #include <condition_variable>

@@ -5,7 +5,9 @@
 namespace hadal {
 namespace {
 
-double seconds(std::chrono::nanoseconds duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
 
 }  // namespace
 
@@ -28,7 +30,8 @@ void OutputProcessor::process(TokenEvent event, TimePoint now) {
   Entry& entry = it->second;
   const bool ended = event.end.has_value();
   if (event.sample) metrics_.generated_tokens.add();
-  if (!entry.output->finished() && (event.sample || !event.embedding.empty())) observe_token(entry, event, now);
+  if (!entry.output->finished() && (event.sample || !event.embedding.empty()))
+    observe_token(entry, event, now);
   if (std::optional<OutputDelta> delta = entry.output->apply(std::move(event))) {
     const bool final = delta->finish.has_value();
     if (final) observe_final(entry, *delta, now);

@@ -19,9 +19,10 @@ struct OutputBatch {
 
 class OutputProcessor {
  public:
-  // cancel: a stop string was found, the sequence need not go on. closed: the request's final delta was handed out.
-  // Both are called on the output thread and must not wait.
-  OutputProcessor(EngineMetrics& metrics, std::function<void(RequestId)> cancel, std::function<void(RequestId)> closed);
+  // cancel: a stop string was found, the sequence need not go on. closed: the request's final delta was
+  // handed out. Both are called on the output thread and must not wait.
+  OutputProcessor(EngineMetrics& metrics, std::function<void(RequestId)> cancel,
+                  std::function<void(RequestId)> closed);
 
   void process(OutputBatch batch);
   size_t num_open() const { return entries_.size(); }

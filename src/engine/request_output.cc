@@ -16,12 +16,17 @@ TokenInfo to_info(Sample&& sample) {
 FinishReason reason_of(SequenceEnd end) {
   switch (end) {
     case SequenceEnd::kStop:
-    case SequenceEnd::kEmbedded: return FinishReason::kStop;
-    case SequenceEnd::kLength: return FinishReason::kLength;
-    case SequenceEnd::kCancelled: return FinishReason::kCancelled;
+    case SequenceEnd::kEmbedded:
+      return FinishReason::kStop;
+    case SequenceEnd::kLength:
+      return FinishReason::kLength;
+    case SequenceEnd::kCancelled:
+      return FinishReason::kCancelled;
     case SequenceEnd::kQueueTimeout:
-    case SequenceEnd::kDeadline: return FinishReason::kDeadline;
-    case SequenceEnd::kFailed: break;
+    case SequenceEnd::kDeadline:
+      return FinishReason::kDeadline;
+    case SequenceEnd::kFailed:
+      break;
   }
   return FinishReason::kError;
 }
@@ -114,14 +119,14 @@ void RequestOutput::finish(const TokenEvent& event, OutputDelta& delta) {
   delta.matched_token = event.matched_token;
   delta.error = event.error;
   if (delta.error || usage_.completion_tokens > 0) return;
-  const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - arrival_);
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - arrival_);
   if (event.end == SequenceEnd::kQueueTimeout) {
     delta.error = make_error(ErrorCode::kDeadlineExceeded, "the request waited ", waited.count(),
                              " ms in the queue and did not start in time");
   } else if (event.end == SequenceEnd::kDeadline) {
-    delta.error = make_error(ErrorCode::kDeadlineExceeded, "the request's time was over after ", waited.count(),
-                             " ms, before its first token");
+    delta.error = make_error(ErrorCode::kDeadlineExceeded, "the request's time was over after ",
+                             waited.count(), " ms, before its first token");
   }
 }
 

@@ -1,6 +1,6 @@
-// RequestOutput: turns one request's tokens into text: incremental decoding, then stop strings, then the reasoning split.
-// Stop strings are looked for in the whole text, reasoning included, as SGLang does. Made by Engine::submit on the caller's
-// thread; afterwards the output thread's alone.
+// RequestOutput: turns one request's tokens into text: incremental decoding, then stop strings, then the
+// reasoning split. Stop strings are looked for in the whole text, reasoning included, as SGLang does. Made by
+// Engine::submit on the caller's thread; afterwards the output thread's alone.
 #pragma once
 
 #include <memory>
@@ -30,7 +30,8 @@ class RequestOutput {
   bool finished() const { return finished_; }
 
   // The delta that the event brings; nothing for a part of the prompt's log-probabilities, or once finished.
-  // A delta with `finish` for an event without `end` means that a stop string was found: the sequence is to be cancelled.
+  // A delta with `finish` for an event without `end` means that a stop string was found: the sequence is to
+  // be cancelled.
   std::optional<OutputDelta> apply(TokenEvent event);
 
  private:

@@ -5,7 +5,8 @@
 //   free   no BlockRef;
 //   idle   cached by the PrefixTree and held by nothing else: it can be evicted at any time;
 //   used   held by a sequence, a plan in flight, or both, whether or not the tree holds it too.
-// The pool keeps the idle blocks in the order in which they became idle, so that the oldest one is found in O(1).
+// The pool keeps the idle blocks in the order in which they became idle, so that the oldest one is found in
+// O(1).
 #pragma once
 
 #include <vector>

@@ -1,5 +1,6 @@
-// BlockRef: the only way to hold a KV block. A counted handle: copying it holds the block once more, destroying the last
-// one gives the block back to its BlockPool. Engine thread only: the count is a plain int.
+// BlockRef: the only way to hold a KV block. A counted handle: copying it holds the block once more,
+// destroying the last one gives the block back to its BlockPool. Engine thread only: the count is a plain
+// int.
 #pragma once
 
 #include <cstdint>

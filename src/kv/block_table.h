@@ -1,8 +1,9 @@
-// BlockTable: the blocks of one sequence in order: entry i holds the keys of tokens [i * block_size, (i + 1) * block_size).
-// Owned by a running Sequence, or by the InFlightStep that outlives it. Move-only. Engine thread only.
+// BlockTable: the blocks of one sequence in order: entry i holds the keys of tokens [i * block_size, (i + 1)
+// * block_size). Owned by a running Sequence, or by the InFlightStep that outlives it. Move-only. Engine
+// thread only.
 //
-// Blocks are always given back from the last to the first: this is what keeps a cached child ahead of its parent in the
-// pool's idle order (see PrefixTree).
+// Blocks are always given back from the last to the first: this is what keeps a cached child ahead of its
+// parent in the pool's idle order (see PrefixTree).
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
-// kv_bench: the cost of a prefix match and of an insertion, beside the floor: comparing the same tokens by memcmp.
-// Usage: kv_bench. Prints one line per case; exits 1 when the 4,096-token match is over 3 us.
+// kv_bench: the cost of a prefix match and of an insertion, beside the floor: comparing the same tokens by
+// memcmp. Usage: kv_bench. Prints one line per case; exits 1 when the 4,096-token match is over 3 us.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -68,8 +68,10 @@ double bench_match(int num_prompts, int len, bool print) {
     sum += std::memcmp(a.data(), b.data(), a.size() * sizeof(int32_t));
   });
   if (print) {
-    std::printf("match %6d tokens, %3d prompts in the tree: %6.2f us (match_len %5.2f us)   floor %5.2f us (memcmp)%s\n",
-                len, num_prompts, match_us, len_us, floor_us, sum == -1 ? "!" : "");
+    std::printf(
+        "match %6d tokens, %3d prompts in the tree: %6.2f us (match_len %5.2f us)   floor %5.2f us "
+        "(memcmp)%s\n",
+        len, num_prompts, match_us, len_us, floor_us, sum == -1 ? "!" : "");
   }
   return match_us;
 }
@@ -86,7 +88,8 @@ void bench_insert(int len) {
     const auto& tokens = prompts[static_cast<size_t>(i % 64)];
     std::memcpy(sink.data(), tokens.data(), tokens.size() * sizeof(int32_t));
   });
-  std::printf("insert %5d new tokens, evicting as many:      %6.2f us   floor %5.2f us (memcpy)\n", len, us, floor_us);
+  std::printf("insert %5d new tokens, evicting as many:      %6.2f us   floor %5.2f us (memcpy)\n", len, us,
+              floor_us);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// KvDomain: the blocks of the ranks that hold the same sequences' keys: all ranks under tensor parallelism, one rank under
-// data-parallel attention. A sequence lives in one domain. Owned by the Scheduler; engine thread only.
+// KvDomain: the blocks of the ranks that hold the same sequences' keys: all ranks under tensor parallelism,
+// one rank under data-parallel attention. A sequence lives in one domain. Owned by the Scheduler; engine
+// thread only.
 #pragma once
 
 #include "kv/block_pool.h"
@@ -11,7 +12,8 @@ struct KvDomain {
   KvDomain(int32_t num_blocks, int32_t block_size, uint64_t hash_seed)
       : pool(num_blocks), tree(pool, block_size, hash_seed) {}
 
-  // A block nobody holds: a free one, else the one that the tree has kept unused for longest. Empty when all are in use.
+  // A block nobody holds: a free one, else the one that the tree has kept unused for longest. Empty when all
+  // are in use.
   BlockRef allocate() {
     if (pool.num_free() == 0) tree.evict_one();
     return pool.allocate();

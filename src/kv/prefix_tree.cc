@@ -60,7 +60,8 @@ BlockId PrefixTree::find_in_bucket(int32_t parent, const int32_t* tokens) const 
   return kNoBlock;
 }
 
-BlockId PrefixTree::find_child(int32_t parent, BlockId hint, int32_t num_siblings, const int32_t* tokens) const {
+BlockId PrefixTree::find_child(int32_t parent, BlockId hint, int32_t num_siblings,
+                               const int32_t* tokens) const {
   if (hint != kNoBlock) {
     if (same_tokens(hint, tokens)) return hint;
     --num_siblings;
@@ -127,7 +128,8 @@ int32_t PrefixTree::match(std::string_view salt, std::span<const int32_t> tokens
   return count;
 }
 
-int32_t PrefixTree::match_len(std::string_view salt, std::span<const int32_t> tokens, int32_t max_blocks) const {
+int32_t PrefixTree::match_len(std::string_view salt, std::span<const int32_t> tokens,
+                              int32_t max_blocks) const {
   const int32_t root = find_root(salt);
   const int32_t limit = whole_blocks(tokens.size(), block_size_, max_blocks);
   if (root < 0) return 0;
@@ -151,7 +153,8 @@ void PrefixTree::insert(std::string_view salt, std::span<const int32_t> tokens, 
   HADAL_CHECK(end <= table.size() && int64_t{end} * block_size_ <= static_cast<int64_t>(tokens.size()))
       << "inserting blocks up to " << end << " of " << table.size() << " with " << tokens.size() << " tokens";
   int32_t parent = begin == 0 ? ~make_root(salt) : table.id(begin - 1);
-  HADAL_CHECK(begin == 0 || static_cast<bool>(node(parent).block)) << "block " << parent << " is not in the tree";
+  HADAL_CHECK(begin == 0 || static_cast<bool>(node(parent).block))
+      << "block " << parent << " is not in the tree";
   for (int32_t i = begin; i < end; ++i) {
     const int32_t* block_tokens = tokens.data() + int64_t{i} * block_size_;
     const BlockId child = find_child(parent, last_child(parent), num_children(parent), block_tokens);
@@ -210,12 +213,14 @@ void PrefixTree::check_integrity() const {
   int32_t count = 0;
   for (BlockId id = 0; id < pool_.num_blocks(); ++id) {
     const Node& n = node(id);
-    HADAL_CHECK(static_cast<bool>(n.block) == pool_.is_cached(id)) << "block " << id << ": tree and pool differ";
+    HADAL_CHECK(static_cast<bool>(n.block) == pool_.is_cached(id))
+        << "block " << id << ": tree and pool differ";
     if (!n.block) continue;
     ++count;
     HADAL_CHECK(n.block.id() == id) << "node " << id << " holds block " << n.block.id();
     if (n.parent >= 0) {
-      HADAL_CHECK(static_cast<bool>(node(n.parent).block)) << "node " << id << " has lost its parent " << n.parent;
+      HADAL_CHECK(static_cast<bool>(node(n.parent).block))
+          << "node " << id << " has lost its parent " << n.parent;
       HADAL_CHECK(pool_.ref_count(id) == 1 || pool_.ref_count(n.parent) > 1)
           << "block " << id << " is held but its parent " << n.parent << " is not";
       ++children[static_cast<size_t>(n.parent)];
@@ -231,7 +236,8 @@ void PrefixTree::check_integrity() const {
     if (!nodes_[i].block) continue;
     HADAL_CHECK(children[i] == nodes_[i].num_children) << "node " << i << " miscounts its children";
     const BlockId hint = nodes_[i].last_child;
-    HADAL_CHECK(hint == kNoBlock || node(hint).parent == static_cast<int32_t>(i)) << "node " << i << ": hint " << hint;
+    HADAL_CHECK(hint == kNoBlock || node(hint).parent == static_cast<int32_t>(i))
+        << "node " << i << ": hint " << hint;
   }
   for (const auto& [salt, root] : namespaces_) {
     HADAL_CHECK(root_children[static_cast<size_t>(root)] == roots_[static_cast<size_t>(root)].num_children &&

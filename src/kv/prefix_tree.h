@@ -1,14 +1,18 @@
-// PrefixTree: which token prefixes have their keys in which blocks. A radix tree whose every node is exactly one full
-// block, so edges never split and a node's index is its block id. Owned by KvDomain; engine thread only.
+// PrefixTree: which token prefixes have their keys in which blocks. A radix tree whose every node is exactly
+// one full block, so edges never split and a node's index is its block id. Owned by KvDomain; engine thread
+// only.
 //
-// - Only full blocks of computed tokens enter the tree. Two prefixes share a block only when all their tokens up to the
+// - Only full blocks of computed tokens enter the tree. Two prefixes share a block only when all their tokens
+// up to the
 //   block's end and their namespaces (cache_salt) are the same.
 // - Holding a BlockRef is the lock: a node is evictable when nothing but the tree holds its block.
-// - Whoever holds a node's block holds the blocks of all its ancestors too, and gives them back from the last to the first
-//   (BlockTable). So among the pool's idle blocks a child always stands before its parent, the oldest idle block is always
-//   a leaf, and evicting it is O(1): the pool's idle order is the LRU list.
-//   insert() keeps this true by swapping a table's block for the tree's when another sequence has computed the same one.
-// - Looking a child up costs one memcmp where the child used last matches; else one hash of the block's tokens, seeded so
+// - Whoever holds a node's block holds the blocks of all its ancestors too, and gives them back from the last
+// to the first
+//   (BlockTable). So among the pool's idle blocks a child always stands before its parent, the oldest idle
+//   block is always a leaf, and evicting it is O(1): the pool's idle order is the LRU list. insert() keeps
+//   this true by swapping a table's block for the tree's when another sequence has computed the same one.
+// - Looking a child up costs one memcmp where the child used last matches; else one hash of the block's
+// tokens, seeded so
 //   that prompts cannot be made to collide, and one memcmp for each node in the bucket with an equal hash.
 #pragma once
 
@@ -31,19 +35,22 @@ class PrefixTree {
   PrefixTree& operator=(const PrefixTree&) = delete;
   ~PrefixTree();
 
-  // The longest cached prefix of `tokens` in whole blocks, max_blocks at the most: appends its blocks to `table` (which
-  // must be empty) and returns how many.
-  int32_t match(std::string_view salt, std::span<const int32_t> tokens, int32_t max_blocks, BlockTable& table);
+  // The longest cached prefix of `tokens` in whole blocks, max_blocks at the most: appends its blocks to
+  // `table` (which must be empty) and returns how many.
+  int32_t match(std::string_view salt, std::span<const int32_t> tokens, int32_t max_blocks,
+                BlockTable& table);
   // The same count without holding or touching anything: for choosing a domain.
   int32_t match_len(std::string_view salt, std::span<const int32_t> tokens, int32_t max_blocks) const;
 
-  // Makes blocks [begin, end) of `table` findable as the blocks of tokens [begin * block_size, end * block_size); blocks
-  // [0, begin) must already be in the tree, as put there or matched. Where the tree has the same prefix already, the
-  // table's block is replaced by the tree's and the old one is appended to `replaced` (a step in flight may still read it).
-  void insert(std::string_view salt, std::span<const int32_t> tokens, int32_t begin, int32_t end, BlockTable& table,
-              std::vector<BlockRef>& replaced);
+  // Makes blocks [begin, end) of `table` findable as the blocks of tokens [begin * block_size, end *
+  // block_size); blocks [0, begin) must already be in the tree, as put there or matched. Where the tree has
+  // the same prefix already, the table's block is replaced by the tree's and the old one is appended to
+  // `replaced` (a step in flight may still read it).
+  void insert(std::string_view salt, std::span<const int32_t> tokens, int32_t begin, int32_t end,
+              BlockTable& table, std::vector<BlockRef>& replaced);
 
-  // Drops the leaf that nobody has held for the longest time. False when every block is held or the tree is empty.
+  // Drops the leaf that nobody has held for the longest time. False when every block is held or the tree is
+  // empty.
   bool evict_one();
 
   int32_t num_nodes() const { return num_nodes_; }

@@ -1,5 +1,5 @@
-// Random operations on pool and tree together, compared after every step with a model that knows nothing of blocks: the
-// set of cached (salt, prefix) pairs.
+// Random operations on pool and tree together, compared after every step with a model that knows nothing of
+// blocks: the set of cached (salt, prefix) pairs.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -56,12 +56,14 @@ class RandomTree {
 
   Tokens random_tokens(size_t len) {
     Tokens tokens(len);
-    for (int32_t& token : tokens) token = static_cast<int32_t>(rng_() % 2);  // few tokens: prefixes meet often
+    for (int32_t& token : tokens)
+      token = static_cast<int32_t>(rng_() % 2);  // few tokens: prefixes meet often
     return tokens;
   }
   std::string key(const Holder& h, int blocks) const {
     std::string text = h.salt + ":";
-    for (int i = 0; i < blocks * kBlock; ++i) text += static_cast<char>('0' + h.tokens[static_cast<size_t>(i)]);
+    for (int i = 0; i < blocks * kBlock; ++i)
+      text += static_cast<char>('0' + h.tokens[static_cast<size_t>(i)]);
     return text;
   }
 

@@ -130,11 +130,11 @@ TEST_F(PrefixTreeTest, HeldBlocksAreNotEvicted) {
 }
 
 TEST_F(PrefixTreeTest, EvictsLeavesBeforeParentsOldestFirst) {
-  compute(iota(8));              // A: 0..7
-  compute(iota(8, 100));         // B
+  compute(iota(8));       // A: 0..7
+  compute(iota(8, 100));  // B
   Tokens longer = iota(8);
   longer.insert(longer.end(), {50, 51, 52, 53});
-  compute(longer);               // A again, one block longer: B is now the oldest
+  compute(longer);  // A again, one block longer: B is now the oldest
   EXPECT_EQ(domain_.tree.num_nodes(), 5);
   ASSERT_TRUE(domain_.tree.evict_one());
   EXPECT_EQ(match(iota(8, 100)), 1);  // touches what is left of B

@@ -21,8 +21,10 @@ bool contains(const std::vector<int32_t>& ids, int32_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-// output_index: how many tokens the answer has before this one. As a real sampler, bans end tokens before min_tokens.
-int32_t fake_token(uint64_t history, const SamplingParams& sampling, int32_t output_index, int32_t vocab_size) {
+// output_index: how many tokens the answer has before this one. As a real sampler, bans end tokens before
+// min_tokens.
+int32_t fake_token(uint64_t history, const SamplingParams& sampling, int32_t output_index,
+                   int32_t vocab_size) {
   for (uint64_t attempt = 0;; ++attempt) {
     const uint64_t draw = mix(mix(history, sampling.seed), attempt);
     const auto token = static_cast<int32_t>(draw % static_cast<uint64_t>(vocab_size));
@@ -37,8 +39,8 @@ float logprob_of(uint64_t history, int32_t token) {
 
 }  // namespace
 
-std::vector<int32_t> fake_answer(const std::vector<int32_t>& prompt, const SamplingParams& sampling, int32_t vocab_size,
-                                 int64_t max_len) {
+std::vector<int32_t> fake_answer(const std::vector<int32_t>& prompt, const SamplingParams& sampling,
+                                 int32_t vocab_size, int64_t max_len) {
   uint64_t hash = kStart;
   for (const int32_t token : prompt) hash = mix(hash, static_cast<uint64_t>(token));
   std::vector<int32_t> answer;
@@ -50,7 +52,8 @@ std::vector<int32_t> fake_answer(const std::vector<int32_t>& prompt, const Sampl
     const bool may_stop = index >= sampling.min_tokens;
     if (may_stop && contains(sampling.stop_token_ids, token)) return answer;
     if (may_stop && !sampling.ignore_eos && contains(sampling.end_ids, token)) return answer;
-    if (index + 1 >= sampling.max_tokens || static_cast<int64_t>(prompt.size() + answer.size()) >= max_len) return answer;
+    if (index + 1 >= sampling.max_tokens || static_cast<int64_t>(prompt.size() + answer.size()) >= max_len)
+      return answer;
   }
 }
 
@@ -68,7 +71,8 @@ FakeWorker::FakeWorker(const Options& options) : options_(options) {
 }
 
 StepResult FakeWorker::run(const StepPlan& plan) {
-  HADAL_CHECK(plan.step_id == last_step_id_ + 1) << "step " << plan.step_id << " after step " << last_step_id_;
+  HADAL_CHECK(plan.step_id == last_step_id_ + 1)
+      << "step " << plan.step_id << " after step " << last_step_id_;
   start_slots(plan);
   StepResult result;
   result.step_id = plan.step_id;
@@ -77,7 +81,8 @@ StepResult FakeWorker::run(const StepPlan& plan) {
     check_budget(d);
     for (const PlanRow& row : d.rows) num_samples += row.sample_index >= 0 ? 1 : 0;
   }
-  HADAL_CHECK(num_samples == plan.num_samples()) << num_samples << " rows sample, the plan says " << plan.num_samples();
+  HADAL_CHECK(num_samples == plan.num_samples())
+      << num_samples << " rows sample, the plan says " << plan.num_samples();
   result.samples.resize(static_cast<size_t>(num_samples));
   for (size_t d = 0; d < plan.domains.size(); ++d) mark_writers(plan, d);
   for (size_t d = 0; d < plan.domains.size(); ++d) {
@@ -121,7 +126,8 @@ void FakeWorker::mark_writers(const StepPlan& plan, size_t domain) {
   const DomainPlan& d = plan.domains[domain];
   for (const PlanRow& row : d.rows) {
     const int32_t last = row.first_position + row.num_tokens - 1;
-    HADAL_CHECK(row.num_blocks > last / options_.block_size) << "sequence " << row.sequence_id << " lacks blocks";
+    HADAL_CHECK(row.num_blocks > last / options_.block_size)
+        << "sequence " << row.sequence_id << " lacks blocks";
     for (int32_t b = row.first_position / options_.block_size; b <= last / options_.block_size; ++b) {
       const int32_t id = d.block_ids.at(static_cast<size_t>(row.block_offset + b));
       Writer& writer = writers_[domain].at(static_cast<size_t>(id));
@@ -131,7 +137,8 @@ void FakeWorker::mark_writers(const StepPlan& plan, size_t domain) {
   }
 }
 
-FakeWorker::Cell& FakeWorker::cell(const DomainPlan& plan, size_t domain, const PlanRow& row, int32_t position) {
+FakeWorker::Cell& FakeWorker::cell(const DomainPlan& plan, size_t domain, const PlanRow& row,
+                                   int32_t position) {
   const int32_t id = plan.block_ids[static_cast<size_t>(row.block_offset + position / options_.block_size)];
   return cells_[domain][static_cast<size_t>(id * options_.block_size + position % options_.block_size)];
 }
@@ -145,7 +152,8 @@ uint64_t FakeWorker::read_history(const StepPlan& plan, size_t domain, const Pla
     const int32_t id = d.block_ids[static_cast<size_t>(row.block_offset + position / options_.block_size)];
     const Writer& writer = writers_[domain].at(static_cast<size_t>(id));
     HADAL_CHECK(writer.step_id != plan.step_id || writer.sequence_id == row.sequence_id)
-        << "sequence " << row.sequence_id << " reads block " << id << " while " << writer.sequence_id << " writes it";
+        << "sequence " << row.sequence_id << " reads block " << id << " while " << writer.sequence_id
+        << " writes it";
     hash = options_.verify_all ? mix(hash, static_cast<uint64_t>(c.token)) : c.hash;
     HADAL_CHECK(c.position == position && c.hash == hash)
         << "step " << plan.step_id << ": sequence " << row.sequence_id << " finds in block " << id

@@ -13,7 +13,8 @@ class FakeWorkerTest : public ::testing::Test {
   FakeWorkerTest() : worker_({1, 8, 4, 4, 1000, 16, 4, true}) {}
 
   // Sequence `id` in slot id - 1: tokens at first_position on blocks.
-  StepPlan plan_of(uint64_t id, int32_t first, std::vector<int32_t> tokens, std::vector<int32_t> blocks, bool start) {
+  StepPlan plan_of(uint64_t id, int32_t first, std::vector<int32_t> tokens, std::vector<int32_t> blocks,
+                   bool start) {
     StepPlan plan;
     plan.step_id = ++step_;
     const auto slot = static_cast<int32_t>(id) - 1;
@@ -68,7 +69,8 @@ TEST_F(FakeWorkerTest, NoticesWrongSlotsStepsAndBudgets) {
   step_ = 4;
   EXPECT_DEATH(worker_.run(plan_of(1, 0, {1}, {0}, true)), "step 5 after step 0");
   step_ = 0;
-  EXPECT_DEATH(worker_.run(plan_of(1, 0, std::vector<int32_t>(17, 1), {0, 1, 2, 3, 4}, true)), "17 tokens in a step");
+  EXPECT_DEATH(worker_.run(plan_of(1, 0, std::vector<int32_t>(17, 1), {0, 1, 2, 3, 4}, true)),
+               "17 tokens in a step");
   step_ = 0;
   EXPECT_DEATH(worker_.run(plan_of(1, 0, {1, 2, 3, 4, 5}, {0}, true)), "lacks blocks");
   step_ = 0;

@@ -1,5 +1,5 @@
-// Request: one user order as the scheduler sees it: immutable plain data. Made by Engine::submit on the caller's thread,
-// then owned by its Sequence.
+// Request: one user order as the scheduler sees it: immutable plain data. Made by Engine::submit on the
+// caller's thread, then owned by its Sequence.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ using TimePoint = SteadyClock::time_point;
 inline constexpr TimePoint kNoDeadline = TimePoint::max();
 
 struct Request {
-  uint64_t id = 0;  // unique for the life of the scheduler
+  uint64_t id = 0;                                         // unique for the life of the scheduler
   std::shared_ptr<const std::vector<int32_t>> prompt_ids;  // not empty
   SamplingParams sampling;
   Pooling pooling = Pooling::kNone;  // not kNone: an embedding; nothing is sampled

@@ -6,11 +6,13 @@
 namespace hadal {
 
 Scheduler::Scheduler(const SchedulerConfig& config)
-    : config_(config), max_running_per_domain_(std::min(config.max_step_samples, config.max_step_tokens - 1)) {
+    : config_(config),
+      max_running_per_domain_(std::min(config.max_step_samples, config.max_step_tokens - 1)) {
   const Status valid = validate_scheduler_config(config);
   HADAL_CHECK(valid.ok()) << valid.to_string();
   for (int32_t d = 0; d < config.num_domains; ++d) {
-    domains_.push_back({std::make_unique<KvDomain>(config.num_blocks, config.block_size, config.hash_seed), {}});
+    domains_.push_back(
+        {std::make_unique<KvDomain>(config.num_blocks, config.block_size, config.hash_seed), {}});
   }
   for (int32_t slot = config.max_running - 1; slot >= 0; --slot) free_slots_.push_back(slot);
 }
@@ -25,14 +27,15 @@ Sequence* Scheduler::find(uint64_t id) {
 bool Scheduler::joins_fork_group(const Sequence& sequence) const {
   // Waiting for a sibling pays only when there is a block to take from it.
   return sequence.request().fork_group != 0 && config_.prefix_cache &&
-         sequence.request().pooling != Pooling::kMean && sequence.request().sampling.num_prompt_logprobs < 0 &&
-         sequence.prompt_len() > config_.block_size;
+         sequence.request().pooling != Pooling::kMean &&
+         sequence.request().sampling.num_prompt_logprobs < 0 && sequence.prompt_len() > config_.block_size;
 }
 
 Status Scheduler::submit(Request request) {
   HADAL_RETURN_IF_ERROR(check_request(config_, request));
   if (config_.max_queued > 0 && num_queued_ >= config_.max_queued) {
-    return make_error(ErrorCode::kResourceExhausted, "the queue is full: ", num_queued_, " requests are waiting");
+    return make_error(ErrorCode::kResourceExhausted, "the queue is full: ", num_queued_,
+                      " requests are waiting");
   }
   const uint64_t id = request.id;
   HADAL_CHECK(!sequences_.count(id)) << "request id " << id << " is in use";
@@ -47,7 +50,9 @@ Status Scheduler::submit(Request request) {
   return Status();
 }
 
-void Scheduler::enqueue(Sequence& sequence) { waiting_.emplace(sequence.rank(), &sequence); }
+void Scheduler::enqueue(Sequence& sequence) {
+  waiting_.emplace(sequence.rank(), &sequence);
+}
 
 // The deadline was `before`.
 void Scheduler::set_deadline(const Sequence& sequence, TimePoint before) {
@@ -81,7 +86,8 @@ std::optional<TimePoint> Scheduler::next_deadline() const {
 void Scheduler::abort(const Error& error) {
   std::vector<Sequence*> all;
   for (const auto& [id, sequence] : sequences_) all.push_back(sequence.get());
-  std::sort(all.begin(), all.end(), [](const Sequence* a, const Sequence* b) { return a->rank() < b->rank(); });
+  std::sort(all.begin(), all.end(),
+            [](const Sequence* a, const Sequence* b) { return a->rank() < b->rank(); });
   for (Sequence* sequence : all) {
     TokenEvent event = sequence->make_event();
     event.error = error;
@@ -147,7 +153,8 @@ void Scheduler::insert_computed(const Sequence& sequence, Run& run, int32_t num_
   const int32_t full = num_computed / config_.block_size;
   if (!config_.prefix_cache || full <= run.num_in_tree) return;
   domain(run.domain)
-      .kv->tree.insert(sequence.request().cache_salt, sequence.tokens(), run.num_in_tree, full, run.table, replaced);
+      .kv->tree.insert(sequence.request().cache_salt, sequence.tokens(), run.num_in_tree, full, run.table,
+                       replaced);
   run.num_in_tree = full;
 }
 
@@ -170,7 +177,8 @@ void Scheduler::commit_row(const PlanRow& row, StepResult& result) {
   --in_flight.rows;
   const int32_t end_position = row.first_position + row.num_tokens;
   if (Run* run = sequence->run()) {
-    const bool prompt_done = run->num_computed < sequence->prompt_len() && end_position >= sequence->prompt_len();
+    const bool prompt_done =
+        run->num_computed < sequence->prompt_len() && end_position >= sequence->prompt_len();
     run->num_computed = end_position;
     std::vector<BlockRef> replaced;
     insert_computed(*sequence, *run, end_position, replaced);
@@ -236,10 +244,11 @@ void Scheduler::check_integrity() const {
   for (const Domain& d : domains_) {
     d.kv->check_integrity();
     running += static_cast<int32_t>(d.running.size());
-    HADAL_CHECK(std::is_sorted(d.running.begin(), d.running.end(),
-                               [](const Sequence* a, const Sequence* b) { return a->rank() < b->rank(); }))
-        << "running sequences are out of order";
-    HADAL_CHECK(static_cast<int32_t>(d.running.size()) <= max_running_per_domain_) << d.running.size() << " running";
+    HADAL_CHECK(std::is_sorted(d.running.begin(), d.running.end(), [](const Sequence* a, const Sequence* b) {
+      return a->rank() < b->rank();
+    })) << "running sequences are out of order";
+    HADAL_CHECK(static_cast<int32_t>(d.running.size()) <= max_running_per_domain_)
+        << d.running.size() << " running";
   }
   HADAL_CHECK(running + static_cast<int32_t>(free_slots_.size()) == config_.max_running) << "slots are lost";
   int32_t with_deadline = 0;
@@ -253,11 +262,13 @@ void Scheduler::check_integrity() const {
         << "sequence " << id << ": computed " << run->num_computed << ", planned " << run->num_planned;
     for (int32_t i = 0; i < run->table.size(); ++i) {
       const bool cached = domain(run->domain).kv->pool.is_cached(run->table.id(i));
-      HADAL_CHECK(cached == (i < run->num_in_tree)) << "sequence " << id << ": block " << i << " of its table";
+      HADAL_CHECK(cached == (i < run->num_in_tree))
+          << "sequence " << id << ": block " << i << " of its table";
     }
   }
   const size_t placed = waiting_.size() + static_cast<size_t>(fork_groups_.num_held() + running);
-  HADAL_CHECK(placed == sequences_.size()) << placed << " sequences have a place, " << sequences_.size() << " exist";
+  HADAL_CHECK(placed == sequences_.size())
+      << placed << " sequences have a place, " << sequences_.size() << " exist";
   HADAL_CHECK(queued == num_queued_) << queued << " queued, counted " << num_queued_;
   HADAL_CHECK(with_deadline == static_cast<int32_t>(deadlines_.size())) << "deadlines are lost";
   // With nothing in flight, the running sequences alone hold blocks.

@@ -84,7 +84,7 @@ TEST(SchedulerAdmission, TheHeadOfTheLineIsNotOvertaken) {
   SchedulerConfig config = small_config();
   config.num_blocks = 12;
   SchedulerHarness h(config);
-  const uint64_t big = h.submit(prompt_of(28), 12);       // 7 blocks, grows to 10
+  const uint64_t big = h.submit(prompt_of(28), 12);  // 7 blocks, grows to 10
   h.step();
   const uint64_t bigger = h.submit(prompt_of(30, 100), 2);  // 8 blocks: must wait
   const uint64_t small = h.submit(prompt_of(3, 300), 2);    // would fit
@@ -97,7 +97,7 @@ TEST(SchedulerAdmission, KeepsABlockForEachRunningSequence) {
   SchedulerConfig config = small_config();
   config.num_blocks = 10;
   SchedulerHarness h(config);
-  h.submit(prompt_of(15), 20);         // 4 blocks
+  h.submit(prompt_of(15), 20);  // 4 blocks
   h.step();
   const uint64_t second = h.submit(prompt_of(23, 100), 2);  // 6 blocks: all that is left, so not yet
   h.step();

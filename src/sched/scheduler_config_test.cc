@@ -53,7 +53,8 @@ TEST(CheckRequest, EmptyPromptAndTokensOutsideTheVocabulary) {
 TEST(CheckRequest, ThePromptMustLeaveRoomInTheContext) {
   const SchedulerConfig config = small_config();  // context 200
   EXPECT_TRUE(check_request(config, request_of(199, 1)).ok());
-  EXPECT_THAT(check_request(config, request_of(200, 1)).to_string(), HasSubstr("200 tokens, 1 more than fit"));
+  EXPECT_THAT(check_request(config, request_of(200, 1)).to_string(),
+              HasSubstr("200 tokens, 1 more than fit"));
   EXPECT_THAT(check_request(config, request_of(230, 1)).to_string(), HasSubstr("31 more than fit"));
   Request embedding = request_of(200, 0);
   embedding.pooling = Pooling::kMean;
@@ -63,7 +64,7 @@ TEST(CheckRequest, ThePromptMustLeaveRoomInTheContext) {
 
 TEST(CheckRequest, TheWorstCaseMustFitIntoTheWholePool) {
   SchedulerConfig config = small_config();
-  config.num_blocks = 10;  // 40 tokens
+  config.num_blocks = 10;                                       // 40 tokens
   EXPECT_TRUE(check_request(config, request_of(30, 11)).ok());  // the last token is never cached
   const Status over = check_request(config, request_of(30, 15));
   EXPECT_EQ(over.error().code, ErrorCode::kInvalidArgument);

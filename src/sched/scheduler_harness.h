@@ -1,5 +1,6 @@
-// SchedulerHarness: a Scheduler and a FakeWorker driven by hand, for tests. The worker runs each plan at once, in order, as
-// a device would; its result is committed later, so plans overlap as they do in the engine.
+// SchedulerHarness: a Scheduler and a FakeWorker driven by hand, for tests. The worker runs each plan at
+// once, in order, as a device would; its result is committed later, so plans overlap as they do in the
+// engine.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -44,8 +45,8 @@ class SchedulerHarness {
  public:
   explicit SchedulerHarness(const SchedulerConfig& config = small_config(), bool verify_all = true)
       : scheduler(config),
-        worker({config.num_domains, config.num_blocks, config.block_size, config.max_running, config.vocab_size,
-                config.max_step_tokens, config.max_step_samples, verify_all}) {}
+        worker({config.num_domains, config.num_blocks, config.block_size, config.max_running,
+                config.vocab_size, config.max_step_tokens, config.max_step_samples, verify_all}) {}
 
   // A request with ids 1, 2, 3, ...; arrives `now`, which then moves on by a millisecond.
   Request make(std::vector<int32_t> prompt, int32_t max_tokens) {
@@ -64,7 +65,9 @@ class SchedulerHarness {
     EXPECT_TRUE(status.ok()) << status.to_string();
     return id;
   }
-  uint64_t submit(std::vector<int32_t> prompt, int32_t max_tokens) { return submit(make(std::move(prompt), max_tokens)); }
+  uint64_t submit(std::vector<int32_t> prompt, int32_t max_tokens) {
+    return submit(make(std::move(prompt), max_tokens));
+  }
 
   // Plans one step and lets the worker run it; null when there was nothing to plan.
   std::shared_ptr<const StepPlan> plan() {
@@ -131,7 +134,8 @@ class SchedulerHarness {
     EXPECT_FALSE(answer.end.has_value()) << "an event of request " << event.id << " after its end";
     if (event.sample) answer.tokens.push_back(event.sample->token);
     for (size_t i = 0; i < event.prompt_logprobs.size(); ++i) {
-      answer.prompt_logprobs[event.prompt_logprobs_from + static_cast<int32_t>(i)] = event.prompt_logprobs[i].logprob;
+      answer.prompt_logprobs[event.prompt_logprobs_from + static_cast<int32_t>(i)] =
+          event.prompt_logprobs[i].logprob;
     }
     if (!event.embedding.empty()) answer.embedding = event.embedding;
     answer.cached_tokens = event.cached_tokens;

@@ -1,5 +1,5 @@
-// The same tokens whatever happens around a request: alone, in a batch of 64, after a cache hit, after preemption, with
-// chunks of 16 and of 4,096 tokens.
+// The same tokens whatever happens around a request: alone, in a batch of 64, after a cache hit, after
+// preemption, with chunks of 16 and of 4,096 tokens.
 #include <random>
 
 #include "sched/scheduler_harness.h"
@@ -75,7 +75,9 @@ TEST_F(SchedulerInvariant, AloneIsWhatThePromptGives) {
   for (size_t i = 0; i < orders_.size(); ++i) EXPECT_EQ(alone_[i], h.expected(to_request(h, orders_[i])));
 }
 
-TEST_F(SchedulerInvariant, BatchOf64) { EXPECT_EQ(answers_of(server_config(), orders_, false), alone_); }
+TEST_F(SchedulerInvariant, BatchOf64) {
+  EXPECT_EQ(answers_of(server_config(), orders_, false), alone_);
+}
 
 TEST_F(SchedulerInvariant, Chunks) {
   for (const int32_t chunk : {16, 4096}) {

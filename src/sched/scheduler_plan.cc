@@ -33,7 +33,8 @@ std::shared_ptr<const StepPlan> Scheduler::plan(TimePoint now) {
 bool Scheduler::ready_to_decode(const Sequence& sequence, uint64_t step_id) const {
   if (!sequence.is<Decoding>() || sequence.request().pooling != Pooling::kNone) return false;
   const Sequence::InFlight& in_flight = sequence.in_flight();
-  if (sequence.len() + in_flight.samples >= sequence.max_len()) return false;  // its last token is being sampled
+  if (sequence.len() + in_flight.samples >= sequence.max_len())
+    return false;  // its last token is being sampled
   return in_flight.samples == 0 || in_flight.last_sample_step + 1 == step_id;
 }
 
@@ -49,7 +50,8 @@ void Scheduler::plan_decodes(int32_t d, StepBuilder& builder) {
 }
 
 // Whether the sequence's table has room for one more token. False: it sits this step out, or was preempted.
-// returning: blocks that come back with the steps in flight and are not spoken for; counted when first needed.
+// returning: blocks that come back with the steps in flight and are not spoken for; counted when first
+// needed.
 bool Scheduler::ensure_block(Sequence& sequence, std::optional<int32_t>& returning) {
   Run& run = *sequence.run();
   if (run.num_planned < run.table.size() * config_.block_size) return true;

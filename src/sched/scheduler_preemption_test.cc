@@ -96,8 +96,8 @@ TEST(SchedulerPreemption, BlocksInFlightAreNotReusedBeforeTheResult) {
   while (!h.scheduler.idle()) {
     while (const auto plan = h.plan()) {
       const DomainPlan& d = plan->domains[0];
-      // A block that a sequence gave back is nobody else's while a step that names it is in flight: FakeWorker runs in
-      // order and could not tell, so look at the ids.
+      // A block that a sequence gave back is nobody else's while a step that names it is in flight:
+      // FakeWorker runs in order and could not tell, so look at the ids.
       for (const auto& [step_id, blocks] : in_flight) {
         for (const PlanRow& row : d.rows) {
           const bool fresh = row.first_position % 4 == 0 && row.num_tokens == 1;

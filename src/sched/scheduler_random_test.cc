@@ -1,5 +1,6 @@
-// Random operations on the scheduler: a million in a release build, with all structures checked after each one and every
-// answer compared with what its prompt alone gives. FakeWorker compares every row's history with what its blocks hold.
+// Random operations on the scheduler: a million in a release build, with all structures checked after each
+// one and every answer compared with what its prompt alone gives. FakeWorker compares every row's history
+// with what its blocks hold.
 #include <random>
 
 #include "sched/scheduler_harness.h"
@@ -159,7 +160,8 @@ class RandomRun {
         check_prompt_logprobs(request, answer);
       } else {
         ASSERT_LE(answer.tokens.size(), expected.size());
-        ASSERT_TRUE(std::equal(answer.tokens.begin(), answer.tokens.end(), expected.begin())) << "request " << id;
+        ASSERT_TRUE(std::equal(answer.tokens.begin(), answer.tokens.end(), expected.begin()))
+            << "request " << id;
       }
       if (answer.end == SequenceEnd::kEmbedded) {
         ASSERT_EQ(answer.embedding.size(), 1u);
@@ -197,14 +199,17 @@ TEST_P(SchedulerRandom, EveryAnswerIsRightAndNothingLeaks) {
   }
   run.finish();
   std::printf("%lld plans, %llu preemptions, %lld cached tokens;", static_cast<long long>(run.num_plans()),
-              static_cast<unsigned long long>(run.num_preemptions()), static_cast<long long>(run.num_cached()));
-  for (const auto& [end, count] : run.ends()) std::printf(" %d %s", count, std::string(sequence_end_name(end)).c_str());
+              static_cast<unsigned long long>(run.num_preemptions()),
+              static_cast<long long>(run.num_cached()));
+  for (const auto& [end, count] : run.ends())
+    std::printf(" %d %s", count, std::string(sequence_end_name(end)).c_str());
   std::printf("\n");
   // The run has seen what it is for.
   EXPECT_GT(run.num_preemptions(), 10u);
   EXPECT_EQ(run.num_cached() > 0, c.prefix_cache);
-  for (const SequenceEnd end : {SequenceEnd::kStop, SequenceEnd::kLength, SequenceEnd::kEmbedded, SequenceEnd::kCancelled,
-                                SequenceEnd::kQueueTimeout, SequenceEnd::kDeadline}) {
+  for (const SequenceEnd end :
+       {SequenceEnd::kStop, SequenceEnd::kLength, SequenceEnd::kEmbedded, SequenceEnd::kCancelled,
+        SequenceEnd::kQueueTimeout, SequenceEnd::kDeadline}) {
     EXPECT_TRUE(run.ends().count(end)) << sequence_end_name(end);
   }
 }

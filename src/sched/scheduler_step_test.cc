@@ -4,7 +4,9 @@
 namespace hadal {
 namespace {
 
-const std::vector<PlanRow>& rows_of(const std::shared_ptr<const StepPlan>& plan) { return plan->domains.at(0).rows; }
+const std::vector<PlanRow>& rows_of(const std::shared_ptr<const StepPlan>& plan) {
+  return plan->domains.at(0).rows;
+}
 
 TEST(SchedulerStep, OneRequestIsAnswered) {
   SchedulerHarness h;

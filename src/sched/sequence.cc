@@ -24,7 +24,8 @@ Rank make_rank(const Request& request, std::chrono::nanoseconds priority_step) {
   // Clamped so that the product stays far from overflow: a million levels is more than anyone can mean.
   const int64_t priority = std::clamp(request.priority, -1000000, 1000000);
   const int64_t step = std::min<int64_t>(priority_step.count(), 3600ll * 1000000000);
-  const auto arrival = std::chrono::duration_cast<std::chrono::nanoseconds>(request.arrival.time_since_epoch()).count();
+  const auto arrival =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(request.arrival.time_since_epoch()).count();
   return Rank{arrival - priority * step, request.id};
 }
 
@@ -44,7 +45,8 @@ const char* Sequence::state_name() const {
 
 void Sequence::admit(Run run, TimePoint now) {
   HADAL_CHECK(is<Waiting>()) << "admitting sequence " << id() << ", which is " << state_name();
-  HADAL_CHECK(in_flight_.rows == 0) << "admitting sequence " << id() << " with " << in_flight_.rows << " rows in flight";
+  HADAL_CHECK(in_flight_.rows == 0) << "admitting sequence " << id() << " with " << in_flight_.rows
+                                    << " rows in flight";
   if (!started_) started_ = now;
   state_ = Prefilling{std::move(run), len()};
 }
@@ -72,7 +74,8 @@ std::optional<Run> Sequence::finish(SequenceEnd end) {
 
 bool Sequence::is_stop(int32_t token) const {
   const SamplingParams& s = request_.sampling;
-  if (num_output() <= s.min_tokens) return false;  // the token just appended is still one of the first min_tokens
+  if (num_output() <= s.min_tokens)
+    return false;  // the token just appended is still one of the first min_tokens
   return contains(s.stop_token_ids, token) || (!s.ignore_eos && contains(s.end_ids, token));
 }
 

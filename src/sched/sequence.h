@@ -1,13 +1,14 @@
 // Sequence: the engine's mutable run of one request. Owned by the Scheduler; engine thread only.
 //
-// Its state is a variant, and the states that run own the blocks: Finished has no place for any, so a finished sequence
-// cannot hold one.
+// Its state is a variant, and the states that run own the blocks: Finished has no place for any, so a
+// finished sequence cannot hold one.
 //
 //   Waiting    > admit > Prefilling > (last prompt chunk planned) > Decoding > finish > Finished
 //   Prefilling, Decoding > preempt > Waiting (its tokens stay, its blocks go to the prefix tree)
 //   Waiting, Prefilling > finish > Finished (cancelled, deadline, failed)
 //
-// Three lengths tell how far a running sequence is: num_computed <= num_planned <= tokens (+ those still being sampled).
+// Three lengths tell how far a running sequence is: num_computed <= num_planned <= tokens (+ those still
+// being sampled).
 #pragma once
 
 #include <optional>
@@ -20,8 +21,8 @@
 
 namespace hadal {
 
-// The order in which sequences are served: smaller first. A total order that never changes, which is what the proofs of
-// progress rest on: priority, then arrival, then id (see SchedulerConfig::priority_step).
+// The order in which sequences are served: smaller first. A total order that never changes, which is what the
+// proofs of progress rest on: priority, then arrival, then id (see SchedulerConfig::priority_step).
 struct Rank {
   int64_t key = 0;
   uint64_t id = 0;
@@ -76,7 +77,8 @@ class Sequence {
   const Run* run() const { return const_cast<Sequence*>(this)->run(); }
   Prefilling& prefilling() { return std::get<Prefilling>(state_); }
 
-  // The transitions. An illegal one aborts, naming both states. preempt and finish return what the sequence owned.
+  // The transitions. An illegal one aborts, naming both states. preempt and finish return what the sequence
+  // owned.
   void admit(Run run, TimePoint now);
   void start_decoding();
   std::optional<Run> preempt();
@@ -85,8 +87,8 @@ class Sequence {
   // A token came back. The end it brings, if any: a stop, or the length.
   std::optional<SequenceEnd> append(int32_t token);
 
-  // Tokens that the prefix tree may provide instead of computing them: never the last one (its logits are needed), none
-  // whose logits or hidden states the request still asks for.
+  // Tokens that the prefix tree may provide instead of computing them: never the last one (its logits are
+  // needed), none whose logits or hidden states the request still asks for.
   int32_t max_reuse() const;
   bool wants_prompt_logprobs() const {
     return request_.sampling.num_prompt_logprobs >= 0 && prompt_logits_read_ < prompt_len();
@@ -101,7 +103,9 @@ class Sequence {
   };
   InFlight& in_flight() { return in_flight_; }
   const InFlight& in_flight() const { return in_flight_; }
-  void mark_prompt_logits_read(int32_t num_tokens) { prompt_logits_read_ = std::max(prompt_logits_read_, num_tokens); }
+  void mark_prompt_logits_read(int32_t num_tokens) {
+    prompt_logits_read_ = std::max(prompt_logits_read_, num_tokens);
+  }
 
   bool started() const { return started_.has_value(); }
   void note_cached_tokens(int32_t n) { cached_tokens_ = n; }

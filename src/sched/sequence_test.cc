@@ -15,7 +15,8 @@ Request make_request(std::vector<int32_t> prompt, int32_t max_tokens = 10) {
   return request;
 }
 Sequence make_sequence(const Request& request) {
-  return Sequence(request, make_rank(request, std::chrono::seconds(60)), request.prompt_len() + request.sampling.max_tokens);
+  return Sequence(request, make_rank(request, std::chrono::seconds(60)),
+                  request.prompt_len() + request.sampling.max_tokens);
 }
 const TimePoint kNow = TimePoint(std::chrono::hours(1));
 
@@ -150,8 +151,8 @@ Rank rank_of(int64_t arrival_seconds, int32_t priority, uint64_t id) {
 TEST(Rank, PriorityThenArrivalThenId) {
   EXPECT_LT(rank_of(100, 0, 1), rank_of(101, 0, 2));
   EXPECT_LT(rank_of(100, 0, 1), rank_of(100, 0, 2));
-  EXPECT_LT(rank_of(150, 1, 2), rank_of(100, 0, 1));   // 50 s later, one level higher
-  EXPECT_LT(rank_of(100, 0, 1), rank_of(170, 1, 2));   // 70 s later: the old one has waited long enough
+  EXPECT_LT(rank_of(150, 1, 2), rank_of(100, 0, 1));  // 50 s later, one level higher
+  EXPECT_LT(rank_of(100, 0, 1), rank_of(170, 1, 2));  // 70 s later: the old one has waited long enough
   EXPECT_LT(rank_of(200, 2, 2), rank_of(100, 0, 1));
   EXPECT_LT(rank_of(100, 0, 2), rank_of(100, -1, 1));
 }

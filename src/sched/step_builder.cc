@@ -7,7 +7,9 @@
 namespace hadal {
 namespace {
 
-bool samples_next(const Sequence& sequence) { return sequence.request().pooling == Pooling::kNone; }
+bool samples_next(const Sequence& sequence) {
+  return sequence.request().pooling == Pooling::kNone;
+}
 
 }  // namespace
 
@@ -15,8 +17,10 @@ StepBuilder::StepBuilder(const SchedulerConfig& config, uint64_t step_id, const 
     : config_(config), plan_(std::make_shared<StepPlan>()) {
   plan_->step_id = step_id;
   plan_->domains.resize(static_cast<size_t>(config.num_domains));
-  const int32_t chunk = config.chunked_prefill_size > 0 ? config.chunked_prefill_size : config.max_step_tokens;
-  budgets_.assign(static_cast<size_t>(config.num_domains), {config.max_step_tokens, chunk, config.max_step_samples});
+  const int32_t chunk =
+      config.chunked_prefill_size > 0 ? config.chunked_prefill_size : config.max_step_tokens;
+  budgets_.assign(static_cast<size_t>(config.num_domains),
+                  {config.max_step_tokens, chunk, config.max_step_samples});
   if (like == nullptr) return;
   for (size_t d = 0; d < plan_->domains.size(); ++d) {
     const DomainPlan& before = like->domains[d];
@@ -30,7 +34,8 @@ PlanRow& StepBuilder::add_row(Sequence& sequence, int32_t num_tokens) {
   DomainPlan& domain = plan_->domains[static_cast<size_t>(run.domain)];
   Budget& budget = budgets_[static_cast<size_t>(run.domain)];
   budget.tokens -= num_tokens;
-  HADAL_CHECK(budget.tokens >= 0 && num_tokens > 0) << "a row of " << num_tokens << " tokens is over the step's budget";
+  HADAL_CHECK(budget.tokens >= 0 && num_tokens > 0)
+      << "a row of " << num_tokens << " tokens is over the step's budget";
   PlanRow& row = domain.rows.emplace_back();
   row.sequence_id = sequence.id();
   row.slot = run.slot;
@@ -40,7 +45,8 @@ PlanRow& StepBuilder::add_row(Sequence& sequence, int32_t num_tokens) {
   row.block_offset = static_cast<int32_t>(domain.block_ids.size());
   row.num_blocks = (run.num_planned + config_.block_size - 1) / config_.block_size;
   HADAL_CHECK(row.num_blocks <= run.table.size())
-      << "sequence " << sequence.id() << " plans " << run.num_planned << " tokens on " << run.table.size() << " blocks";
+      << "sequence " << sequence.id() << " plans " << run.num_planned << " tokens on " << run.table.size()
+      << " blocks";
   const auto ids = run.table.ids().first(static_cast<size_t>(row.num_blocks));
   domain.block_ids.insert(domain.block_ids.end(), ids.begin(), ids.end());
   ++sequence.in_flight().rows;
@@ -70,7 +76,8 @@ void StepBuilder::add_decode(Sequence& sequence) {
   add_sample(sequence, row);
 }
 
-int32_t StepBuilder::prompt_chunk(const Sequence& sequence, int32_t domain, int32_t first, int32_t target) const {
+int32_t StepBuilder::prompt_chunk(const Sequence& sequence, int32_t domain, int32_t first,
+                                  int32_t target) const {
   const Budget& budget = budgets_[static_cast<size_t>(domain)];
   const int32_t chunk = std::min({target - first, budget.tokens, budget.prompt_tokens});
   if (chunk <= 0) return 0;

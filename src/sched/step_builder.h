@@ -27,8 +27,8 @@ class StepBuilder {
   void add_decode(Sequence& sequence);
   // How many tokens from `first` on may be computed in this step; 0: none. target: as in Prefilling.
   int32_t prompt_chunk(const Sequence& sequence, int32_t domain, int32_t first, int32_t target) const;
-  // The next prompt_chunk() tokens of a prefilling sequence; starts it decoding when they are the last ones. Nothing when
-  // the budget is used up.
+  // The next prompt_chunk() tokens of a prefilling sequence; starts it decoding when they are the last ones.
+  // Nothing when the budget is used up.
   void add_prompt_chunk(Sequence& sequence);
   // The sequence enters its slot in this step.
   void add_start(const Sequence& sequence);

@@ -1,4 +1,5 @@
-// TokenEvent: what one step, or the end, brings to one sequence. Made by the Scheduler, read by the engine's output thread.
+// TokenEvent: what one step, or the end, brings to one sequence. Made by the Scheduler, read by the engine's
+// output thread.
 #pragma once
 
 #include <chrono>
@@ -32,7 +33,7 @@ struct TokenEvent {
   std::optional<SequenceEnd> end;        // with it: the sequence's last event
   std::optional<int32_t> matched_token;  // kStop: the token that ended the answer; equals `sample`
   std::optional<Error> error;
-  int32_t cached_tokens = 0;  // of the prompt, found in the prefix tree when it first started
+  int32_t cached_tokens = 0;               // of the prompt, found in the prefix tree when it first started
   std::chrono::nanoseconds queue_time{0};  // from arrival to first start; 0 before
 };
 
