@@ -75,7 +75,7 @@ def main():
     from llama_cpp import Llama
 
     texts = json.load(open(args.prompts)) if args.prompts else [chat(q) for q in QUESTIONS]
-    llama = Llama(args.model, n_ctx=2048, n_threads=args.threads, n_threads_batch=args.threads, logits_all=True,
+    llama = Llama(args.model, n_ctx=512, n_threads=args.threads, n_threads_batch=args.threads, logits_all=True,
                   verbose=False)
     prompts = [llama.tokenize(t.encode(), add_bos=False, special=True) for t in texts]
     results = hadal_run(args, prompts, args.max_tokens)

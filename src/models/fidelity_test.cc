@@ -10,7 +10,8 @@ constexpr size_t kWhole = 4096;
 
 std::string test_name(const ::testing::TestParamInfo<const char*>& param) {
   std::string name = param.param;
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '/' || c == '.'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '/' || c == '.'; }, '_');
   return name;
 }
 
@@ -110,10 +111,10 @@ TEST_P(FidelityTest, ArenaBoundIsEnoughAndNotWasteful) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FidelityTest,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3", "deepseek_v2_lite",
-                                           "deepseek_v2", "deepseek_v3", "deepseek_v3_fp8", "llama/model.gguf",
-                                           "qwen2/model.gguf", "deepseek_v2_lite/model.gguf",
-                                           "deepseek_v3/model.gguf"),
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
+                                           "deepseek_v3_fp8", "llama/model.gguf", "qwen2/model.gguf",
+                                           "deepseek_v2_lite/model.gguf", "deepseek_v3/model.gguf"),
                          test_name);
 
 class MlaFormsTest : public ::testing::TestWithParam<const char*> {};
@@ -137,8 +138,9 @@ TEST_P(MlaFormsTest, AbsorbedEqualsNaive) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, MlaFormsTest,
-                         ::testing::Values("deepseek_v2_lite", "deepseek_v2", "deepseek_v3", "deepseek_v3_fp8",
-                                           "deepseek_v3/model.gguf", "deepseek_v2_lite/model.gguf"),
+                         ::testing::Values("deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
+                                           "deepseek_v3_fp8", "deepseek_v3/model.gguf",
+                                           "deepseek_v2_lite/model.gguf"),
                          test_name);
 
 }  // namespace
