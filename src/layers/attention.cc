@@ -9,9 +9,10 @@
 namespace hadal {
 namespace {
 
-// Normalises heads [first, first + count) of each row of qkv: f32 [T, all_heads * dim], in place. The norm takes
-// vectors at one stride, so it goes by token or by head, whichever is fewer calls.
-void norm_heads(OpContext& ctx, const RmsNorm& norm, const Tensor& qkv, int64_t first, int64_t count, int64_t dim) {
+// Normalises heads [first, first + count) of each row of qkv: f32 [T, all_heads * dim], in place. The norm
+// takes vectors at one stride, so it goes by token or by head, whichever is fewer calls.
+void norm_heads(OpContext& ctx, const RmsNorm& norm, const Tensor& qkv, int64_t first, int64_t count,
+                int64_t dim) {
   if (qkv.dim(0) <= count) {
     for (int64_t t = 0; t < qkv.dim(0); ++t) {
       const Tensor heads = qkv.rows(t, 1).columns(first * dim, count * dim).reshape({count, dim});
@@ -25,13 +26,16 @@ void norm_heads(OpContext& ctx, const RmsNorm& norm, const Tensor& qkv, int64_t 
   }
 }
 
-ShardRange times(const ShardRange& range, int64_t factor) { return {range.begin * factor, range.count * factor}; }
+ShardRange times(const ShardRange& range, int64_t factor) {
+  return {range.begin * factor, range.count * factor};
+}
 
 }  // namespace
 
-Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& config, const AttentionNames& names) {
-  HADAL_ASSIGN(const HeadShard heads, shard_heads(config.num_attention_heads, config.num_key_value_heads, load.tp_size,
-                                                  load.tp_rank));
+Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& config,
+                                  const AttentionNames& names) {
+  HADAL_ASSIGN(const HeadShard heads, shard_heads(config.num_attention_heads, config.num_key_value_heads,
+                                                  load.tp_size, load.tp_rank));
   const int64_t dim = config.head_dim;
   const int64_t hidden = config.hidden_size;
   const int64_t q_width = config.num_attention_heads * dim;
@@ -48,8 +52,8 @@ Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& co
       MatrixPart::by_rows(names.v_proj, kv_width, hidden, times(heads.kv, dim), config.qkv_bias),
   };
   HADAL_ASSIGN(out.qkv_, Linear::load(load, qkv));
-  HADAL_ASSIGN(out.o_, Linear::load(load, MatrixPart::by_columns(names.o_proj, hidden, q_width, times(heads.q, dim),
-                                                                 config.o_bias)));
+  HADAL_ASSIGN(out.o_, Linear::load(load, MatrixPart::by_columns(names.o_proj, hidden, q_width,
+                                                                 times(heads.q, dim), config.o_bias)));
   out.qk_norm_ = !names.q_norm.empty();
   if (out.qk_norm_) {
     HADAL_ASSIGN(out.q_norm_, RmsNorm::load(load, names.q_norm, dim, config.rms_norm_eps));
@@ -58,8 +62,8 @@ Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& co
   return out;
 }
 
-Status Attention::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer, const RotaryEmbedding& rotary,
-                          const Tensor& x, const Tensor& residual) const {
+Status Attention::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer,
+                          const RotaryEmbedding& rotary, const Tensor& x, const Tensor& residual) const {
   Arena& arena = ctx.op.arena;
   Arena::Scope scope(arena);
   const int64_t tokens = x.dim(0);
@@ -95,7 +99,8 @@ int64_t Attention::arena_bytes(int64_t num_tokens, int64_t max_seq_len, int num_
       paged_attention_arena_bytes(num_threads, static_cast<int>(num_heads_), static_cast<int>(head_dim_),
                                   static_cast<int>(head_dim_), num_tokens, static_cast<int>(max_seq_len));
   const int64_t sum = PartialSum::arena_bytes(num_tokens, o_.n(), tp_size_);
-  return qkv + std::max(qkv_.arena_bytes(num_tokens), out + std::max(scores, sum + o_.arena_bytes(num_tokens)));
+  return qkv +
+         std::max(qkv_.arena_bytes(num_tokens), out + std::max(scores, sum + o_.arena_bytes(num_tokens)));
 }
 
 int64_t Attention::num_bytes() const {

@@ -1,5 +1,6 @@
-// Attention: grouped-query attention over the paged cache with its projections: Llama, Mistral, Qwen2 (biases), Qwen3
-// (norms on each head of q and k), optionally windowed. One rank computes its own heads. Worker thread only.
+// Attention: grouped-query attention over the paged cache with its projections: Llama, Mistral, Qwen2
+// (biases), Qwen3 (norms on each head of q and k), optionally windowed. One rank computes its own heads.
+// Worker thread only.
 #pragma once
 
 #include <string>
@@ -11,7 +12,8 @@
 
 namespace hadal {
 
-// Checkpoint names (without ".weight") of one layer's projections. Shard rules: q, k, v by rows (heads); o by columns.
+// Checkpoint names (without ".weight") of one layer's projections. Shard rules: q, k, v by rows (heads); o by
+// columns.
 struct AttentionNames {
   std::string q_proj;
   std::string k_proj;
@@ -23,7 +25,8 @@ struct AttentionNames {
 
 class Attention {
  public:
-  static Result<Attention> load(const LoadContext& load, const ModelConfig& config, const AttentionNames& names);
+  static Result<Attention> load(const LoadContext& load, const ModelConfig& config,
+                                const AttentionNames& names);
   // residual += attention(x). x, residual: f32 [T, hidden_size].
   Status forward(ForwardContext& ctx, const ForwardBatch& batch, int layer, const RotaryEmbedding& rotary,
                  const Tensor& x, const Tensor& residual) const;

@@ -13,30 +13,31 @@ constexpr int64_t kPreferredUnit = 32;
 
 }  // namespace
 
-Result<ShardRange> shard_intermediate(const LoadContext& load, const std::string& down_proj, int64_t hidden_size,
-                                      int64_t intermediate_size) {
+Result<ShardRange> shard_intermediate(const LoadContext& load, const std::string& down_proj,
+                                      int64_t hidden_size, int64_t intermediate_size) {
   if (load.tp_size == 1) return ShardRange{0, intermediate_size};
   HADAL_ASSIGN(const WeightMatrix down, load.source.read_matrix(down_proj, hidden_size, intermediate_size));
   int64_t unit = dtype_block_len(down.weight.tensor.dtype());
   if (unit == 1 && intermediate_size / kPreferredUnit >= load.tp_size) unit = kPreferredUnit;
   if (intermediate_size / unit < load.tp_size) {
-    return make_error(ErrorCode::kUnsupported, "tensor ", down_proj, ".weight: ", intermediate_size, " inputs in blocks of ",
-                      unit, " cannot be split over ", load.tp_size, " ranks");
+    return make_error(ErrorCode::kUnsupported, "tensor ", down_proj, ".weight: ", intermediate_size,
+                      " inputs in blocks of ", unit, " cannot be split over ", load.tp_size, " ranks");
   }
   return shard_range(intermediate_size, unit, load.tp_size, load.tp_rank);
 }
 
 Result<GatedMlp> GatedMlp::load(const LoadContext& load, const GatedMlpNames& names, int64_t hidden_size,
                                 int64_t intermediate_size, bool bias) {
-  HADAL_ASSIGN(const ShardRange range, shard_intermediate(load, names.down_proj, hidden_size, intermediate_size));
+  HADAL_ASSIGN(const ShardRange range,
+               shard_intermediate(load, names.down_proj, hidden_size, intermediate_size));
   const std::array<MatrixPart, 2> gate_up = {
       MatrixPart::by_rows(names.gate_proj, intermediate_size, hidden_size, range, bias),
       MatrixPart::by_rows(names.up_proj, intermediate_size, hidden_size, range, bias),
   };
   GatedMlp out;
   HADAL_ASSIGN(out.gate_up_, Linear::load(load, gate_up));
-  HADAL_ASSIGN(out.down_, Linear::load(load, MatrixPart::by_columns(names.down_proj, hidden_size, intermediate_size,
-                                                                    range, bias)));
+  HADAL_ASSIGN(out.down_, Linear::load(load, MatrixPart::by_columns(names.down_proj, hidden_size,
+                                                                    intermediate_size, range, bias)));
   return out;
 }
 

@@ -17,8 +17,8 @@ struct GatedMlpNames {
 
 // The rank's range of the intermediate width: at block boundaries of the down projection's dtype.
 // Errors: kUnsupported where there are fewer blocks than ranks.
-Result<ShardRange> shard_intermediate(const LoadContext& load, const std::string& down_proj, int64_t hidden_size,
-                                      int64_t intermediate_size);
+Result<ShardRange> shard_intermediate(const LoadContext& load, const std::string& down_proj,
+                                      int64_t hidden_size, int64_t intermediate_size);
 
 class GatedMlp {
  public:

@@ -33,7 +33,8 @@ Result<Linear> Linear::load(const LoadContext& load, std::span<const MatrixPart>
   }
   auto packed = pack(load, shards);
   if (!packed.ok()) {
-    return make_error(packed.error().code, "tensor ", parts.front().name, ".weight: ", packed.error().message);
+    return make_error(packed.error().code, "tensor ", parts.front().name,
+                      ".weight: ", packed.error().message);
   }
   Linear out = std::move(packed).value();
   HADAL_ASSIGN(const std::vector<float> biases, read_biases(load, parts));

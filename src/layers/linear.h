@@ -1,6 +1,6 @@
-// Linear: one linear layer of a model on one rank: one matrix, or several with the same input stacked (q, k and v; gate
-// and up). Matrices of different dtypes (GGUF mixes them) are packed in as few groups as neighbours allow.
-// Owned by its layer; worker thread only.
+// Linear: one linear layer of a model on one rank: one matrix, or several with the same input stacked (q, k
+// and v; gate and up). Matrices of different dtypes (GGUF mixes them) are packed in as few groups as
+// neighbours allow. Owned by its layer; worker thread only.
 #pragma once
 
 #include <span>
@@ -15,8 +15,8 @@ namespace hadal {
 class Linear {
  public:
   Linear() = default;
-  // All parts have the same kept columns count. A part cut by columns is one summand of a sum over ranks, so only rank 0
-  // keeps its bias.
+  // All parts have the same kept columns count. A part cut by columns is one summand of a sum over ranks, so
+  // only rank 0 keeps its bias.
   static Result<Linear> load(const LoadContext& load, std::span<const MatrixPart> parts);
   static Result<Linear> load(const LoadContext& load, const MatrixPart& part) {
     return Linear::load(load, std::span(&part, 1));

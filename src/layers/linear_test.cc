@@ -1,4 +1,5 @@
-// Sharded loading: the ranks' parts put together are the whole matrix, for every dtype and for FP8 scale grids.
+// Sharded loading: the ranks' parts put together are the whole matrix, for every dtype and for FP8 scale
+// grids.
 #include "layers/linear.h"
 
 #include <gmock/gmock.h>
@@ -77,7 +78,8 @@ TEST_F(LinearLayerTest, RowShardsAreTheWholesRows) {
       const std::vector<float> got = forward(*part, x, kM);
       for (int64_t m = 0; m < kM; ++m) {
         for (int64_t i = 0; i < rows.count; ++i) {
-          ASSERT_EQ(got[static_cast<size_t>(m * rows.count + i)], want[static_cast<size_t>(m * kN + rows.begin + i)]);
+          ASSERT_EQ(got[static_cast<size_t>(m * rows.count + i)],
+                    want[static_cast<size_t>(m * kN + rows.begin + i)]);
         }
       }
     }
@@ -161,14 +163,17 @@ TEST_F(LinearLayerTest, ReadErrorsNameTheTensor) {
 
 TEST_F(LinearLayerTest, ValuesSurviveConversion) {
   // Every f16 and bf16 value that f32 arithmetic may meet: exact halves, subnormals, the largest, ties.
-  const std::vector<float> exact = {0.0f, -1.5f, 65504.0f, 6.103515625e-05f, 5.960464477539063e-08f, 0.333251953125f};
+  const std::vector<float> exact = {0.0f,           -1.5f, 65504.0f, 6.103515625e-05f, 5.960464477539063e-08f,
+                                    0.333251953125f};
   EXPECT_EQ(shard_values(make_shard(exact, 2, 3, DType::kF16)), exact);
   EXPECT_EQ(shard_values(make_shard(exact, 3, 2, DType::kF32)), exact);
-  const std::vector<float> rounded = shard_values(make_shard(std::vector<float>{2049.0f, 2051.0f, 1e6f}, 1, 3, DType::kF16));
+  const std::vector<float> rounded =
+      shard_values(make_shard(std::vector<float>{2049.0f, 2051.0f, 1e6f}, 1, 3, DType::kF16));
   EXPECT_EQ(rounded[0], 2048.0f);
   EXPECT_EQ(rounded[1], 2052.0f);
   EXPECT_TRUE(std::isinf(rounded[2]));
-  const std::vector<float> bf16 = shard_values(make_shard(std::vector<float>{257.0f, 259.0f}, 1, 2, DType::kBF16));
+  const std::vector<float> bf16 =
+      shard_values(make_shard(std::vector<float>{257.0f, 259.0f}, 1, 2, DType::kBF16));
   EXPECT_EQ(bf16[0], 256.0f);
   EXPECT_EQ(bf16[1], 260.0f);
 }

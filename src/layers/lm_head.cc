@@ -4,15 +4,17 @@
 
 namespace hadal {
 
-ShardRange LmHead::shard(int rank) const { return shard_range(vocab_size_, 1, tp_size_, rank); }
+ShardRange LmHead::shard(int rank) const {
+  return shard_range(vocab_size_, 1, tp_size_, rank);
+}
 
 Result<LmHead> LmHead::load(const LoadContext& load, const std::string& name, int64_t vocab_size,
                             int64_t hidden_size) {
   LmHead out;
   out.vocab_size_ = vocab_size;
   out.tp_size_ = load.tp_size;
-  HADAL_ASSIGN(out.linear_,
-               Linear::load(load, MatrixPart::by_rows(name, vocab_size, hidden_size, out.shard(load.tp_rank))));
+  HADAL_ASSIGN(out.linear_, Linear::load(load, MatrixPart::by_rows(name, vocab_size, hidden_size,
+                                                                   out.shard(load.tp_rank))));
   return out;
 }
 
@@ -39,9 +41,9 @@ Status LmHead::forward(ForwardContext& ctx, const Tensor& hidden, const Tensor& 
 }
 
 int64_t LmHead::arena_bytes(int64_t num_rows) const {
-  const int64_t gather =
-      tp_size_ == 1 ? 0
-                    : arena_f32_bytes(num_rows * shard(0).count) + arena_f32_bytes(tp_size_ * num_rows * shard(0).count);
+  const int64_t gather = tp_size_ == 1 ? 0
+                                       : arena_f32_bytes(num_rows * shard(0).count) +
+                                             arena_f32_bytes(tp_size_ * num_rows * shard(0).count);
   return gather + linear_.arena_bytes(num_rows);
 }
 

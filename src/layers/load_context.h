@@ -1,5 +1,5 @@
-// LoadContext: what layers are loaded with: where tensors come from, the rank's stream and kernels, and its share.
-// Made by the model's load, on the rank's worker thread.
+// LoadContext: what layers are loaded with: where tensors come from, the rank's stream and kernels, and its
+// share. Made by the model's load, on the rank's worker thread.
 #pragma once
 
 #include "device/cpu_info.h"
@@ -17,6 +17,8 @@ struct LoadContext {
 };
 
 // Bytes that arena.alloc(DType::kF32, {count}) takes.
-inline int64_t arena_f32_bytes(int64_t count) { return (count * 4 + 63) / 64 * 64; }
+inline int64_t arena_f32_bytes(int64_t count) {
+  return (count * 4 + 63) / 64 * 64;
+}
 
 }  // namespace hadal

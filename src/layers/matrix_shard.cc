@@ -15,7 +15,9 @@ uint16_t to_bf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-float from_bf16(uint16_t value) { return std::bit_cast<float>(uint32_t{value} << 16); }
+float from_bf16(uint16_t value) {
+  return std::bit_cast<float>(uint32_t{value} << 16);
+}
 
 // Round to nearest even; overflow becomes infinity (IEEE 754 binary16).
 uint16_t to_f16(float value) {
@@ -33,12 +35,13 @@ uint16_t to_f16(float value) {
 }
 
 // Columns [begin, begin + count) of a contiguous [n, k] matrix, as a new contiguous one.
-Result<std::shared_ptr<const void>> copy_columns_of(const Tensor& weight, const MatrixPart& part, Tensor& out) {
+Result<std::shared_ptr<const void>> copy_columns_of(const Tensor& weight, const MatrixPart& part,
+                                                    Tensor& out) {
   const DType dtype = weight.dtype();
   const int block = dtype_block_len(dtype);
   if (part.columns.begin % block != 0 || part.columns.count % block != 0) {
-    return make_error(ErrorCode::kUnsupported, "tensor ", part.name, " of ", dtype_name(dtype), " blocks of ", block,
-                      " cannot be cut at input ", part.columns.begin, " + ", part.columns.count,
+    return make_error(ErrorCode::kUnsupported, "tensor ", part.name, " of ", dtype_name(dtype), " blocks of ",
+                      block, " cannot be cut at input ", part.columns.begin, " + ", part.columns.count,
                       "; use another --tp or weights of another type");
   }
   const auto row_bytes = static_cast<size_t>(dtype_bytes(dtype, part.k));
@@ -88,7 +91,8 @@ std::vector<float> shard_values(const MatrixShard& shard) {
   const Tensor& scale = shard.source.scale;
   if (!scale.defined()) return values;
   for (int64_t i = 0; i < n; ++i) {
-    const float* scales = scale.ptr<float>() + (shard.source.scale_row_offset + i) / kScaleBlock * scale.dim(1);
+    const float* scales =
+        scale.ptr<float>() + (shard.source.scale_row_offset + i) / kScaleBlock * scale.dim(1);
     for (int64_t j = 0; j < k; ++j) {
       float& value = values[static_cast<size_t>(i * k + j)];
       value = from_bf16(to_bf16(value * scales[(shard.source.scale_col_offset + j) / kScaleBlock]));

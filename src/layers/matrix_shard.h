@@ -1,5 +1,5 @@
-// MatrixPart: one checkpoint matrix and the part of it that this rank keeps; MatrixShard: that part's bytes, ready to be
-// packed. Used while loading, on the rank's worker thread.
+// MatrixPart: one checkpoint matrix and the part of it that this rank keeps; MatrixShard: that part's bytes,
+// ready to be packed. Used while loading, on the rank's worker thread.
 #pragma once
 
 #include <memory>
@@ -13,10 +13,10 @@
 namespace hadal {
 
 struct MatrixPart {
-  std::string name;  // without ".weight"
-  int64_t n = 0;     // outputs of the whole matrix
-  int64_t k = 0;     // inputs of the whole matrix
-  ShardRange rows;   // outputs kept
+  std::string name;    // without ".weight"
+  int64_t n = 0;       // outputs of the whole matrix
+  int64_t k = 0;       // inputs of the whole matrix
+  ShardRange rows;     // outputs kept
   ShardRange columns;  // inputs kept
   bool bias = false;   // `name` + ".bias" [n]
 
@@ -26,7 +26,8 @@ struct MatrixPart {
   static MatrixPart by_rows(std::string name, int64_t n, int64_t k, ShardRange rows, bool bias = false) {
     return {std::move(name), n, k, rows, {0, k}, bias};
   }
-  static MatrixPart by_columns(std::string name, int64_t n, int64_t k, ShardRange columns, bool bias = false) {
+  static MatrixPart by_columns(std::string name, int64_t n, int64_t k, ShardRange columns,
+                               bool bias = false) {
     return {std::move(name), n, k, {0, n}, columns, bias};
   }
 };
@@ -48,8 +49,8 @@ MatrixShard shard_rows(const MatrixShard& shard, int64_t begin, int64_t count);
 std::vector<float> shard_values(const MatrixShard& shard);
 // A new host matrix of a plain dtype (f32, f16 or bf16) holding `values` [n, k].
 MatrixShard make_shard(std::span<const float> values, int64_t n, int64_t k, DType dtype);
-// The plain dtype that holds a shard's values without visible loss: f32, f16 and bf16 stay; FP8 becomes bf16 (what its
-// arithmetic rounds to), block types f16.
+// The plain dtype that holds a shard's values without visible loss: f32, f16 and bf16 stay; FP8 becomes bf16
+// (what its arithmetic rounds to), block types f16.
 DType plain_dtype(DType dtype);
 
 }  // namespace hadal

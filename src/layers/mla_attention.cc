@@ -11,23 +11,27 @@ namespace {
 // The latent norms' epsilon is DeepSeek's default whatever rms_norm_eps says, as in Hugging Face's models.
 constexpr double kLatentNormEps = 1e-6;
 
-// Queries in latent space are wide (576 floats per head and token): heads are taken in groups of at most this many bytes.
+// Queries in latent space are wide (576 floats per head and token): heads are taken in groups of at most this
+// many bytes.
 constexpr int64_t kAbsorbedQueryBytes = int64_t{64} << 20;
 
 std::vector<float> transpose(const std::vector<float>& values, int64_t n, int64_t k) {
   std::vector<float> out(values.size());
   for (int64_t i = 0; i < n; ++i) {
-    for (int64_t j = 0; j < k; ++j) out[static_cast<size_t>(j * n + i)] = values[static_cast<size_t>(i * k + j)];
+    for (int64_t j = 0; j < k; ++j)
+      out[static_cast<size_t>(j * n + i)] = values[static_cast<size_t>(i * k + j)];
   }
   return out;
 }
 
-ShardRange times(const ShardRange& range, int64_t factor) { return {range.begin * factor, range.count * factor}; }
+ShardRange times(const ShardRange& range, int64_t factor) {
+  return {range.begin * factor, range.count * factor};
+}
 
 }  // namespace
 
-Result<MlaAttention> MlaAttention::load(const LoadContext& load, const ModelConfig& config, const MlaNames& names,
-                                        bool absorb) {
+Result<MlaAttention> MlaAttention::load(const LoadContext& load, const ModelConfig& config,
+                                        const MlaNames& names, bool absorb) {
   const MlaConfig& mla = *config.mla;
   const ShardRange heads = shard_range(config.num_attention_heads, 1, load.tp_size, load.tp_rank);
   MlaAttention out;
@@ -44,8 +48,9 @@ Result<MlaAttention> MlaAttention::load(const LoadContext& load, const ModelConf
   HADAL_RETURN_IF_ERROR(out.load_queries(load, config, names, heads));
   HADAL_ASSIGN(out.kv_norm_, RmsNorm::load(load, names.kv_a_norm, out.kv_lora_rank_, kLatentNormEps));
   HADAL_RETURN_IF_ERROR(out.load_up_projections(load, config, names, heads));
-  const MatrixPart o = MatrixPart::by_columns(names.o_proj, config.hidden_size, config.num_attention_heads * out.v_dim_,
-                                              times(heads, out.v_dim_), config.o_bias);
+  const MatrixPart o =
+      MatrixPart::by_columns(names.o_proj, config.hidden_size, config.num_attention_heads * out.v_dim_,
+                             times(heads, out.v_dim_), config.o_bias);
   HADAL_ASSIGN(out.o_, Linear::load(load, o));
   return out;
 }
@@ -56,25 +61,29 @@ Status MlaAttention::load_queries(const LoadContext& load, const ModelConfig& co
   const int64_t q_dim = nope_dim_ + rope_dim_;
   const int64_t q_width = config.num_attention_heads * q_dim;
   std::vector<MatrixPart> down;
-  if (q_lora_rank_ > 0) down.push_back(MatrixPart::whole(names.q_a_proj, q_lora_rank_, hidden, config.qkv_bias));
+  if (q_lora_rank_ > 0)
+    down.push_back(MatrixPart::whole(names.q_a_proj, q_lora_rank_, hidden, config.qkv_bias));
   down.push_back(MatrixPart::whole(names.kv_a_proj, kv_lora_rank_ + rope_dim_, hidden, config.qkv_bias));
   HADAL_ASSIGN(down_, Linear::load(load, down));
   if (q_lora_rank_ == 0) {
-    HADAL_ASSIGN(q_, Linear::load(load, MatrixPart::by_rows(names.q_proj, q_width, hidden, times(heads, q_dim))));
+    HADAL_ASSIGN(q_,
+                 Linear::load(load, MatrixPart::by_rows(names.q_proj, q_width, hidden, times(heads, q_dim))));
     return {};
   }
   HADAL_ASSIGN(q_norm_, RmsNorm::load(load, names.q_a_norm, q_lora_rank_, kLatentNormEps));
-  HADAL_ASSIGN(q_, Linear::load(load, MatrixPart::by_rows(names.q_b_proj, q_width, q_lora_rank_, times(heads, q_dim))));
+  HADAL_ASSIGN(q_, Linear::load(load, MatrixPart::by_rows(names.q_b_proj, q_width, q_lora_rank_,
+                                                          times(heads, q_dim))));
   return {};
 }
 
-Status MlaAttention::load_up_projections(const LoadContext& load, const ModelConfig& config, const MlaNames& names,
-                                         ShardRange heads) {
+Status MlaAttention::load_up_projections(const LoadContext& load, const ModelConfig& config,
+                                         const MlaNames& names, ShardRange heads) {
   const int64_t all = config.num_attention_heads;
   if (names.k_b_proj.empty()) {
     const int64_t per_head = nope_dim_ + v_dim_;
-    HADAL_ASSIGN(const MatrixShard kv_b, read_shard(load, MatrixPart::by_rows(names.kv_b_proj, all * per_head, kv_lora_rank_,
-                                                                              times(heads, per_head))));
+    HADAL_ASSIGN(const MatrixShard kv_b,
+                 read_shard(load, MatrixPart::by_rows(names.kv_b_proj, all * per_head, kv_lora_rank_,
+                                                      times(heads, per_head))));
     for (int64_t h = 0; h < heads.count; ++h) {
       HADAL_RETURN_IF_ERROR(push_key_head(load, shard_rows(kv_b, h * per_head, nope_dim_), false));
       const MatrixShard w_uv = shard_rows(kv_b, h * per_head + nope_dim_, v_dim_);
@@ -83,10 +92,12 @@ Status MlaAttention::load_up_projections(const LoadContext& load, const ModelCon
     }
     return {};
   }
-  HADAL_ASSIGN(const MatrixShard k_b, read_shard(load, MatrixPart::by_rows(names.k_b_proj, all * kv_lora_rank_, nope_dim_,
-                                                                           times(heads, kv_lora_rank_))));
-  HADAL_ASSIGN(const MatrixShard v_b, read_shard(load, MatrixPart::by_rows(names.v_b_proj, all * v_dim_, kv_lora_rank_,
-                                                                           times(heads, v_dim_))));
+  HADAL_ASSIGN(const MatrixShard k_b,
+               read_shard(load, MatrixPart::by_rows(names.k_b_proj, all * kv_lora_rank_, nope_dim_,
+                                                    times(heads, kv_lora_rank_))));
+  HADAL_ASSIGN(const MatrixShard v_b,
+               read_shard(load, MatrixPart::by_rows(names.v_b_proj, all * v_dim_, kv_lora_rank_,
+                                                    times(heads, v_dim_))));
   for (int64_t h = 0; h < heads.count; ++h) {
     HADAL_RETURN_IF_ERROR(push_key_head(load, shard_rows(k_b, h * kv_lora_rank_, kv_lora_rank_), true));
     const MatrixShard w_uv = shard_rows(v_b, h * v_dim_, v_dim_);
@@ -110,8 +121,8 @@ Status MlaAttention::push_key_head(const LoadContext& load, const MatrixShard& w
   return {};
 }
 
-Status MlaAttention::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer, const RotaryEmbedding& rotary,
-                             const Tensor& x, const Tensor& residual) const {
+Status MlaAttention::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer,
+                             const RotaryEmbedding& rotary, const Tensor& x, const Tensor& residual) const {
   Arena& arena = ctx.op.arena;
   Arena::Scope scope(arena);
   const int64_t tokens = x.dim(0);
@@ -132,7 +143,8 @@ Status MlaAttention::forward(ForwardContext& ctx, const ForwardBatch& batch, int
     const Tensor k_rope = down.columns(q_lora_rank_ + kv_lora_rank_, rope_dim_);
     rotary.forward(ctx.op, down.reshape({tokens, 1, width}).slice(2, q_lora_rank_ + kv_lora_rank_, rope_dim_),
                    batch.positions);
-    rotary.forward(ctx.op, q.reshape({tokens, num_heads_, q_dim}).slice(2, nope_dim_, rope_dim_), batch.positions);
+    rotary.forward(ctx.op, q.reshape({tokens, num_heads_, q_dim}).slice(2, nope_dim_, rope_dim_),
+                   batch.positions);
 
     const Tensor cache = ctx.kv.mla(layer);
     mla_append(ctx.op, c_kv, k_rope, batch.attention.slot_mapping, cache);
@@ -152,8 +164,8 @@ int64_t MlaAttention::heads_at_once(int64_t num_tokens) const {
   return std::clamp<int64_t>(kAbsorbedQueryBytes / per_head, 1, num_heads_);
 }
 
-void MlaAttention::attend_absorbed(ForwardContext& ctx, const ForwardBatch& batch, const Tensor& cache, const Tensor& q,
-                                   const Tensor& out) const {
+void MlaAttention::attend_absorbed(ForwardContext& ctx, const ForwardBatch& batch, const Tensor& cache,
+                                   const Tensor& q, const Tensor& out) const {
   Arena& arena = ctx.op.arena;
   const int64_t tokens = q.dim(0);
   const int64_t q_dim = nope_dim_ + rope_dim_;
@@ -172,16 +184,18 @@ void MlaAttention::attend_absorbed(ForwardContext& ctx, const ForwardBatch& batc
                    latent_q.columns(i * latent_dim + kv_lora_rank_, rope_dim_));
     }
     mla_attention(ctx.op, latent_q.reshape({tokens, count, latent_dim}), cache, batch.attention,
-                  static_cast<int>(kv_lora_rank_), scale_, latent_out.reshape({tokens, count, kv_lora_rank_}));
+                  static_cast<int>(kv_lora_rank_), scale_,
+                  latent_out.reshape({tokens, count, kv_lora_rank_}));
     for (int64_t i = 0; i < count; ++i) {
-      v_up_[static_cast<size_t>(first + i)].forward(ctx.op, latent_out.columns(i * kv_lora_rank_, kv_lora_rank_),
+      v_up_[static_cast<size_t>(first + i)].forward(ctx.op,
+                                                    latent_out.columns(i * kv_lora_rank_, kv_lora_rank_),
                                                     out.columns((first + i) * v_dim_, v_dim_));
     }
   }
 }
 
-void MlaAttention::attend_naive(ForwardContext& ctx, const ForwardBatch& batch, const Tensor& cache, const Tensor& q,
-                                const Tensor& out) const {
+void MlaAttention::attend_naive(ForwardContext& ctx, const ForwardBatch& batch, const Tensor& cache,
+                                const Tensor& q, const Tensor& out) const {
   const AttentionBatch& attention = batch.attention;
   const int32_t* starts = attention.cu_seqlens_q.ptr<int32_t>();
   for (int64_t s = 0; s < batch.num_sequences; ++s) {
@@ -213,7 +227,8 @@ void MlaAttention::attend_naive_sequence(ForwardContext& ctx, const int32_t* blo
   for (int64_t h = 0; h < num_heads_; ++h) {
     const auto i = static_cast<size_t>(h);
     k_up_[i].forward(ctx.op, latent.columns(0, kv_lora_rank_), k.columns(h * q_dim, nope_dim_));
-    copy_strided(ctx.op, latent.columns(kv_lora_rank_, rope_dim_), k.columns(h * q_dim + nope_dim_, rope_dim_));
+    copy_strided(ctx.op, latent.columns(kv_lora_rank_, rope_dim_),
+                 k.columns(h * q_dim + nope_dim_, rope_dim_));
     v_up_[i].forward(ctx.op, latent.columns(0, kv_lora_rank_), v.columns(h * v_dim_, v_dim_));
   }
 
@@ -228,8 +243,8 @@ void MlaAttention::attend_naive_sequence(ForwardContext& ctx, const int32_t* blo
   lens.ptr<int32_t>()[0] = 0;
   lens.ptr<int32_t>()[1] = static_cast<int32_t>(q.dim(0));
   lens.ptr<int32_t>()[2] = static_cast<int32_t>(seq_len);
-  kv_append(ctx.op, k.reshape({seq_len, num_heads_, q_dim}), v.reshape({seq_len, num_heads_, v_dim_}), slots, k_cache,
-            v_cache);
+  kv_append(ctx.op, k.reshape({seq_len, num_heads_, q_dim}), v.reshape({seq_len, num_heads_, v_dim_}), slots,
+            k_cache, v_cache);
   AttentionBatch one;
   one.cu_seqlens_q = lens.rows(0, 2);
   one.seq_lens = lens.rows(2, 1);
@@ -247,16 +262,20 @@ int64_t MlaAttention::absorbed_arena_bytes(int64_t num_tokens, int64_t max_seq_l
   const int64_t scores =
       mla_attention_arena_bytes(num_threads, static_cast<int>(num_heads_), static_cast<int>(kv_lora_rank_),
                                 static_cast<int>(rope_dim_), num_tokens, static_cast<int>(max_seq_len));
-  return latent + std::max({scores, k_up_.front().arena_bytes(num_tokens), v_up_.front().arena_bytes(num_tokens)});
+  return latent +
+         std::max({scores, k_up_.front().arena_bytes(num_tokens), v_up_.front().arena_bytes(num_tokens)});
 }
 
 int64_t MlaAttention::naive_arena_bytes(int64_t num_tokens, int64_t max_seq_len, int num_threads) const {
   const int64_t q_dim = nope_dim_ + rope_dim_;
-  // Caches are in whole blocks; the block size is not known here, so that of the largest cache hadal makes is taken.
+  // Caches are in whole blocks; the block size is not known here, so that of the largest cache hadal makes is
+  // taken.
   constexpr int64_t kMaxBlockSize = 256;
   const int64_t padded = max_seq_len + kMaxBlockSize;
-  const int64_t rows = 3 * arena_f32_bytes(padded) + arena_f32_bytes(max_seq_len * (kv_lora_rank_ + rope_dim_));
-  const int64_t expanded = arena_f32_bytes(padded * num_heads_ * q_dim) + arena_f32_bytes(padded * num_heads_ * v_dim_);
+  const int64_t rows =
+      3 * arena_f32_bytes(padded) + arena_f32_bytes(max_seq_len * (kv_lora_rank_ + rope_dim_));
+  const int64_t expanded =
+      arena_f32_bytes(padded * num_heads_ * q_dim) + arena_f32_bytes(padded * num_heads_ * v_dim_);
   const int64_t scores =
       paged_attention_arena_bytes(num_threads, static_cast<int>(num_heads_), static_cast<int>(q_dim),
                                   static_cast<int>(v_dim_), num_tokens, static_cast<int>(max_seq_len));
@@ -275,7 +294,8 @@ int64_t MlaAttention::arena_bytes(int64_t num_tokens, int64_t max_seq_len, int n
 }
 
 int64_t MlaAttention::num_bytes() const {
-  int64_t bytes = down_.num_bytes() + q_norm_.num_bytes() + kv_norm_.num_bytes() + q_.num_bytes() + o_.num_bytes();
+  int64_t bytes =
+      down_.num_bytes() + q_norm_.num_bytes() + kv_norm_.num_bytes() + q_.num_bytes() + o_.num_bytes();
   for (const Linear& linear : k_up_) bytes += linear.num_bytes();
   for (const Linear& linear : v_up_) bytes += linear.num_bytes();
   return bytes;

@@ -1,7 +1,8 @@
-// MlaAttention: multi-head latent attention (DeepSeek-V2 2405.04434 section 2.1). The cache holds, per token, the
-// normalised compressed KV and the rotated shared key. Two forms of the same function:
-//   absorbed  W_UK is folded into the query and W_UV into the output: attention runs on the latents as they are stored
-//   naive     keys and values of every head are expanded from the latents of the whole sequence: the oracle; CPU only
+// MlaAttention: multi-head latent attention (DeepSeek-V2 2405.04434 section 2.1). The cache holds, per token,
+// the normalised compressed KV and the rotated shared key. Two forms of the same function:
+//   absorbed  W_UK is folded into the query and W_UV into the output: attention runs on the latents as they
+//   are stored naive     keys and values of every head are expanded from the latents of the whole sequence:
+//   the oracle; CPU only
 // One rank computes its own heads; the latent projections are whole on every rank. Worker thread only.
 #pragma once
 
@@ -15,8 +16,9 @@
 
 namespace hadal {
 
-// Checkpoint names (without ".weight"). Shard rules: q_b or q, kv_b, k_b, v_b by rows (heads); o by columns; the rest
-// whole. W_UK and W_UV come as kv_b_proj [heads * (nope + v), kv_lora_rank] or, in newer GGUF files, apart.
+// Checkpoint names (without ".weight"). Shard rules: q_b or q, kv_b, k_b, v_b by rows (heads); o by columns;
+// the rest whole. W_UK and W_UV come as kv_b_proj [heads * (nope + v), kv_lora_rank] or, in newer GGUF files,
+// apart.
 struct MlaNames {
   std::string q_proj;  // where there is no q_lora
   std::string q_a_proj;
@@ -25,7 +27,8 @@ struct MlaNames {
   std::string kv_a_proj;
   std::string kv_a_norm;
   std::string kv_b_proj;
-  std::string k_b_proj;  // [heads * kv_lora_rank, nope]: each head's W_UK transposed; empty: kv_b_proj is used
+  std::string
+      k_b_proj;  // [heads * kv_lora_rank, nope]: each head's W_UK transposed; empty: kv_b_proj is used
   std::string v_b_proj;  // [heads * v_head_dim, kv_lora_rank]
   std::string o_proj;
 };
@@ -41,7 +44,8 @@ class MlaAttention {
   int64_t num_bytes() const;
 
  private:
-  Status load_queries(const LoadContext& load, const ModelConfig& config, const MlaNames& names, ShardRange heads);
+  Status load_queries(const LoadContext& load, const ModelConfig& config, const MlaNames& names,
+                      ShardRange heads);
   Status load_up_projections(const LoadContext& load, const ModelConfig& config, const MlaNames& names,
                              ShardRange heads);
   Status push_key_head(const LoadContext& load, const MatrixShard& w_uk, bool transposed);
@@ -50,8 +54,8 @@ class MlaAttention {
                        const Tensor& out) const;
   void attend_naive(ForwardContext& ctx, const ForwardBatch& batch, const Tensor& cache, const Tensor& q,
                     const Tensor& out) const;
-  void attend_naive_sequence(ForwardContext& ctx, const int32_t* block_table, int64_t seq_len, const Tensor& cache,
-                             const Tensor& q, const Tensor& out) const;
+  void attend_naive_sequence(ForwardContext& ctx, const int32_t* block_table, int64_t seq_len,
+                             const Tensor& cache, const Tensor& q, const Tensor& out) const;
   int64_t heads_at_once(int64_t num_tokens) const;
   int64_t absorbed_arena_bytes(int64_t num_tokens, int64_t max_seq_len, int num_threads) const;
   int64_t naive_arena_bytes(int64_t num_tokens, int64_t max_seq_len, int num_threads) const;
@@ -69,7 +73,7 @@ class MlaAttention {
   Linear down_;  // q_a (where there is one) and kv_a, stacked
   RmsNorm q_norm_;
   RmsNorm kv_norm_;
-  Linear q_;  // q_b, or q_proj
+  Linear q_;                  // q_b, or q_proj
   std::vector<Linear> k_up_;  // per head: absorbed [kv_lora, nope], naive [nope, kv_lora]
   std::vector<Linear> v_up_;  // per head: [v_dim, kv_lora]
   Linear o_;

@@ -44,7 +44,8 @@ Result<Moe> Moe::load(const LoadContext& load, const ModelConfig& config, const 
   const MatrixShard gate_f32 = make_shard(shard_values(gate), moe.n_routed_experts, hidden, DType::kF32);
   HADAL_ASSIGN(out.gate_, Linear::pack(load, std::span(&gate_f32, 1)));
   if (!names.correction_bias.empty()) {
-    HADAL_ASSIGN(const std::vector<float> bias, load.source.read_f32(names.correction_bias, moe.n_routed_experts));
+    HADAL_ASSIGN(const std::vector<float> bias,
+                 load.source.read_f32(names.correction_bias, moe.n_routed_experts));
     HADAL_ASSIGN(out.correction_bias_, Parameter::make(bias, {moe.n_routed_experts}));
   }
   HADAL_RETURN_IF_ERROR(out.load_experts(load, config, names.expert_prefix));
@@ -64,7 +65,8 @@ Status Moe::load_experts(const LoadContext& load, const ModelConfig& config, con
   for (int e = 0; e < config.moe->n_routed_experts; ++e) {
     const std::string p = prefix + std::to_string(e) + ".";
     HADAL_ASSIGN(const ShardRange range, shard_intermediate(load, p + "down_proj", hidden, width));
-    HADAL_ASSIGN(MatrixShard gate, read_shard(load, MatrixPart::by_rows(p + "gate_proj", width, hidden, range)));
+    HADAL_ASSIGN(MatrixShard gate,
+                 read_shard(load, MatrixPart::by_rows(p + "gate_proj", width, hidden, range)));
     HADAL_ASSIGN(MatrixShard up, read_shard(load, MatrixPart::by_rows(p + "up_proj", width, hidden, range)));
     HADAL_ASSIGN(const MatrixShard down,
                  read_shard(load, MatrixPart::by_columns(p + "down_proj", hidden, width, range)));

@@ -1,5 +1,5 @@
-// Moe: a gate, routed experts and shared experts (DeepSeek-V2 2405.04434, DeepSeek-V3 2412.19437). Every rank holds its
-// slice of every expert's intermediate width, so the routing needs no exchange. Worker thread only.
+// Moe: a gate, routed experts and shared experts (DeepSeek-V2 2405.04434, DeepSeek-V3 2412.19437). Every rank
+// holds its slice of every expert's intermediate width, so the routing needs no exchange. Worker thread only.
 #pragma once
 
 #include <string>
@@ -13,9 +13,9 @@ namespace hadal {
 // Checkpoint names without ".weight". Shard rules: gate whole on every rank; experts as GatedMlp.
 struct MoeNames {
   std::string gate;
-  std::string correction_bias;        // full name; empty: none
-  std::string expert_prefix;          // "model.layers.3.mlp.experts.": + "7.gate_proj" and so on
-  std::string shared_expert_prefix;   // "model.layers.3.mlp.shared_experts.": + "gate_proj"; empty: none
+  std::string correction_bias;       // full name; empty: none
+  std::string expert_prefix;         // "model.layers.3.mlp.experts.": + "7.gate_proj" and so on
+  std::string shared_expert_prefix;  // "model.layers.3.mlp.shared_experts.": + "gate_proj"; empty: none
 };
 
 class Moe {

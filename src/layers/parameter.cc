@@ -10,7 +10,8 @@ Result<Parameter> Parameter::make(std::span<const float> values, std::initialize
   if (values.empty()) return out;
   std::memcpy(out.buffer_.data(), values.data(), values.size_bytes());
   out.tensor_ = Tensor(out.buffer_.data(), DType::kF32, shape);
-  HADAL_CHECK(out.tensor_.num_elements() == static_cast<int64_t>(values.size())) << out.tensor_.shape_string();
+  HADAL_CHECK(out.tensor_.num_elements() == static_cast<int64_t>(values.size()))
+      << out.tensor_.shape_string();
   return out;
 }
 

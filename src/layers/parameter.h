@@ -1,5 +1,5 @@
-// Parameter: a small f32 vector or matrix in device memory that a layer owns (norm weights, biases, rotary tables).
-// Filled once at load; read from the worker thread.
+// Parameter: a small f32 vector or matrix in device memory that a layer owns (norm weights, biases, rotary
+// tables). Filled once at load; read from the worker thread.
 #pragma once
 
 #include <initializer_list>

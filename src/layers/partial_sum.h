@@ -1,5 +1,6 @@
-// PartialSum: `residual += sum over ranks of this rank's part`. Alone, parts go straight into the residual; in a group
-// they go to scratch that is reduced first. Lives within one layer's arena scope; worker thread only.
+// PartialSum: `residual += sum over ranks of this rank's part`. Alone, parts go straight into the residual;
+// in a group they go to scratch that is reduced first. Lives within one layer's arena scope; worker thread
+// only.
 #pragma once
 
 #include "kernels/op/copy.h"
@@ -12,7 +13,8 @@ namespace hadal {
 class PartialSum {
  public:
   // residual: f32 [T, H].
-  PartialSum(ForwardContext& ctx, const Tensor& residual) : ctx_(ctx), residual_(residual), target_(residual) {
+  PartialSum(ForwardContext& ctx, const Tensor& residual)
+      : ctx_(ctx), residual_(residual), target_(residual) {
     if (ctx.comm.size() == 1) return;
     target_ = ctx.op.arena.alloc(DType::kF32, {residual.dim(0), residual.dim(1)});
     fill_zero(ctx.op, target_);

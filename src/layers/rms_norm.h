@@ -1,4 +1,5 @@
-// RmsNorm: root-mean-square normalisation (1910.07467) with a learned weight. Owned by its layer; worker thread only.
+// RmsNorm: root-mean-square normalisation (1910.07467) with a learned weight. Owned by its layer; worker
+// thread only.
 #pragma once
 
 #include <string>

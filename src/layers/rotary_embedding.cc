@@ -47,7 +47,9 @@ void scale_yarn(const RopeConfig& config, std::vector<float>& frequencies) {
   }
 }
 
-double yarn_mscale(double factor, double mscale) { return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
+double yarn_mscale(double factor, double mscale) {
+  return factor <= 1.0 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0;
+}
 
 }  // namespace
 

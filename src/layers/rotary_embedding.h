@@ -1,6 +1,6 @@
-// RotaryEmbedding: cosine and sine tables of RoPE (2104.09864) for every position up to the context length, with the
-// scalings that checkpoints name: linear, llama3, YaRN (2309.00071), and GGUF's per-frequency factors.
-// Owned by the model, shared by its layers; worker thread only.
+// RotaryEmbedding: cosine and sine tables of RoPE (2104.09864) for every position up to the context length,
+// with the scalings that checkpoints name: linear, llama3, YaRN (2309.00071), and GGUF's per-frequency
+// factors. Owned by the model, shared by its layers; worker thread only.
 #pragma once
 
 #include <vector>
@@ -13,7 +13,8 @@ namespace hadal {
 
 // Radians per position of each pair [rotary_dim / 2], in f32 as Hugging Face computes them.
 std::vector<float> rotary_frequencies(const RopeConfig& config);
-// What cosines and sines are multiplied by: 1, or YaRN's attention factor (from mscale and mscale_all_dim in DeepSeek).
+// What cosines and sines are multiplied by: 1, or YaRN's attention factor (from mscale and mscale_all_dim in
+// DeepSeek).
 double rotary_attention_factor(const RopeConfig& config);
 // What DeepSeek multiplies the softmax scale by: mscale(factor, mscale_all_dim)^2 under YaRN, else 1.
 double rotary_softmax_factor(const RopeConfig& config);

@@ -26,7 +26,8 @@ bool heads_divide(int num_heads, int num_kv_heads, int size) {
 std::string usable_sizes(int num_heads, int num_kv_heads, int below) {
   std::string text;
   for (int size = 1; size < below; ++size) {
-    if (heads_divide(num_heads, num_kv_heads, size)) text += (text.empty() ? "" : ", ") + std::to_string(size);
+    if (heads_divide(num_heads, num_kv_heads, size))
+      text += (text.empty() ? "" : ", ") + std::to_string(size);
   }
   return text;
 }
@@ -35,9 +36,9 @@ std::string usable_sizes(int num_heads, int num_kv_heads, int below) {
 
 Result<HeadShard> shard_heads(int num_heads, int num_kv_heads, int size, int rank) {
   if (!heads_divide(num_heads, num_kv_heads, size)) {
-    return make_error(ErrorCode::kUnsupported, "tensor parallelism over ", size, " ranks does not divide ", num_heads,
-                      " attention heads with ", num_kv_heads, " key/value heads; use --tp with one of ",
-                      usable_sizes(num_heads, num_kv_heads, size));
+    return make_error(ErrorCode::kUnsupported, "tensor parallelism over ", size, " ranks does not divide ",
+                      num_heads, " attention heads with ", num_kv_heads,
+                      " key/value heads; use --tp with one of ", usable_sizes(num_heads, num_kv_heads, size));
   }
   const int group = num_heads / num_kv_heads;
   if (size <= num_kv_heads) {
@@ -65,8 +66,8 @@ Status check_shards(const ModelConfig& config, int size) {
     return make_error(ErrorCode::kUnsupported, what, " ", width, " cannot be split over ", size, " ranks");
   }
   if (config.vocab_size < size) {
-    return make_error(ErrorCode::kUnsupported, "vocab_size ", config.vocab_size, " cannot be split over ", size,
-                      " ranks");
+    return make_error(ErrorCode::kUnsupported, "vocab_size ", config.vocab_size, " cannot be split over ",
+                      size, " ranks");
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// How tensor parallelism cuts tensors: contiguous ranges of rows, columns, heads or vocabulary per rank. Pure functions.
+// How tensor parallelism cuts tensors: contiguous ranges of rows, columns, heads or vocabulary per rank. Pure
+// functions.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@ struct ShardRange {
   int64_t end() const { return begin + count; }
 };
 
-// Rank `rank`'s share of [0, total), cut at multiples of `unit`: the first ranks get one unit more where units do not
-// divide evenly (9 heads on 2 ranks: 5 and 4). Sums over ranks need no equal shares, so odd shapes run on any tp.
+// Rank `rank`'s share of [0, total), cut at multiples of `unit`: the first ranks get one unit more where
+// units do not divide evenly (9 heads on 2 ranks: 5 and 4). Sums over ranks need no equal shares, so odd
+// shapes run on any tp.
 ShardRange shard_range(int64_t total, int64_t unit, int size, int rank);
 
 // The heads of one rank. Every rank has at least one of each, and q.count is a multiple of kv.count.
@@ -25,9 +27,9 @@ struct HeadShard {
   ShardRange kv;
 };
 
-// Whole groups (one key/value head with its query heads) go to one rank; with more ranks than key/value heads, each
-// head is held by several ranks, which split its query heads.
-// Errors: kUnsupported naming the tensor-parallel sizes that work.
+// Whole groups (one key/value head with its query heads) go to one rank; with more ranks than key/value
+// heads, each head is held by several ranks, which split its query heads. Errors: kUnsupported naming the
+// tensor-parallel sizes that work.
 Result<HeadShard> shard_heads(int num_heads, int num_kv_heads, int size, int rank);
 
 // Checks that every rank of `size` gets heads, intermediate columns and vocabulary. Errors: kUnsupported.

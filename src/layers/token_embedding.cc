@@ -4,14 +4,15 @@
 
 namespace hadal {
 
-Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::string& name, int64_t vocab_size,
-                                            int64_t hidden_size) {
+Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::string& name,
+                                            int64_t vocab_size, int64_t hidden_size) {
   const ShardRange rows = shard_range(vocab_size, 1, load.tp_size, load.tp_rank);
   HADAL_ASSIGN(const MatrixShard shard,
                read_shard(load, MatrixPart::by_rows(name, vocab_size, hidden_size, rows)));
   const Tensor& source = shard.source.weight;
   if (source.dtype() == DType::kF8E4M3) {
-    return make_error(ErrorCode::kUnsupported, "tensor ", name, ".weight: an FP8 embedding table is not supported");
+    return make_error(ErrorCode::kUnsupported, "tensor ", name,
+                      ".weight: an FP8 embedding table is not supported");
   }
   TokenEmbedding out;
   out.first_row_ = rows.begin;

@@ -1,5 +1,5 @@
-// TokenEmbedding: token ids to vectors. Ranks hold ranges of the vocabulary; the sum over ranks fills in the rows of
-// the others. Owned by the model; worker thread only.
+// TokenEmbedding: token ids to vectors. Ranks hold ranges of the vocabulary; the sum over ranks fills in the
+// rows of the others. Owned by the model; worker thread only.
 #pragma once
 
 #include <string>

@@ -7,8 +7,8 @@
 namespace hadal {
 namespace {
 
-// The MLP takes this many rows at a time: its wide intermediates then stay in cache and the arena small, and weights are
-// still read for many rows at once. Experts see only a part of the rows each, so they get more.
+// The MLP takes this many rows at a time: its wide intermediates then stay in cache and the arena small, and
+// weights are still read for many rows at once. Experts see only a part of the rows each, so they get more.
 constexpr int64_t kMlpRows = 512;
 constexpr int64_t kMoeRows = 1024;
 
@@ -18,8 +18,8 @@ int64_t rows_at_once(const DecoderLayer& layer, int64_t num_tokens) {
 
 }  // namespace
 
-Status DecoderLayer::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer, const RotaryEmbedding& rotary,
-                             const Tensor& x) const {
+Status DecoderLayer::forward(ForwardContext& ctx, const ForwardBatch& batch, int layer,
+                             const RotaryEmbedding& rotary, const Tensor& x) const {
   Arena& arena = ctx.op.arena;
   const int64_t tokens = x.dim(0);
   const int64_t hidden = x.dim(1);
@@ -43,13 +43,15 @@ Status DecoderLayer::forward(ForwardContext& ctx, const ForwardBatch& batch, int
   return {};
 }
 
-int64_t DecoderLayer::arena_bytes(int64_t num_tokens, int64_t hidden_size, int64_t max_seq_len, int num_threads,
-                                  int tp_size) const {
+int64_t DecoderLayer::arena_bytes(int64_t num_tokens, int64_t hidden_size, int64_t max_seq_len,
+                                  int num_threads, int tp_size) const {
   const int64_t attend =
       arena_f32_bytes(num_tokens * hidden_size) +
-      std::visit([&](const auto& a) { return a.arena_bytes(num_tokens, max_seq_len, num_threads); }, attention);
+      std::visit([&](const auto& a) { return a.arena_bytes(num_tokens, max_seq_len, num_threads); },
+                 attention);
   const int64_t rows = rows_at_once(*this, num_tokens);
-  const int64_t feed = arena_f32_bytes(rows * hidden_size) + PartialSum::arena_bytes(rows, hidden_size, tp_size) +
+  const int64_t feed = arena_f32_bytes(rows * hidden_size) +
+                       PartialSum::arena_bytes(rows, hidden_size, tp_size) +
                        std::visit([&](const auto& m) { return m.arena_bytes(rows); }, mlp);
   return std::max(attend, feed);
 }

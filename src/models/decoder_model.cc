@@ -15,9 +15,11 @@ Status check_all_read(const WeightSource& source) {
   const std::vector<std::string> unread = source.unread();
   if (unread.empty()) return {};
   std::string names;
-  for (size_t i = 0; i < std::min(unread.size(), kMaxNamesShown); ++i) names += (i > 0 ? ", " : "") + unread[i];
+  for (size_t i = 0; i < std::min(unread.size(), kMaxNamesShown); ++i)
+    names += (i > 0 ? ", " : "") + unread[i];
   if (unread.size() > kMaxNamesShown) names += ", ...";
-  return invalid_argument("the checkpoint has ", unread.size(), " tensors that this model does not use: ", names,
+  return invalid_argument("the checkpoint has ", unread.size(),
+                          " tensors that this model does not use: ", names,
                           "; its configuration does not fit its weights");
 }
 
@@ -55,8 +57,8 @@ KvSpec DecoderModel::kv_spec() const {
     spec.head_dim = config_.mla->kv_lora_rank + config_.mla->qk_rope_head_dim;
     return spec;
   }
-  const auto heads = shard_heads(config_.num_attention_heads, config_.num_key_value_heads, options_.shard.tp_size,
-                                 options_.shard.tp_rank);
+  const auto heads = shard_heads(config_.num_attention_heads, config_.num_key_value_heads,
+                                 options_.shard.tp_size, options_.shard.tp_rank);
   spec.kind = KvSpec::Kind::kGqa;
   spec.num_kv_heads = static_cast<int>(heads->kv.count);
   spec.head_dim = config_.head_dim;
@@ -75,10 +77,11 @@ int64_t DecoderModel::arena_bytes(int64_t num_tokens, int64_t num_logits_rows, i
   const int64_t rows = arena_f32_bytes(num_tokens * config_.hidden_size);
   int64_t layer_bytes = 0;
   for (const DecoderLayer& layer : layers_) {
-    layer_bytes = std::max(layer_bytes, layer.arena_bytes(num_tokens, config_.hidden_size, max_seq_len, num_threads,
-                                                          options_.shard.tp_size));
+    layer_bytes = std::max(layer_bytes, layer.arena_bytes(num_tokens, config_.hidden_size, max_seq_len,
+                                                          num_threads, options_.shard.tp_size));
   }
-  const int64_t logits = arena_f32_bytes(num_logits_rows * config_.vocab_size) + lm_head_.arena_bytes(num_logits_rows);
+  const int64_t logits =
+      arena_f32_bytes(num_logits_rows * config_.vocab_size) + lm_head_.arena_bytes(num_logits_rows);
   // The result's rows stay while the layers run and while logits are computed from them.
   return rows + std::max(rows + layer_bytes, logits);
 }

@@ -1,5 +1,6 @@
-// DecoderModel: embedding, decoder layers, last norm and lm_head: the frame that all families share. What differs, the
-// layers and their tensors' names, comes from the family's DecoderLayerLoader. Owned by ModelRunner; worker thread only.
+// DecoderModel: embedding, decoder layers, last norm and lm_head: the frame that all families share. What
+// differs, the layers and their tensors' names, comes from the family's DecoderLayerLoader. Owned by
+// ModelRunner; worker thread only.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// The DeepSeek family: V2, V2-Lite, V3, R1: latent attention, mixture of experts after the first dense layers.
+// The DeepSeek family: V2, V2-Lite, V3, R1: latent attention, mixture of experts after the first dense
+// layers.
 #include "models/families.h"
 
 namespace hadal {
@@ -28,13 +29,13 @@ MlaNames mla_names(const LoadContext& load, const ModelConfig& config, const std
   return names;
 }
 
-Result<std::variant<GatedMlp, Moe>> load_mlp(const LoadContext& load, const ModelConfig& config, const std::string& p,
-                                             int layer) {
+Result<std::variant<GatedMlp, Moe>> load_mlp(const LoadContext& load, const ModelConfig& config,
+                                             const std::string& p, int layer) {
   std::variant<GatedMlp, Moe> out;
   if (!config.is_moe_layer(layer)) {
     // gate, up: rows; down: columns
-    HADAL_ASSIGN(out, GatedMlp::load(load, {p + "gate_proj", p + "up_proj", p + "down_proj"}, config.hidden_size,
-                                     config.intermediate_size, config.mlp_bias));
+    HADAL_ASSIGN(out, GatedMlp::load(load, {p + "gate_proj", p + "up_proj", p + "down_proj"},
+                                     config.hidden_size, config.intermediate_size, config.mlp_bias));
     return out;
   }
   // gate: whole on every rank; each expert and the shared ones: gate, up by rows, down by columns
@@ -56,7 +57,8 @@ Result<DecoderLayer> load_deepseek_v3_layer(const LoadContext& load, const Model
   const std::string p = "model.layers." + std::to_string(layer) + ".";
   DecoderLayer out;
   // whole on every rank
-  HADAL_ASSIGN(out.attention_norm, RmsNorm::load(load, p + "input_layernorm", config.hidden_size, config.rms_norm_eps));
+  HADAL_ASSIGN(out.attention_norm,
+               RmsNorm::load(load, p + "input_layernorm", config.hidden_size, config.rms_norm_eps));
   HADAL_ASSIGN(out.attention, MlaAttention::load(load, config, mla_names(load, config, p + "self_attn."),
                                                  options.mla_absorb));
   // whole on every rank

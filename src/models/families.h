@@ -5,12 +5,12 @@
 
 namespace hadal {
 
-Result<DecoderLayer> load_llama_layer(const LoadContext& load, const ModelConfig& config, const ModelOptions& options,
-                                      int layer);
-Result<DecoderLayer> load_qwen2_layer(const LoadContext& load, const ModelConfig& config, const ModelOptions& options,
-                                      int layer);
-Result<DecoderLayer> load_qwen3_layer(const LoadContext& load, const ModelConfig& config, const ModelOptions& options,
-                                      int layer);
+Result<DecoderLayer> load_llama_layer(const LoadContext& load, const ModelConfig& config,
+                                      const ModelOptions& options, int layer);
+Result<DecoderLayer> load_qwen2_layer(const LoadContext& load, const ModelConfig& config,
+                                      const ModelOptions& options, int layer);
+Result<DecoderLayer> load_qwen3_layer(const LoadContext& load, const ModelConfig& config,
+                                      const ModelOptions& options, int layer);
 Result<DecoderLayer> load_deepseek_v3_layer(const LoadContext& load, const ModelConfig& config,
                                             const ModelOptions& options, int layer);
 

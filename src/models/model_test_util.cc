@@ -39,8 +39,8 @@ Golden load_golden(const std::string& name, int vocab_size) {
   golden.decoded = read_all<int32_t>(**source, "decode_ids", {kDecodeLen});
   golden.logits =
       rows_of(read_all<float>(**source, "logits", {kPromptLen, vocab_size}).data(), kPromptLen, vocab_size);
-  append(golden.logits,
-         rows_of(read_all<float>(**source, "decode_logits", {kDecodeLen, vocab_size}).data(), kDecodeLen, vocab_size));
+  append(golden.logits, rows_of(read_all<float>(**source, "decode_logits", {kDecodeLen, vocab_size}).data(),
+                                kDecodeLen, vocab_size));
   const std::vector<float> noise = read_all<float>(**source, "noise", {2});
   golden.max_noise = noise[0];
   golden.mean_noise = noise[1];
@@ -53,7 +53,9 @@ TestModel::TestModel(const std::string& path, const TestOptions& options) : opti
   setup(std::move(*opened));
 }
 
-TestModel::TestModel(OpenedModel opened, const TestOptions& options) : options_(options) { setup(std::move(opened)); }
+TestModel::TestModel(OpenedModel opened, const TestOptions& options) : options_(options) {
+  setup(std::move(opened));
+}
 
 void TestModel::setup(OpenedModel opened) {
   config_ = opened.config;
@@ -71,13 +73,14 @@ void TestModel::setup(OpenedModel opened) {
   const Status loaded = model_->load(*stream_, options_.widen ? widened : *opened.source);
   HADAL_CHECK(loaded.ok()) << loaded.to_string();
   comm_ = make_single_communicator();
-  const int64_t blocks = kMaxSequences * ((options_.context_length + options_.block_size - 1) / options_.block_size);
+  const int64_t blocks =
+      kMaxSequences * ((options_.context_length + options_.block_size - 1) / options_.block_size);
   auto kv = KvStorage::allocate(DeviceType::kCpu, model_->kv_spec(), blocks);
   HADAL_CHECK(kv.ok());
   kv_ = std::make_unique<KvStorage>(std::move(*kv));
-  auto buffer = DeviceBuffer::allocate(
-      DeviceType::kCpu, static_cast<size_t>(model_->arena_bytes(options_.max_tokens, options_.max_tokens,
-                                                                options_.context_length, options_.num_threads)));
+  auto buffer = DeviceBuffer::allocate(DeviceType::kCpu, static_cast<size_t>(model_->arena_bytes(
+                                                             options_.max_tokens, options_.max_tokens,
+                                                             options_.context_length, options_.num_threads)));
   HADAL_CHECK(buffer.ok());
   arena_ = std::make_unique<Arena>(std::move(*buffer));
   lengths_.assign(kMaxSequences, 0);
@@ -127,8 +130,8 @@ Logits TestModel::run(const std::vector<Chunk>& chunks) {
   return rows_of(logits->ptr<float>(), logits->dim(0), logits->dim(1));
 }
 
-Logits TestModel::run_all(int sequence, const std::vector<int32_t>& prompt, const std::vector<int32_t>& decoded,
-                          size_t chunk) {
+Logits TestModel::run_all(int sequence, const std::vector<int32_t>& prompt,
+                          const std::vector<int32_t>& decoded, size_t chunk) {
   Logits out;
   for (size_t first = 0; first < prompt.size(); first += chunk) {
     const auto begin = prompt.begin() + static_cast<int64_t>(first);

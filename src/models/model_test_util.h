@@ -1,4 +1,5 @@
-// TestModel: a tiny checkpoint loaded and run directly, for the models' tests: logits of every token of mixed batches.
+// TestModel: a tiny checkpoint loaded and run directly, for the models' tests: logits of every token of mixed
+// batches.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -61,7 +62,8 @@ class TestModel {
   // One step; logits of all its tokens in order.
   Logits run(const std::vector<Chunk>& chunks);
   // Prefill in chunks of at most `chunk` tokens, then each decoded token alone.
-  Logits run_all(int sequence, const std::vector<int32_t>& prompt, const std::vector<int32_t>& decoded, size_t chunk);
+  Logits run_all(int sequence, const std::vector<int32_t>& prompt, const std::vector<int32_t>& decoded,
+                 size_t chunk);
 
  private:
   void setup(OpenedModel opened);

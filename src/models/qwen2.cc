@@ -4,11 +4,12 @@
 namespace hadal {
 
 Result<DecoderLayer> load_qwen2_layer(const LoadContext& load, const ModelConfig& config, const ModelOptions&,
-                                  int layer) {
+                                      int layer) {
   const std::string p = "model.layers." + std::to_string(layer) + ".";
   DecoderLayer out;
   // whole on every rank
-  HADAL_ASSIGN(out.attention_norm, RmsNorm::load(load, p + "input_layernorm", config.hidden_size, config.rms_norm_eps));
+  HADAL_ASSIGN(out.attention_norm,
+               RmsNorm::load(load, p + "input_layernorm", config.hidden_size, config.rms_norm_eps));
   // q, k, v: rows by heads, with their biases; o: columns by heads
   AttentionNames attention;
   attention.q_proj = p + "self_attn.q_proj";

@@ -8,7 +8,9 @@ namespace {
 // Layers asked for beyond the one that is being read; the source itself bounds the bytes.
 constexpr int kLayersAhead = 2;
 
-std::string layer_prefix(int layer) { return "model.layers." + std::to_string(layer) + "."; }
+std::string layer_prefix(int layer) {
+  return "model.layers." + std::to_string(layer) + ".";
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// ReadAheadSource: tells a source what will be read next. Layers of a model have the same tensors under other numbers,
-// so what one layer read names what the following ones will: storage then works while weights are packed.
-// Wraps another source for the time of one load; worker thread only.
+// ReadAheadSource: tells a source what will be read next. Layers of a model have the same tensors under other
+// numbers, so what one layer read names what the following ones will: storage then works while weights are
+// packed. Wraps another source for the time of one load; worker thread only.
 #pragma once
 
 #include <string>

@@ -39,10 +39,10 @@ TEST_F(ReadAheadSourceTest, NamesTheFollowingLayersOnceEachAndOnlyWhatExists) {
   read_layer(source, 0);
   EXPECT_THAT(inner_.prefetched, IsEmpty());
   read_layer(source, 1);
-  EXPECT_THAT(inner_.prefetched,
-              ElementsAre("model.layers.1.norm.weight", "model.layers.1.a.weight", "model.layers.1.dense.weight",
-                          "model.layers.2.norm.weight", "model.layers.2.a.weight", "model.layers.3.norm.weight",
-                          "model.layers.3.a.weight"));
+  EXPECT_THAT(inner_.prefetched, ElementsAre("model.layers.1.norm.weight", "model.layers.1.a.weight",
+                                             "model.layers.1.dense.weight", "model.layers.2.norm.weight",
+                                             "model.layers.2.a.weight", "model.layers.3.norm.weight",
+                                             "model.layers.3.a.weight"));
   inner_.prefetched.clear();
   read_layer(source, 2);
   read_layer(source, 3);

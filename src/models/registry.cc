@@ -26,7 +26,8 @@ Result<std::unique_ptr<Model>> make_model(const ModelConfig& config, const Model
   if (options.context_length <= 0) {
     return invalid_argument("context length must be positive, not ", options.context_length);
   }
-  if (options.kv_dtype != DType::kF16 && options.kv_dtype != DType::kBF16 && options.kv_dtype != DType::kF32) {
+  if (options.kv_dtype != DType::kF16 && options.kv_dtype != DType::kBF16 &&
+      options.kv_dtype != DType::kF32) {
     return make_error(ErrorCode::kUnsupported, "KV cache dtype ", dtype_name(options.kv_dtype),
                       " is not supported; use f16, bf16 or f32");
   }

@@ -1,5 +1,5 @@
-// WidenedSource: another source's tensors as f32, so that tests can compare against fp32 references without the
-// arithmetic of narrower weights. Test code.
+// WidenedSource: another source's tensors as f32, so that tests can compare against fp32 references without
+// the arithmetic of narrower weights. Test code.
 #pragma once
 
 #include <memory>

@@ -46,7 +46,8 @@ std::optional<int64_t> group_headroom(const CgroupFiles& files, const std::strin
   const auto limit = parse_memory_limit(read_or_empty(directory + "/" + files.limit));
   if (!limit) return std::nullopt;
   const int64_t usage = parse_number(read_or_empty(directory + "/" + files.usage)).value_or(0);
-  const int64_t cache = parse_memory_stat(read_or_empty(directory + "/memory.stat"), files.reclaimable).value_or(0);
+  const int64_t cache =
+      parse_memory_stat(read_or_empty(directory + "/memory.stat"), files.reclaimable).value_or(0);
   return std::max<int64_t>(*limit - usage + std::min(cache, usage), 0);
 }
 

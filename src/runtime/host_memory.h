@@ -1,4 +1,5 @@
-// How much memory this process may still take: the machine's and its control group's limits. Any thread, at start.
+// How much memory this process may still take: the machine's and its control group's limits. Any thread, at
+// start.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace hadal {
 
-// The least of MemAvailable and, for every control group above the process (v2, or v1's memory controller), its limit
-// minus what it uses that cannot be reclaimed. Errors: kIo when /proc/meminfo cannot be read.
+// The least of MemAvailable and, for every control group above the process (v2, or v1's memory controller),
+// its limit minus what it uses that cannot be reclaimed. Errors: kIo when /proc/meminfo cannot be read.
 Result<int64_t> available_memory();
 
 // "MemAvailable: 123 kB" of /proc/meminfo's text, in bytes.

@@ -14,14 +14,16 @@ Status check_options(const ModelConfig& config, const LocalExecutorOptions& opti
                             " must be at least --max-running-requests ", options.max_running_requests,
                             ": every running request takes one token of a step");
   }
-  if (options.block_size < 1) return invalid_argument("--page-size must be at least 1, not ", options.block_size);
+  if (options.block_size < 1)
+    return invalid_argument("--page-size must be at least 1, not ", options.block_size);
   if (options.context_length < 0 || (options.context_length == 0 && config.max_position_embeddings <= 0)) {
     return invalid_argument("--context-length must be given: the model's configuration names none");
   }
   return {};
 }
 
-WorkerOptions worker_options(const ModelConfig& config, const LocalExecutorOptions& options, int num_local, int index) {
+WorkerOptions worker_options(const ModelConfig& config, const LocalExecutorOptions& options, int num_local,
+                             int index) {
   WorkerOptions out;
   out.model.kv_dtype = options.kv_dtype;
   out.model.block_size = options.block_size;
@@ -44,16 +46,17 @@ WorkerOptions worker_options(const ModelConfig& config, const LocalExecutorOptio
 
 }  // namespace
 
-Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(const ModelConfig& config, WeightSource& source,
-                                                           const LocalExecutorOptions& options,
-                                                           std::vector<std::unique_ptr<Communicator>> communicators) {
+Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(
+    const ModelConfig& config, WeightSource& source, const LocalExecutorOptions& options,
+    std::vector<std::unique_ptr<Communicator>> communicators) {
   HADAL_CHECK(!communicators.empty());
   HADAL_RETURN_IF_ERROR(check_options(config, options));
   int64_t available = options.available_bytes;
   if (available == 0) {
     HADAL_ASSIGN(available, available_memory());
   }
-  // Shapes and shards are checked before any byte is read; a group's ranks on this host read their shares only.
+  // Shapes and shards are checked before any byte is read; a group's ranks on this host read their shares
+  // only.
   const auto num_local = static_cast<int>(communicators.size());
   const int world = communicators.front()->size();
   HADAL_RETURN_IF_ERROR(check_weights_fit(source.total_bytes() / world * num_local, available));
@@ -126,7 +129,9 @@ Status LocalExecutor::prepare(int64_t num_blocks) {
   return status;
 }
 
-LocalExecutor::~LocalExecutor() { stop(); }
+LocalExecutor::~LocalExecutor() {
+  stop();
+}
 
 void LocalExecutor::start(ResultSink sink) {
   // One rank reports; all ranks know the sampled tokens, rank 0 (of a leader) the log-probabilities too.

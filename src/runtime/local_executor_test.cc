@@ -171,8 +171,9 @@ TEST_P(LocalExecutorTest, TensorParallelTokensEqualOneRanks) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LocalExecutorTest,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3", "deepseek_v2_lite",
-                                           "deepseek_v2", "deepseek_v3", "deepseek_v3_fp8"));
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
+                                           "deepseek_v3_fp8"));
 
 // log-softmax of one row of golden logits.
 double logprob_of(const Answers& answers, size_t row, int32_t token, int64_t vocab_size) {
@@ -208,7 +209,8 @@ TEST(ExecutorLogprobsTest, PromptAndSampleLogprobsAreTheModels) {
         EXPECT_GE(got.top[0].logprob, got.top[1].logprob);
       }
       EXPECT_NEAR(out.samples[0].logprob,
-                  logprob_of(answers, answers.prompt.size() - 1, answers.decoded[0], run.limits.vocab_size), 0.05);
+                  logprob_of(answers, answers.prompt.size() - 1, answers.decoded[0], run.limits.vocab_size),
+                  0.05);
       EXPECT_EQ(out.samples[0].top.size(), 2u);
       EXPECT_EQ(tokens_of(out), answers.decoded);
       EXPECT_TRUE(feeder.output(0).prompt_logprobs.empty());

@@ -9,7 +9,9 @@
 namespace hadal {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 struct Totals {
   int64_t weights = 0;
@@ -39,9 +41,10 @@ Error does_not_fit(const MemoryRequest& request, const Totals& totals, int64_t n
   }
   return make_error(ErrorCode::kResourceExhausted, "the model does not fit in memory: weights ",
                     format_bytes(totals.weights), " + arena ", format_bytes(totals.arena), " + KV cache of ",
-                    num_blocks * request.block_size, " tokens ", format_bytes(num_blocks * totals.block), " + reserve ",
-                    format_bytes(kProcessReserveBytes), ", but ", format_bytes(request.available_bytes),
-                    " are available: ", format_bytes(short_by), " short; ", advice,
+                    num_blocks * request.block_size, " tokens ", format_bytes(num_blocks * totals.block),
+                    " + reserve ", format_bytes(kProcessReserveBytes), ", but ",
+                    format_bytes(request.available_bytes), " are available: ", format_bytes(short_by),
+                    " short; ", advice,
                     "; a smaller --chunked-prefill-size shrinks the arena, more --nnodes spread the model");
 }
 
@@ -86,16 +89,18 @@ std::string memory_table(const MemoryPlan& plan, const MemoryRequest& request) {
   std::string text;
   char line[160];
   const auto add = [&](const char* name, int64_t bytes, const std::string& note) {
-    std::snprintf(line, sizeof(line), "%s%-10s %12s%s%s", text.empty() ? "" : "\n", name, format_bytes(bytes).c_str(),
-                  note.empty() ? "" : "   ", note.c_str());
+    std::snprintf(line, sizeof(line), "%s%-10s %12s%s%s", text.empty() ? "" : "\n", name,
+                  format_bytes(bytes).c_str(), note.empty() ? "" : "   ", note.c_str());
     text += line;
   };
   const size_t ranks = request.ranks.size();
   add("weights", plan.weight_bytes, ranks > 1 ? "on " + std::to_string(ranks) + " ranks" : "");
   add("arena", plan.arena_bytes, "");
   add("KV cache", plan.kv_bytes,
-      std::to_string(plan.num_blocks) + " blocks of " + std::to_string(request.block_size) + " tokens, taken as used");
-  add("total", plan.weight_bytes + plan.arena_bytes + plan.kv_bytes, "of " + format_bytes(plan.available_bytes) + " available");
+      std::to_string(plan.num_blocks) + " blocks of " + std::to_string(request.block_size) +
+          " tokens, taken as used");
+  add("total", plan.weight_bytes + plan.arena_bytes + plan.kv_bytes,
+      "of " + format_bytes(plan.available_bytes) + " available");
   std::snprintf(line, sizeof(line), "\nmax tokens %12lld   context length %lld, %d running requests at most",
                 static_cast<long long>(plan.max_tokens), static_cast<long long>(request.context_length),
                 request.max_running_requests);

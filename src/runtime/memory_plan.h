@@ -1,9 +1,10 @@
 // The memory plan: how many KV blocks a server gets, decided once at start. Pure functions; any thread.
 //
-// The default rule on the CPU, where memory is shared with everything else on the machine: enough for every running
-// request to reach the context length, but at most half of what is left beside weights, arena and reserve, at most
-// kDefaultKvBytes, and never less than one sequence of the context length. --max-total-tokens replaces the rule.
-// KV memory is reserved, not touched: resident memory grows with the blocks that are really used.
+// The default rule on the CPU, where memory is shared with everything else on the machine: enough for every
+// running request to reach the context length, but at most half of what is left beside weights, arena and
+// reserve, at most kDefaultKvBytes, and never less than one sequence of the context length.
+// --max-total-tokens replaces the rule. KV memory is reserved, not touched: resident memory grows with the
+// blocks that are really used.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,12 @@ struct RankMemory {
 };
 
 struct MemoryRequest {
-  std::vector<RankMemory> ranks;    // of this host
-  int64_t available_bytes = 0;      // of this host, before weights were loaded
-  int block_size = 32;              // tokens
-  int64_t context_length = 0;       // tokens
+  std::vector<RankMemory> ranks;  // of this host
+  int64_t available_bytes = 0;    // of this host, before weights were loaded
+  int block_size = 32;            // tokens
+  int64_t context_length = 0;     // tokens
   int max_running_requests = 0;
-  int64_t max_total_tokens = 0;     // 0: the default rule
+  int64_t max_total_tokens = 0;  // 0: the default rule
 };
 
 struct MemoryPlan {

@@ -60,7 +60,8 @@ TEST(MemoryPlanTest, OneContextAlwaysFitsOrTheErrorSaysWhatWould) {
   EXPECT_EQ(plan.error().code, ErrorCode::kResourceExhausted);
   EXPECT_THAT(plan.error().message, testing::HasSubstr("1 B short; --context-length 8160 would fit"));
   request.available_bytes = fixed;
-  EXPECT_THAT(plan_memory(request).error().message, testing::HasSubstr("weights and arena alone are too large"));
+  EXPECT_THAT(plan_memory(request).error().message,
+              testing::HasSubstr("weights and arena alone are too large"));
 }
 
 TEST(MemoryPlanTest, AskedTokensReplaceTheRule) {

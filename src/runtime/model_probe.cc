@@ -1,6 +1,7 @@
-// model_probe: token ids in, greedy token ids and the best candidates' log-probabilities out, as JSON: for comparing
-// hadal with other engines (tools/compare_llamacpp.py) without tokenizers in between.
-//   model_probe --model PATH [--max-tokens 32] [--top 2] [--threads 2] [--chunk 512] [--tier T] [--kv f16] < prompts.json
+// model_probe: token ids in, greedy token ids and the best candidates' log-probabilities out, as JSON: for
+// comparing hadal with other engines (tools/compare_llamacpp.py) without tokenizers in between.
+//   model_probe --model PATH [--max-tokens 32] [--top 2] [--threads 2] [--chunk 512] [--tier T] [--kv f16] <
+//   prompts.json
 // stdin: [[1, 2, 3], [4, 5]]: prompts, or forced continuations with "--max-tokens 1".
 // stdout: {"model": ..., "results": [{"tokens": [...], "top": [[[id, logprob], ...], ...]}, ...]}
 #include <iostream>
@@ -13,7 +14,8 @@ namespace hadal {
 namespace {
 
 constexpr const char* kUsage =
-    "model_probe --model PATH [--max-tokens N] [--top N] [--threads N] [--chunk N] [--tier NAME] [--kv DTYPE] "
+    "model_probe --model PATH [--max-tokens N] [--top N] [--threads N] [--chunk N] [--tier NAME] [--kv "
+    "DTYPE] "
     "[--context N] < prompts.json";
 
 std::vector<std::vector<int32_t>> read_prompts() {
@@ -52,8 +54,14 @@ void write_output(JsonWriter& out, const FeedOutput& output) {
 
 int run(int argc, char** argv) {
   const ToolFlags flags(argc, argv,
-                        {{"--model", ""}, {"--max-tokens", "32"}, {"--top", "2"}, {"--threads", "2"}, {"--chunk", "512"},
-                         {"--tier", std::string(cpu_tier_name(detect_cpu().tier))}, {"--kv", "f16"}, {"--context", "2048"}},
+                        {{"--model", ""},
+                         {"--max-tokens", "32"},
+                         {"--top", "2"},
+                         {"--threads", "2"},
+                         {"--chunk", "512"},
+                         {"--tier", std::string(cpu_tier_name(detect_cpu().tier))},
+                         {"--kv", "f16"},
+                         {"--context", "2048"}},
                         kUsage);
   LocalExecutorOptions options;
   options.kv_dtype = dtype_named(flags.text("--kv"));
@@ -87,4 +95,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace hadal
 
-int main(int argc, char** argv) { return hadal::run(argc, argv); }
+int main(int argc, char** argv) {
+  return hadal::run(argc, argv);
+}

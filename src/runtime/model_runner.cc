@@ -9,8 +9,8 @@
 namespace hadal {
 namespace {
 
-// Logits are made for this many rows at a time: a few megabytes of arena at any vocabulary, and still a full tile of
-// work for the matrix product.
+// Logits are made for this many rows at a time: a few megabytes of arena at any vocabulary, and still a full
+// tile of work for the matrix product.
 constexpr int64_t kLogitsRows = 64;
 
 int64_t logits_rows_at_once(const StepLimits& limits) {
@@ -29,17 +29,20 @@ std::vector<TopLogprob> top_of(const SampleOutput& output) {
 int64_t ModelRunner::arena_bytes(const Model& model, const StepLimits& limits, int num_threads) {
   const int64_t rows = logits_rows_at_once(limits);
   const int64_t model_bytes = model.arena_bytes(limits.max_tokens, rows, limits.context_length, num_threads);
-  // Sampling runs beside the logits and hidden states that model_bytes counts; sampled rows may be gathered first.
+  // Sampling runs beside the logits and hidden states that model_bytes counts; sampled rows may be gathered
+  // first.
   const int64_t sampling = sample_arena_bytes(num_threads, limits.vocab_size) +
                            arena_f32_bytes(int64_t{limits.max_samples} * limits.hidden_size) +
                            3 * arena_f32_bytes(limits.max_samples);
   return step_batch_arena_bytes(limits) + model_bytes + sampling;
 }
 
-Result<std::unique_ptr<ModelRunner>> ModelRunner::make(Model& model, KvStorage kv, Stream& stream, Communicator& comm,
-                                                       CpuTier cpu_tier, const StepLimits& limits, int num_threads) {
-  HADAL_ASSIGN(DeviceBuffer buffer,
-               DeviceBuffer::allocate(stream.device(), static_cast<size_t>(arena_bytes(model, limits, num_threads))));
+Result<std::unique_ptr<ModelRunner>> ModelRunner::make(Model& model, KvStorage kv, Stream& stream,
+                                                       Communicator& comm, CpuTier cpu_tier,
+                                                       const StepLimits& limits, int num_threads) {
+  HADAL_ASSIGN(
+      DeviceBuffer buffer,
+      DeviceBuffer::allocate(stream.device(), static_cast<size_t>(arena_bytes(model, limits, num_threads))));
   return std::unique_ptr<ModelRunner>(
       new ModelRunner(model, std::move(kv), stream, comm, cpu_tier, limits, std::move(buffer)));
 }
@@ -65,7 +68,8 @@ Result<StepResult> ModelRunner::run(const StepPlan& plan) {
   const auto began = std::chrono::steady_clock::now();
   arena_.reset();
   if (plan.domains.size() != 1) {
-    return make_error(ErrorCode::kDataLoss, "step ", plan.step_id, " has ", plan.domains.size(), " domains, not 1");
+    return make_error(ErrorCode::kDataLoss, "step ", plan.step_id, " has ", plan.domains.size(),
+                      " domains, not 1");
   }
   const DomainPlan& domain = plan.domains[0];
   HADAL_RETURN_IF_ERROR(check_step(plan, domain, limits_, previous_samples_.size()));
@@ -116,7 +120,8 @@ Status ModelRunner::choose_outputs(const StepPlan& plan, const DomainPlan& domai
   return {};
 }
 
-Result<Tensor> ModelRunner::gather_sampled(const DomainPlan& domain, const StepBatch& batch, const Tensor& hidden) {
+Result<Tensor> ModelRunner::gather_sampled(const DomainPlan& domain, const StepBatch& batch,
+                                           const Tensor& hidden) {
   row_of_sample_.clear();
   for (size_t r = 0; r < domain.rows.size(); ++r) {
     if (domain.rows[r].sample_index >= 0) row_of_sample_.push_back(0);
@@ -187,14 +192,16 @@ Status ModelRunner::share_tokens(int64_t count) {
   if (comm_.size() == 1 || count == 0) return {};
   Arena::Scope scope(arena_);
   const Tensor tokens = arena_.alloc(DType::kI32, {count});
-  for (int64_t i = 0; i < count; ++i) tokens.ptr<int32_t>()[i] = sample_outputs_[static_cast<size_t>(i)].token;
+  for (int64_t i = 0; i < count; ++i)
+    tokens.ptr<int32_t>()[i] = sample_outputs_[static_cast<size_t>(i)].token;
   HADAL_RETURN_IF_ERROR(comm_.broadcast(context_.op.stream, tokens, 0));
-  for (int64_t i = 0; i < count; ++i) sample_outputs_[static_cast<size_t>(i)].token = tokens.ptr<int32_t>()[i];
+  for (int64_t i = 0; i < count; ++i)
+    sample_outputs_[static_cast<size_t>(i)].token = tokens.ptr<int32_t>()[i];
   return {};
 }
 
-Status ModelRunner::prompt_logprobs(const DomainPlan& domain, const PlanRow& row, const Tensor& hidden, int num_top,
-                                    StepResult& result) {
+Status ModelRunner::prompt_logprobs(const DomainPlan& domain, const PlanRow& row, const Tensor& hidden,
+                                    int num_top, StepResult& result) {
   // The token after each of the row's: the row's own next, and next_prompt_token after the last.
   std::vector<int32_t> next;
   if (row.token_offset >= 0) {
@@ -219,7 +226,8 @@ Status ModelRunner::prompt_logprobs(const DomainPlan& domain, const PlanRow& row
     if (comm_.rank() != 0) continue;
     const auto outputs = std::span(sample_outputs_).first(static_cast<size_t>(rows));
     token_logprobs(context_.op, logits,
-                   std::span(next).subspan(static_cast<size_t>(first), static_cast<size_t>(rows)), num_top, outputs);
+                   std::span(next).subspan(static_cast<size_t>(first), static_cast<size_t>(rows)), num_top,
+                   outputs);
     for (const SampleOutput& output : outputs) {
       out.tokens.push_back({row.sequence_id, output.token, output.logprob, top_of(output)});
     }

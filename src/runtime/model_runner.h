@@ -1,7 +1,7 @@
-// ModelRunner: runs step plans on one rank: plan to ForwardBatch, model, sampler, result. Keeps what lives between steps:
-// slots, the last step's samples (which the next plan may refer to before the engine has seen them).
-// Owned by the Worker; worker thread only. All ranks of a group run the same plans in the same order; rank 0 samples
-// and tells the others.
+// ModelRunner: runs step plans on one rank: plan to ForwardBatch, model, sampler, result. Keeps what lives
+// between steps: slots, the last step's samples (which the next plan may refer to before the engine has seen
+// them). Owned by the Worker; worker thread only. All ranks of a group run the same plans in the same order;
+// rank 0 samples and tells the others.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,9 @@ class ModelRunner {
   static int64_t arena_bytes(const Model& model, const StepLimits& limits, int num_threads);
 
   // Borrows all three for its life. The arena is allocated here.
-  static Result<std::unique_ptr<ModelRunner>> make(Model& model, KvStorage kv, Stream& stream, Communicator& comm,
-                                                   CpuTier cpu_tier, const StepLimits& limits, int num_threads);
+  static Result<std::unique_ptr<ModelRunner>> make(Model& model, KvStorage kv, Stream& stream,
+                                                   Communicator& comm, CpuTier cpu_tier,
+                                                   const StepLimits& limits, int num_threads);
 
   // Runs domain 0 of the plan. An Error means the group is lost.
   // Complete on rank 0; on other ranks samples hold tokens only, prompt log-probabilities are empty.
@@ -36,7 +37,8 @@ class ModelRunner {
               const StepLimits& limits, DeviceBuffer arena);
 
   Status choose_outputs(const StepPlan& plan, const DomainPlan& domain);
-  Status sample_rows(const DomainPlan& domain, const StepBatch& batch, const Tensor& hidden, StepResult& result);
+  Status sample_rows(const DomainPlan& domain, const StepBatch& batch, const Tensor& hidden,
+                     StepResult& result);
   Result<Tensor> gather_sampled(const DomainPlan& domain, const StepBatch& batch, const Tensor& hidden);
   Status sample_tile(const Tensor& hidden, int64_t first, int64_t count);
   Status share_tokens(int64_t count);

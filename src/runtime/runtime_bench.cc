@@ -1,9 +1,10 @@
-// runtime_bench: tokens per second of decoding (batches of 1, 8, 32, 64) and prefill (512 tokens) of a model, beside
-// the floor that memory and arithmetic set.
-//   runtime_bench --model PATH [--load-format auto|dummy] [--dummy-dtype bf16] [--threads 2] [--tier T] [--context 1024]
+// runtime_bench: tokens per second of decoding (batches of 1, 8, 32, 64) and prefill (512 tokens) of a model,
+// beside the floor that memory and arithmetic set.
+//   runtime_bench --model PATH [--load-format auto|dummy] [--dummy-dtype bf16] [--threads 2] [--tier T]
+//   [--context 1024]
 //                 [--batches 1,8,32,64] [--steps 16] [--gbs 0] [--gflops 0]
-// --gbs and --gflops: the machine's measured memory bandwidth and matrix throughput; 0: measured here (bandwidth) or
-// left out (arithmetic).
+// --gbs and --gflops: the machine's measured memory bandwidth and matrix throughput; 0: measured here
+// (bandwidth) or left out (arithmetic).
 #include <algorithm>
 #include <chrono>
 #include <cstring>
@@ -97,7 +98,8 @@ FeedRequest request_of(int prompt_len, int max_tokens, int vocab_size, int salt)
 // Best step's tokens per second: neighbours on the machine slow single steps, not the program.
 void bench_decode(ToolRuntime& runtime, int batch, int steps, int64_t weight_bytes, const Machine& machine) {
   StepFeeder feeder(runtime.limits, runtime.limits.max_tokens);
-  for (int i = 0; i < batch; ++i) value_or_exit(feeder.add(request_of(16, steps, runtime.config.vocab_size, i)));
+  for (int i = 0; i < batch; ++i)
+    value_or_exit(feeder.add(request_of(16, steps, runtime.config.vocab_size, i)));
   std::vector<double> times;
   while (auto plan = feeder.next()) {
     const bool decode = plan->num_tokens() == batch && plan->starts.empty();
@@ -107,12 +109,13 @@ void bench_decode(ToolRuntime& runtime, int batch, int steps, int64_t weight_byt
   }
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2];
-  const double flops = 2 * batch * (macs_per_token(runtime.config) +
-                                    double{1} * runtime.config.hidden_size * runtime.config.vocab_size);
+  const double flops =
+      2 * batch *
+      (macs_per_token(runtime.config) + double{1} * runtime.config.hidden_size * runtime.config.vocab_size);
   double floor = static_cast<double>(weight_bytes) / machine.bytes_per_second;
   if (machine.flops > 0) floor = std::max(floor, flops / machine.flops);
-  std::printf("decode  batch %3d  %9.1f tok/s median  %9.1f best   floor %9.1f   step %7.2f ms\n", batch, batch / median,
-              batch / times.front(), batch / floor, median * 1e3);
+  std::printf("decode  batch %3d  %9.1f tok/s median  %9.1f best   floor %9.1f   step %7.2f ms\n", batch,
+              batch / median, batch / times.front(), batch / floor, median * 1e3);
 }
 
 void bench_prefill(ToolRuntime& runtime, int tokens, const Machine& machine) {
@@ -134,14 +137,22 @@ void bench_prefill(ToolRuntime& runtime, int tokens, const Machine& machine) {
 
 int run(int argc, char** argv) {
   const ToolFlags flags(argc, argv,
-                        {{"--model", ""}, {"--load-format", "auto"}, {"--dummy-dtype", "bf16"}, {"--threads", "2"},
-                         {"--tier", std::string(cpu_tier_name(detect_cpu().tier))}, {"--context", "1024"},
-                         {"--batches", "1,8,32,64"}, {"--prefill", "512"}, {"--steps", "16"}, {"--gbs", "0"},
+                        {{"--model", ""},
+                         {"--load-format", "auto"},
+                         {"--dummy-dtype", "bf16"},
+                         {"--threads", "2"},
+                         {"--tier", std::string(cpu_tier_name(detect_cpu().tier))},
+                         {"--context", "1024"},
+                         {"--batches", "1,8,32,64"},
+                         {"--prefill", "512"},
+                         {"--steps", "16"},
+                         {"--gbs", "0"},
                          {"--gflops", "0"}},
                         kUsage);
   std::vector<int> batches;
   std::istringstream list(flags.text("--batches"));
-  for (std::string item; std::getline(list, item, ',');) batches.push_back(std::max(std::atoi(item.c_str()), 1));
+  for (std::string item; std::getline(list, item, ',');)
+    batches.push_back(std::max(std::atoi(item.c_str()), 1));
   LocalExecutorOptions options;
   options.cpu_tier = value_or_exit(parse_cpu_tier(flags.text("--tier")));
   options.num_threads = flags.number("--threads");
@@ -174,4 +185,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace hadal
 
-int main(int argc, char** argv) { return hadal::run(argc, argv); }
+int main(int argc, char** argv) {
+  return hadal::run(argc, argv);
+}

@@ -43,7 +43,8 @@ Status SlotTable::apply(const StepPlan& plan) {
   }
   for (const SlotStart& start : plan.starts) {
     if (start.slot < 0 || start.slot >= max_slots) {
-      return make_error(ErrorCode::kDataLoss, "step ", plan.step_id, " starts slot ", start.slot, " of ", max_slots);
+      return make_error(ErrorCode::kDataLoss, "step ", plan.step_id, " starts slot ", start.slot, " of ",
+                        max_slots);
     }
     Slot& slot = slots_[static_cast<size_t>(start.slot)];
     slot.running = true;
@@ -59,7 +60,8 @@ Status SlotTable::apply(const StepPlan& plan) {
     if (start.sampling.min_tokens > 0) {
       slot.end_tokens = start.sampling.stop_token_ids;
       if (!start.sampling.ignore_eos) {
-        slot.end_tokens.insert(slot.end_tokens.end(), start.sampling.end_ids.begin(), start.sampling.end_ids.end());
+        slot.end_tokens.insert(slot.end_tokens.end(), start.sampling.end_ids.begin(),
+                               start.sampling.end_ids.end());
       }
     }
   }

@@ -1,6 +1,6 @@
-// SlotTable: what the runtime remembers of each running sequence between steps: its sampling parameters, the counts that
-// penalties need, and sums for pooled embeddings. Slots are numbered by the scheduler. Owned by ModelRunner; worker
-// thread only.
+// SlotTable: what the runtime remembers of each running sequence between steps: its sampling parameters, the
+// counts that penalties need, and sums for pooled embeddings. Slots are numbered by the scheduler. Owned by
+// ModelRunner; worker thread only.
 #pragma once
 
 #include <cstdint>
@@ -31,9 +31,9 @@ struct Slot {
   int32_t prompt_len = 0;
   SamplingParams sampling;
   Pooling pooling = Pooling::kNone;
-  TokenCounts counts;              // empty unless a penalty is set
+  TokenCounts counts;               // empty unless a penalty is set
   std::vector<int32_t> end_tokens;  // banned before min_tokens
-  std::vector<double> pooled;      // kMean: sum of hidden states so far
+  std::vector<double> pooled;       // kMean: sum of hidden states so far
   int64_t num_pooled = 0;
 };
 

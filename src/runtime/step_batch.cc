@@ -6,7 +6,9 @@
 namespace hadal {
 namespace {
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 template <typename... Args>
 Error bad_plan(const StepPlan& plan, const Args&... args) {
@@ -20,8 +22,10 @@ Status check_tokens(const StepPlan& plan, const DomainPlan& domain, const PlanRo
     }
     return {};
   }
-  if (row.num_tokens != 1 || row.previous_sample < 0 || static_cast<size_t>(row.previous_sample) >= num_previous) {
-    return bad_plan(plan, "sequence ", row.sequence_id, " takes sample ", row.previous_sample, " of ", num_previous);
+  if (row.num_tokens != 1 || row.previous_sample < 0 ||
+      static_cast<size_t>(row.previous_sample) >= num_previous) {
+    return bad_plan(plan, "sequence ", row.sequence_id, " takes sample ", row.previous_sample, " of ",
+                    num_previous);
   }
   return {};
 }
@@ -39,7 +43,8 @@ Status check_row(const StepPlan& plan, const DomainPlan& domain, const PlanRow& 
   if (row.block_offset < 0 || row.num_blocks < 0 ||
       int64_t{row.block_offset} + row.num_blocks > static_cast<int64_t>(domain.block_ids.size()) ||
       int64_t{row.num_blocks} * limits.block_size < end) {
-    return bad_plan(plan, "sequence ", row.sequence_id, " has ", row.num_blocks, " blocks for ", end, " tokens");
+    return bad_plan(plan, "sequence ", row.sequence_id, " has ", row.num_blocks, " blocks for ", end,
+                    " tokens");
   }
   if (row.sample_index >= limits.max_samples) {
     return bad_plan(plan, "sample ", row.sample_index, " of at most ", limits.max_samples);
@@ -78,8 +83,8 @@ struct Arrays {
   int32_t hidden = 0;
 };
 
-void fill_row(const DomainPlan& domain, const PlanRow& row, std::span<const int32_t> previous, int32_t block_size,
-              Arrays& a) {
+void fill_row(const DomainPlan& domain, const PlanRow& row, std::span<const int32_t> previous,
+              int32_t block_size, Arrays& a) {
   const int32_t* blocks = domain.block_ids.data() + row.block_offset;
   for (int32_t i = 0; i < row.num_tokens; ++i, ++a.token) {
     const int32_t position = row.first_position + i;
@@ -109,7 +114,8 @@ Sizes measure(const DomainPlan& domain, std::span<const RowOutputs> outputs, int
 
 }  // namespace
 
-Status check_step(const StepPlan& plan, const DomainPlan& domain, const StepLimits& limits, size_t num_previous) {
+Status check_step(const StepPlan& plan, const DomainPlan& domain, const StepLimits& limits,
+                  size_t num_previous) {
   if (domain.rows.size() > static_cast<size_t>(limits.max_slots)) {
     return bad_plan(plan, domain.rows.size(), " rows for ", limits.max_slots, " slots");
   }
@@ -127,7 +133,8 @@ Status check_step(const StepPlan& plan, const DomainPlan& domain, const StepLimi
     }
   }
   for (const int32_t block : domain.block_ids) {
-    if (block < 0 || block >= limits.num_blocks) return bad_plan(plan, "block ", block, " of ", limits.num_blocks);
+    if (block < 0 || block >= limits.num_blocks)
+      return bad_plan(plan, "block ", block, " of ", limits.num_blocks);
   }
   return check_sample_indices(plan, domain);
 }
@@ -150,8 +157,8 @@ StepBatch build_step_batch(Arena& arena, const DomainPlan& domain, std::span<con
   auto* hidden = arena.alloc_array<RowHidden>(num_rows);
   out.hidden = {hidden, static_cast<size_t>(num_rows)};
 
-  Arrays arrays{f.input_ids.ptr<int32_t>(), f.positions.ptr<int32_t>(), f.attention.slot_mapping.ptr<int32_t>(),
-                f.logits_rows.ptr<int32_t>()};
+  Arrays arrays{f.input_ids.ptr<int32_t>(), f.positions.ptr<int32_t>(),
+                f.attention.slot_mapping.ptr<int32_t>(), f.logits_rows.ptr<int32_t>()};
   auto* starts = f.attention.cu_seqlens_q.ptr<int32_t>();
   starts[0] = 0;
   for (int64_t r = 0; r < num_rows; ++r) {

@@ -1,5 +1,5 @@
-// StepBatch: one domain's rows of a StepPlan, checked, as the arrays a model runs. Pure functions over the plan and the
-// arena; worker thread only.
+// StepBatch: one domain's rows of a StepPlan, checked, as the arrays a model runs. Pure functions over the
+// plan and the arena; worker thread only.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +22,10 @@ struct StepLimits {
   int32_t hidden_size = 0;
 };
 
-// Every index and count of the plan against the limits. Plans of followers come over a network: kDataLoss, never a
-// crash. num_previous: samples of the step before.
-Status check_step(const StepPlan& plan, const DomainPlan& domain, const StepLimits& limits, size_t num_previous);
+// Every index and count of the plan against the limits. Plans of followers come over a network: kDataLoss,
+// never a crash. num_previous: samples of the step before.
+Status check_step(const StepPlan& plan, const DomainPlan& domain, const StepLimits& limits,
+                  size_t num_previous);
 
 // Which of a row's tokens' hidden states are wanted beside that of a sampled last token.
 enum class RowOutputs : uint8_t {

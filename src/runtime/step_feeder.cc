@@ -6,14 +6,16 @@ namespace hadal {
 
 Result<int> StepFeeder::add(FeedRequest request) {
   const bool embeds = request.pooling != Pooling::kNone;
-  const auto tokens = static_cast<int64_t>(request.prompt.size()) + (embeds ? 0 : request.sampling.max_tokens);
+  const auto tokens =
+      static_cast<int64_t>(request.prompt.size()) + (embeds ? 0 : request.sampling.max_tokens);
   const int64_t blocks = (tokens + limits_.block_size - 1) / limits_.block_size;
   if (request.prompt.empty()) return invalid_argument("a prompt is empty");
   if (tokens > limits_.context_length || used_blocks_ + blocks > limits_.num_blocks ||
       sequences_.size() >= static_cast<size_t>(limits_.max_slots)) {
     return make_error(ErrorCode::kResourceExhausted, "no room for ", tokens, " more tokens: context ",
-                      limits_.context_length, ", ", limits_.num_blocks - used_blocks_, " of ", limits_.num_blocks,
-                      " blocks left, ", sequences_.size(), " of ", limits_.max_slots, " slots used");
+                      limits_.context_length, ", ", limits_.num_blocks - used_blocks_, " of ",
+                      limits_.num_blocks, " blocks left, ", sequences_.size(), " of ", limits_.max_slots,
+                      " slots used");
   }
   Sequence sequence;
   sequence.request = std::move(request);
@@ -98,7 +100,9 @@ std::optional<StepPlan> StepFeeder::next() {
 }
 
 void StepFeeder::commit(const StepResult& result) {
-  const auto output_of = [&](uint64_t id) -> FeedOutput& { return sequences_[static_cast<size_t>(id - 1)].output; };
+  const auto output_of = [&](uint64_t id) -> FeedOutput& {
+    return sequences_[static_cast<size_t>(id - 1)].output;
+  };
   for (const Sample& sample : result.samples) output_of(sample.sequence_id).samples.push_back(sample);
   for (const PromptLogprobs& part : result.prompt_logprobs) {
     auto& all = output_of(part.sequence_id).prompt_logprobs;

@@ -1,6 +1,6 @@
-// StepFeeder: the simplest source of step plans: a fixed set of sequences, each with its own blocks, prefilled in chunks
-// and then decoded together until max_tokens. For the probe, the benchmark and tests; servers have the Scheduler.
-// One thread.
+// StepFeeder: the simplest source of step plans: a fixed set of sequences, each with its own blocks,
+// prefilled in chunks and then decoded together until max_tokens. For the probe, the benchmark and tests;
+// servers have the Scheduler. One thread.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,8 @@ struct FeedOutput {
 
 class StepFeeder {
  public:
-  // chunk: prompt tokens per step over all sequences. chain: decode rows refer to the step before's samples, so that
-  // next may be called before commit; else each step needs the one before committed.
+  // chunk: prompt tokens per step over all sequences. chain: decode rows refer to the step before's samples,
+  // so that next may be called before commit; else each step needs the one before committed.
   StepFeeder(const StepLimits& limits, int32_t chunk, bool chain = true)
       : limits_(limits), chunk_(chunk), chain_(chain) {}
 
@@ -47,8 +47,8 @@ class StepFeeder {
     FeedOutput output;
     int32_t first_block = 0;
     int32_t num_blocks = 0;
-    int32_t position = 0;    // tokens planned so far
-    int32_t num_sampled = 0;  // samples planned so far
+    int32_t position = 0;      // tokens planned so far
+    int32_t num_sampled = 0;   // samples planned so far
     int32_t last_sample = -1;  // its index in the step before
     bool started = false;
     bool ended = false;

@@ -1,5 +1,5 @@
-// ThreadGroup: the simplest Communicator among threads of one process, for tests of sharding: every collective is two
-// barriers around plain copies. No deadline.
+// ThreadGroup: the simplest Communicator among threads of one process, for tests of sharding: every
+// collective is two barriers around plain copies. No deadline.
 #pragma once
 
 #include <condition_variable>
@@ -77,7 +77,8 @@ class ThreadGroup {
     Status broadcast(Stream&, const Tensor& data, int root) override {
       HADAL_RETURN_IF_ERROR(meet(data.data()));
       if (rank_ != root) {
-        std::memcpy(data.data(), shared_->data[static_cast<size_t>(root)], static_cast<size_t>(data.num_bytes()));
+        std::memcpy(data.data(), shared_->data[static_cast<size_t>(root)],
+                    static_cast<size_t>(data.num_bytes()));
       }
       return leave();
     }

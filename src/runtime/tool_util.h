@@ -1,5 +1,5 @@
-// What the runtime's developer programs (model_probe, runtime_bench) share: flags and a loaded executor that runs a
-// StepFeeder to its end. Main thread of those programs.
+// What the runtime's developer programs (model_probe, runtime_bench) share: flags and a loaded executor that
+// runs a StepFeeder to its end. Main thread of those programs.
 #pragma once
 
 #include <cstdio>
@@ -64,7 +64,8 @@ inline int64_t resident_bytes() {
 
 class ToolRuntime {
  public:
-  ToolRuntime(const std::string& path, const OpenModelOptions& open_options, const LocalExecutorOptions& options)
+  ToolRuntime(const std::string& path, const OpenModelOptions& open_options,
+              const LocalExecutorOptions& options)
       : results_(64) {
     OpenedModel opened = value_or_exit(open_model(path, open_options));
     config = opened.config;

@@ -19,27 +19,31 @@ Worker::Worker(const WorkerOptions& options, std::unique_ptr<Communicator> comm)
       jobs_(kMaxQueuedJobs),
       thread_([this] { loop(); }) {}
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::loop() {
   while (auto job = jobs_.pop()) {
     if (auto* plan = std::get_if<PlanPtr>(&*job)) {
       run_plan(**plan);
     } else {
-      std::get<std::function<void()>>(*job)();
+      std::get<std::function<void()>> (*job)();
     }
   }
 }
 
 std::future<Result<RankMemory>> Worker::load(const ModelConfig& config, WeightSource& source) {
   auto promise = std::make_shared<std::promise<Result<RankMemory>>>();
-  jobs_.push(std::function<void()>([this, promise, &config, &source] { promise->set_value(do_load(config, source)); }));
+  jobs_.push(std::function<void()>(
+      [this, promise, &config, &source] { promise->set_value(do_load(config, source)); }));
   return promise->get_future();
 }
 
 std::future<Result<int64_t>> Worker::prepare(int64_t num_blocks) {
   auto promise = std::make_shared<std::promise<Result<int64_t>>>();
-  jobs_.push(std::function<void()>([this, promise, num_blocks] { promise->set_value(do_prepare(num_blocks)); }));
+  jobs_.push(
+      std::function<void()>([this, promise, num_blocks] { promise->set_value(do_prepare(num_blocks)); }));
   return promise->get_future();
 }
 
@@ -65,7 +69,8 @@ Result<int64_t> Worker::least_over_ranks(int64_t num_blocks) {
                                           Tensor(all.data(), DType::kF32, {comm_->size(), 2})));
   int64_t least = num_blocks;
   for (size_t rank = 0; rank < all.size() / 2; ++rank) {
-    least = std::min(least, static_cast<int64_t>(all[2 * rank]) * kPart + static_cast<int64_t>(all[2 * rank + 1]));
+    least = std::min(least,
+                     static_cast<int64_t>(all[2 * rank]) * kPart + static_cast<int64_t>(all[2 * rank + 1]));
   }
   return least;
 }
@@ -76,8 +81,8 @@ Result<int64_t> Worker::do_prepare(int64_t num_blocks) {
   HADAL_ASSIGN(KvStorage kv, KvStorage::allocate(stream_->device(), model_->kv_spec(), num_blocks));
   StepLimits limits = options_.limits;
   limits.num_blocks = num_blocks;
-  HADAL_ASSIGN(runner_, ModelRunner::make(*model_, std::move(kv), *stream_, *comm_, options_.model.cpu_tier, limits,
-                                          options_.num_threads));
+  HADAL_ASSIGN(runner_, ModelRunner::make(*model_, std::move(kv), *stream_, *comm_, options_.model.cpu_tier,
+                                          limits, options_.num_threads));
   return num_blocks;
 }
 

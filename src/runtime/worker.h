@@ -1,6 +1,6 @@
-// Worker: one rank: a thread with its stream, communicator, model, KV cache and runner. It loads, is given its KV cache,
-// then runs step plans in order. Made, driven and stopped by LocalExecutor (or a follower's loop); what it owns is
-// touched by its thread only.
+// Worker: one rank: a thread with its stream, communicator, model, KV cache and runner. It loads, is given
+// its KV cache, then runs step plans in order. Made, driven and stopped by LocalExecutor (or a follower's
+// loop); what it owns is touched by its thread only.
 #pragma once
 
 #include <functional>
@@ -30,10 +30,11 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // The calls below come from one thread, in this order. load and prepare run on the worker's thread: several workers'
-  // futures are awaited together, because prepare talks to the other ranks.
+  // The calls below come from one thread, in this order. load and prepare run on the worker's thread: several
+  // workers' futures are awaited together, because prepare talks to the other ranks.
   std::future<Result<RankMemory>> load(const ModelConfig& config, WeightSource& source);
-  // Allocates the cache and the arena. num_blocks: what this host can give; the result is the least over all ranks.
+  // Allocates the cache and the arena. num_blocks: what this host can give; the result is the least over all
+  // ranks.
   std::future<Result<int64_t>> prepare(int64_t num_blocks);
   // sink: gets every result, or one Error after which plans are dropped; empty: only errors are acted on.
   void start(StepExecutor::ResultSink sink);

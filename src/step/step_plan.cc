@@ -57,7 +57,8 @@ class Reader {
     if (value > 1) failed_ = true;
     return value == 1;
   }
-  // A count of records of at least `record_bytes` each; more than the bytes left could hold fails before any is made.
+  // A count of records of at least `record_bytes` each; more than the bytes left could hold fails before any
+  // is made.
   size_t get_count(size_t record_bytes) {
     const size_t count = get<uint32_t>();
     if (failed_ || count > bytes_.size() / record_bytes) {

@@ -61,9 +61,9 @@ class PlanMaker {
     domain.rows.resize(rng_() % 4);
     for (PlanRow& row : domain.rows) {
       row.sequence_id = rng_();
-      for (int32_t* value : {&row.slot, &row.first_position, &row.num_tokens, &row.token_offset,
-                             &row.previous_sample, &row.block_offset, &row.num_blocks, &row.sample_index,
-                             &row.next_prompt_token}) {
+      for (int32_t* value :
+           {&row.slot, &row.first_position, &row.num_tokens, &row.token_offset, &row.previous_sample,
+            &row.block_offset, &row.num_blocks, &row.sample_index, &row.next_prompt_token}) {
         *value = number();
       }
       row.prompt_logprobs = rng_() % 2 == 1;

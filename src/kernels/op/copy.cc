@@ -22,7 +22,8 @@ void copy_strided(OpContext& ctx, const Tensor& x, const Tensor& y) {
   const int64_t bytes = x.dim(1) * 4;
   ctx.stream.pool().parallel_for(x.dim(0), row_grain(x.dim(0), bytes), [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
-      std::memcpy(y.ptr<float>() + t * y.stride(0), x.ptr<float>() + t * x.stride(0), static_cast<size_t>(bytes));
+      std::memcpy(y.ptr<float>() + t * y.stride(0), x.ptr<float>() + t * x.stride(0),
+                  static_cast<size_t>(bytes));
     }
   });
 }
@@ -36,7 +37,8 @@ void gather_rows(OpContext& ctx, const Tensor& x, const Tensor& rows, const Tens
     for (int64_t i = begin; i < end; ++i) {
       const int64_t t = rows.ptr<int32_t>()[i];
       HADAL_CHECK(t >= 0 && t < x.dim(0)) << "row " << t << " of " << x.dim(0);
-      std::memcpy(y.ptr<float>() + i * y.stride(0), x.ptr<float>() + t * x.stride(0), static_cast<size_t>(bytes));
+      std::memcpy(y.ptr<float>() + i * y.stride(0), x.ptr<float>() + t * x.stride(0),
+                  static_cast<size_t>(bytes));
     }
   });
 }

@@ -61,7 +61,8 @@ TEST_P(CopyTest, ZerosAll) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CopyTest,
-                         ::testing::Values(std::pair<int64_t, int64_t>{1, 1}, std::pair<int64_t, int64_t>{5, 33},
+                         ::testing::Values(std::pair<int64_t, int64_t>{1, 1},
+                                           std::pair<int64_t, int64_t>{5, 33},
                                            std::pair<int64_t, int64_t>{700, 129}));
 
 }  // namespace
