@@ -7,14 +7,18 @@
 
 #include "kernels/op/linear_kernels.h"
 
-#if defined(__clang__)
+// Sums live in registers only if loops over rows are unrolled and everything between them is one function. Builds with
+// sanitizers do without: they would take minutes to compile.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HADAL_UNROLL
+#define HADAL_INLINE inline
+#elif defined(__clang__)
 #define HADAL_UNROLL _Pragma("unroll")
+#define HADAL_INLINE __attribute__((always_inline)) inline
 #else
 #define HADAL_UNROLL _Pragma("GCC unroll 16")
-#endif
-
-// Sums live in registers only if everything between the loops is one function.
 #define HADAL_INLINE __attribute__((always_inline)) inline
+#endif
 
 namespace hadal {
 namespace {

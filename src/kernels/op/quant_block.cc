@@ -12,7 +12,7 @@ struct Q4KLayout {
   static constexpr int kScales = 4, kQs = 16;
 };
 struct Q5KLayout {
-  static constexpr int kScales = 4, kQh = 16, kQs = 48;
+  static constexpr int kQh = 16, kQs = 48;
 };
 struct Q6KLayout {
   static constexpr int kQh = 128, kScales = 192, kD = 208;
