@@ -31,6 +31,8 @@ LocalExecutorOptions small_options() {
 }
 
 class Executor {
+  ClosableQueue<Result<StepResult>> results_;  // outlives the executor, whose thread fills it
+
  public:
   Executor(const std::string& name, int tp, LocalExecutorOptions options = small_options()) : results_(1000) {
     auto opened = open_model(testdata(name), {});
@@ -85,9 +87,6 @@ class Executor {
   Status status;
   std::unique_ptr<LocalExecutor> executor;
   StepLimits limits;
-
- private:
-  ClosableQueue<Result<StepResult>> results_;
 };
 
 struct Answers {
