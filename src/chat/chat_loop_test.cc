@@ -30,12 +30,12 @@ class FakeBackend final : public ChatBackend {
   bool fail = false;
 };
 
-struct Run {
+struct Outcome {
   int code = 0;
   std::string out;
 };
 
-Run run(ChatBackend& backend, const ChatConfig& config, std::deque<std::string> lines, bool colour = false) {
+Outcome run(ChatBackend& backend, const ChatConfig& config, std::deque<std::string> lines, bool colour = false) {
   std::ostringstream out;
   ChatLoopIo io;
   io.out = &out;
@@ -95,7 +95,7 @@ TEST(ChatLoop, ReasoningIsDimmedAndCanBeHidden) {
 TEST(ChatLoop, ErrorsKeepTheConversationUsable) {
   FakeBackend backend;
   backend.fail = true;
-  const Run failed = run(backend, {}, {"x", "/nonsense"});
+  const Outcome failed = run(backend, {}, {"x", "/nonsense"});
   EXPECT_NE(failed.out.find("error: it is down"), std::string::npos);
   EXPECT_NE(failed.out.find("no command /nonsense"), std::string::npos);
   ChatConfig config;
