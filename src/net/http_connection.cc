@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -112,7 +113,9 @@ asio::awaitable<HttpConnection::IoResult> HttpConnection::write_some(const char*
 // The pipelined bytes have reached their bound: nothing is read, so the end of the connection is asked of the kernel.
 asio::awaitable<void> HttpConnection::wait_for_room() {
   reader_wake_.expires_after(kRoomPoll);
+  reader_waits_ = true;
   auto [ec] = co_await reader_wake_.async_wait(kToken);
+  reader_waits_ = false;
   if (!ec && state_ != State::kClosed && peer_has_closed(socket_.native_handle())) close();
 }
 
@@ -215,6 +218,16 @@ asio::awaitable<void> HttpConnection::linger() {
 
 void HttpConnection::wake_writer() { writer_wake_.cancel(); }
 
+// The usual event of a stream: a few hundred bytes that the socket takes at once, without waking the writer.
+void HttpConnection::send_or_wake() {
+  if (!tls_ && !writing_now_ && !close_after_write_ && !out_.empty()) {
+    const ssize_t n = ::send(socket_.native_handle(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) out_.erase(0, static_cast<size_t>(n));
+    if (out_.empty()) return;
+  }
+  wake_writer();
+}
+
 void HttpConnection::close() {
   if (state_ == State::kClosed) return;
   const auto self = shared_from_this();
@@ -250,6 +263,7 @@ void HttpConnection::check_deadlines(Clock::time_point now) {
 // Starts as many of the requests read so far as may start now. Called when bytes came, an answer ended or was sent.
 void HttpConnection::pump() {
   if (pumping_) return;
+  if (in_pos_ == in_.size()) return;
   pumping_ = true;
   while ((state_ == State::kHead || state_ == State::kBody) && in_pos_ < in_.size() && !close_after_write_ &&
          backlog() < kMaxBacklog) {
@@ -259,7 +273,7 @@ void HttpConnection::pump() {
   in_pos_ = 0;
   if (in_.empty() && in_.capacity() > kHeadRead) in_.shrink_to_fit();
   pumping_ = false;
-  reader_wake_.cancel();
+  if (reader_waits_) reader_wake_.cancel();
 }
 
 // One step of parsing; false when it needs more bytes, or the connection is to end.
@@ -401,7 +415,7 @@ void HttpConnection::apply(HttpWrite&& write) {
     close();
     return;
   }
-  wake_writer();
+  send_or_wake();
   pump();
 }
 

@@ -59,6 +59,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void begin_stream(const HttpResponse& response);
   void finish_exchange(bool client_gone);
   void wake_writer();
+  void send_or_wake();
   boost::asio::awaitable<void> linger();
   size_t backlog() const { return out_.size() + writing_.size(); }
 
@@ -87,6 +88,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string out_;      // to be written after writing_
   std::string writing_;  // handed to the socket
   bool writing_now_ = false;
+  bool reader_waits_ = false;
   bool close_after_write_ = false;
   std::optional<Clock::time_point> deadline_;
   Clock::time_point write_progress_;
