@@ -141,6 +141,9 @@ asio::awaitable<Status> Job::send() {
   std::string bytes;
   build_head(bytes);
   bytes += request.body;
+  // The limit may now be shorter than the one the timer waits for.
+  alive(options.read_timeout);
+  watch();
   size_t done = 0;
   while (done < bytes.size()) {
     alive(options.read_timeout);
