@@ -3,16 +3,16 @@
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <optional>
@@ -36,7 +36,13 @@ constexpr size_t kReadSize = size_t{16} << 10;
 // One request under way; all on its io_context.
 struct Job : std::enable_shared_from_this<Job> {
   Job(asio::io_context& c, const Url& u, HttpRequest r, const HttpClientOptions& o, HttpClientCallbacks cb)
-      : url(u), request(std::move(r)), options(o), callbacks(std::move(cb)), socket(c), resolver(c), watchdog(c) {}
+      : url(u),
+        request(std::move(r)),
+        options(o),
+        callbacks(std::move(cb)),
+        socket(c),
+        resolver(c),
+        watchdog(c) {}
 
   asio::awaitable<Result<HttpResponse>> run();
   void cancel() {
@@ -53,7 +59,8 @@ struct Job : std::enable_shared_from_this<Job> {
   void build_head(std::string& out) const;
   Error failure(const error_code& ec, std::string_view doing) const;
   void close();
-  // One timer for the whole request, moved only when it fires: setting one per read would cost more than the read.
+  // One timer for the whole request, moved only when it fires: setting one per read would cost more than the
+  // read.
   void watch();
   void alive(std::chrono::milliseconds limit) { deadline = Clock::now() + limit; }
 
@@ -100,9 +107,12 @@ Error Job::failure(const error_code& ec, std::string_view doing) const {
   if (cancelled) return make_error(ErrorCode::kCancelled, "request to ", where, " was cancelled");
   if (timed_out) return make_error(ErrorCode::kDeadlineExceeded, where, ": timed out ", doing);
   const bool connecting = doing == std::string_view("connecting");
-  const bool cut = ec == asio::error::eof || ec == http::error::partial_message || ec == http::error::end_of_stream;
+  const bool cut =
+      ec == asio::error::eof || ec == http::error::partial_message || ec == http::error::end_of_stream;
   const bool bad = ec.category() == http::make_error_code(http::error::bad_version).category();
-  const ErrorCode code = connecting ? ErrorCode::kUnavailable : cut || bad ? ErrorCode::kDataLoss : ErrorCode::kIo;
+  const ErrorCode code = connecting   ? ErrorCode::kUnavailable
+                         : cut || bad ? ErrorCode::kDataLoss
+                                      : ErrorCode::kIo;
   return make_error(code, where, ": failed ", doing, ": ", cut ? "the answer was cut off" : ec.message());
 }
 
@@ -175,7 +185,8 @@ Status Job::take_body(HttpResponse& response) {
   response.body += data;
   data.clear();
   if (response.body.size() > options.max_body_bytes) {
-    return make_error(ErrorCode::kTooLarge, url.authority(), ": answer over ", options.max_body_bytes, " bytes");
+    return make_error(ErrorCode::kTooLarge, url.authority(), ": answer over ", options.max_body_bytes,
+                      " bytes");
   }
   return {};
 }
@@ -242,8 +253,8 @@ asio::awaitable<Result<HttpResponse>> Job::run() {
   co_return Result<HttpResponse>(std::move(response));
 }
 
-asio::awaitable<void> run_job(std::shared_ptr<Job> job, std::stop_token stop,
-                              asio::io_context& context, std::function<void(Result<HttpResponse>)> on_done) {
+asio::awaitable<void> run_job(std::shared_ptr<Job> job, std::stop_token stop, asio::io_context& context,
+                              std::function<void(Result<HttpResponse>)> on_done) {
   std::weak_ptr<Job> weak = job;
   std::stop_callback on_stop(stop, [weak, &context] {
     asio::post(context, [weak] {
@@ -261,7 +272,8 @@ Result<HttpResponse> fetch(const Url& url, HttpRequest request, const HttpClient
   asio::io_context context(1);
   std::optional<Result<HttpResponse>> result;
   auto job = std::make_shared<Job>(context, url, std::move(request), options, std::move(callbacks));
-  asio::co_spawn(context, run_job(job, stop, context, [&](Result<HttpResponse> r) { result.emplace(std::move(r)); }),
+  asio::co_spawn(context,
+                 run_job(job, stop, context, [&](Result<HttpResponse> r) { result.emplace(std::move(r)); }),
                  asio::detached);
   job.reset();
   context.run();
@@ -306,7 +318,8 @@ struct HttpClientPool::Impl {
   std::atomic<size_t> next{0};
 };
 
-HttpClientPool::HttpClientPool(const HttpClientOptions& options, int num_threads) : impl_(std::make_unique<Impl>()) {
+HttpClientPool::HttpClientPool(const HttpClientOptions& options, int num_threads)
+    : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
   for (int i = 0; i < std::max(1, num_threads); ++i) {
     impl_->contexts.push_back(std::make_unique<asio::io_context>(1));

@@ -60,7 +60,8 @@ TEST(Url, Forms) {
   EXPECT_EQ(parse_url("http://[::1]:9/")->host, "::1");
   EXPECT_EQ(parse_url("http://[::1]:9/")->authority(), "[::1]:9");
   EXPECT_EQ(parse_url("h?q")->target, "/?q");
-  for (const char* bad : {"", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:1a", "http://u@x", "http://[::1", "http://a b", "http://a\n"}) {
+  for (const char* bad : {"", "ftp://x", "http://", "http://x:0", "http://x:99999", "http://x:1a",
+                          "http://u@x", "http://[::1", "http://a b", "http://a\n"}) {
     EXPECT_FALSE(parse_url(bad).ok()) << bad;
   }
 }
@@ -69,14 +70,18 @@ std::vector<std::string> parse(std::string_view text, size_t piece) {
   std::vector<std::string> out;
   SseParser parser;
   for (size_t i = 0; i < text.size(); i += piece) {
-    EXPECT_TRUE(parser.push(text.substr(i, piece), [&](const SseEvent& e) { out.push_back(e.event + "|" + e.data + "|" + e.id); }).ok());
+    EXPECT_TRUE(parser
+                    .push(text.substr(i, piece),
+                          [&](const SseEvent& e) { out.push_back(e.event + "|" + e.data + "|" + e.id); })
+                    .ok());
   }
   return out;
 }
 
 TEST(Sse, EventsAreTheSameHoweverTheyAreSplit) {
   const std::string text =
-      "\xEF\xBB\xBF: comment\n\ndata: one\r\ndata:two\r\n\r\nevent: e\rdata:  x\rid: 7\r\rretry: 5\n\ndata\n\ndata: cut";
+      "\xEF\xBB\xBF: comment\n\ndata: one\r\ndata:two\r\n\r\nevent: e\rdata:  x\rid: 7\r\rretry: "
+      "5\n\ndata\n\ndata: cut";
   const std::vector<std::string> want = {"|one\ntwo|", "e| x|7", "||7"};
   for (size_t piece = 1; piece <= text.size(); ++piece) EXPECT_EQ(parse(text, piece), want) << piece;
 }

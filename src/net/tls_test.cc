@@ -24,7 +24,8 @@ void write_certificate(const std::string& cert_path, const std::string& key_path
   X509_gmtime_adj(X509_getm_notAfter(cert.get()), 3600);
   X509_set_pubkey(cert.get(), key.get());
   X509_NAME* name = X509_get_subject_name(cert.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1,
+                             0);
   X509_set_issuer_name(cert.get(), name);
   X509_EXTENSION* san = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1");
   X509_add_ext(cert.get(), san, -1);
@@ -102,7 +103,8 @@ TEST_F(TlsTest, AnswersOverTls) {
   insecure.insecure = true;
   EXPECT_TRUE(fetch(*parse_url(base + "/"), request, insecure).ok());
   // Plain HTTP on the TLS port ends, and the server goes on.
-  EXPECT_FALSE(fetch(*parse_url("http://127.0.0.1:" + std::to_string((*server)->port()) + "/"), request).ok());
+  EXPECT_FALSE(
+      fetch(*parse_url("http://127.0.0.1:" + std::to_string((*server)->port()) + "/"), request).ok());
   EXPECT_TRUE(fetch(*parse_url(base + "/"), request, trusting).ok());
 }
 
