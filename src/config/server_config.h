@@ -1,5 +1,5 @@
-// ServerConfig: everything the HTTP server can be told, with its defaults. Filled from the flag table, checked once by
-// Server::create, then const. A value; any thread.
+// ServerConfig: everything the HTTP server can be told, with its defaults. Filled from the flag table,
+// checked once by Server::create, then const. A value; any thread.
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,8 @@ struct ServerConfig {
   std::string tls_cert_file;
   std::string tls_key_file;
 
-  // Keys that clients may present; empty with no file: no authentication. The file holds one key a line, '#' starts a
-  // comment line.
+  // Keys that clients may present; empty with no file: no authentication. The file holds one key a line, '#'
+  // starts a comment line.
   std::vector<std::string> api_keys;
   std::string api_key_file;
   // Origins allowed by CORS ("https://chat.example.com"), or "*". Empty: no CORS headers.
@@ -34,7 +34,9 @@ struct ServerConfig {
   // Limits on one connection or request; over them the answer is 4xx.
   int max_connections = 8192;
   size_t max_header_bytes = size_t{32} << 10;
-  size_t max_body_bytes = size_t{32} << 20;
+  size_t max_body_bytes = size_t{8} << 20;
+  // Bytes of all bodies that are being read, and of all that wait for a tokenizer thread; over it: 429.
+  size_t max_total_body_bytes = size_t{256} << 20;
   // Bytes of a streamed answer that wait for a slow reader before its connection is dropped.
   size_t max_stream_buffer_bytes = size_t{1} << 20;
   int max_json_depth = 64;

@@ -1,5 +1,6 @@
-// HttpClient: HTTP/1.1 requests with streamed answers, for `hadal chat URL`, benchmarks and the router. One connection
-// per request. fetch() blocks its caller; HttpClientPool runs thousands at once on a few threads of its own.
+// HttpClient: HTTP/1.1 requests with streamed answers, for `hadal chat URL`, benchmarks and the router. One
+// connection per request. fetch() blocks its caller; HttpClientPool runs thousands at once on a few threads
+// of its own.
 #pragma once
 
 #include <chrono>
@@ -33,14 +34,14 @@ struct HttpClientCallbacks {
   std::function<bool(std::string_view data)> on_data;
 };
 
-// Sends `request` (method, headers, body; Host, Content-Length and the target are added) to `url` and waits for the
-// answer. Any status is a success. `stop` ends it from another thread.
-// Errors: kUnavailable (cannot connect), kDeadlineExceeded, kCancelled, kDataLoss (cut or not HTTP), kTooLarge.
+// Sends `request` (method, headers, body; Host, Content-Length and the target are added) to `url` and waits
+// for the answer. Any status is a success. `stop` ends it from another thread. Errors: kUnavailable (cannot
+// connect), kDeadlineExceeded, kCancelled, kDataLoss (cut or not HTTP), kTooLarge.
 Result<HttpResponse> fetch(const Url& url, HttpRequest request, const HttpClientOptions& options = {},
                            HttpClientCallbacks callbacks = {}, std::stop_token stop = {});
 
-// The same for a stream of server-sent events; on_event false ends it. An answer that is no event stream is kept in
-// HttpResponse::body and gives no event.
+// The same for a stream of server-sent events; on_event false ends it. An answer that is no event stream is
+// kept in HttpResponse::body and gives no event.
 Result<HttpResponse> fetch_events(const Url& url, HttpRequest request,
                                   const std::function<bool(const SseEvent&)>& on_event,
                                   const HttpClientOptions& options = {}, std::stop_token stop = {});
@@ -53,7 +54,8 @@ class HttpClientPool {
   HttpClientPool(const HttpClientPool&) = delete;
   HttpClientPool& operator=(const HttpClientPool&) = delete;
 
-  // Callbacks run on a thread of the pool and must not wait; on_done is always the last. Stop ends the request.
+  // Callbacks run on a thread of the pool and must not wait; on_done is always the last. Stop ends the
+  // request.
   void start(const Url& url, HttpRequest request, HttpClientCallbacks callbacks,
              std::function<void(Result<HttpResponse>)> on_done, std::stop_token stop = {});
 

@@ -2,6 +2,7 @@
 
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -73,7 +74,15 @@ HttpConnection::HttpConnection(HttpIo& io, asio::ip::tcp::socket socket)
   shared_->num_connections.fetch_add(1, std::memory_order_relaxed);
 }
 
-HttpConnection::~HttpConnection() { shared_->num_connections.fetch_sub(1, std::memory_order_relaxed); }
+HttpConnection::~HttpConnection() {
+  uncount_body();
+  shared_->num_connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void HttpConnection::uncount_body() {
+  shared_->body_bytes.fetch_sub(body_counted_, std::memory_order_relaxed);
+  body_counted_ = 0;
+}
 
 void HttpConnection::start() {
   set_socket_options(socket_);
@@ -109,10 +118,13 @@ asio::awaitable<HttpConnection::IoResult> HttpConnection::write_some(const char*
   co_return IoResult(ec, n);
 }
 
-// The pipelined bytes have reached their bound: nothing is read, so the end of the connection is asked of the kernel.
+// The pipelined bytes have reached their bound: nothing is read, so the end of the connection is asked of the
+// kernel.
 asio::awaitable<void> HttpConnection::wait_for_room() {
   reader_wake_.expires_after(kRoomPoll);
+  reader_waits_ = true;
   auto [ec] = co_await reader_wake_.async_wait(kToken);
+  reader_waits_ = false;
   if (!ec && state_ != State::kClosed && peer_has_closed(socket_.native_handle())) close();
 }
 
@@ -155,12 +167,21 @@ void HttpConnection::on_bytes(std::string_view bytes) {
     deadline_ = Clock::now() + shared_->options.header_timeout;
   }
   in_ += bytes;
+  if (state_ == State::kBody) {
+    body_counted_ += bytes.size();
+    const size_t total =
+        shared_->body_bytes.fetch_add(bytes.size(), std::memory_order_relaxed) + bytes.size();
+    if (total > shared_->options.max_total_body_bytes) {
+      refuse(429, "too many large requests at once: try again later");
+      return;
+    }
+  }
   pump();
 }
 
 void HttpConnection::on_eof() {
-  // An answer under way has lost its reader. One that is already complete may still be on its way to a client that
-  // only closed its sending side.
+  // An answer under way has lost its reader. One that is already complete may still be on its way to a client
+  // that only closed its sending side.
   if (exchange_ || state_ == State::kLingering || backlog() == 0) {
     close();
     return;
@@ -199,8 +220,8 @@ asio::awaitable<void> HttpConnection::run_writes([[maybe_unused]] std::shared_pt
   if (state_ != State::kClosed) co_await linger();
 }
 
-// Closing at once while the client still sends would reset the connection and lose the answer: close our side, then
-// read on for a moment.
+// Closing at once while the client still sends would reset the connection and lose the answer: close our
+// side, then read on for a moment.
 asio::awaitable<void> HttpConnection::linger() {
   state_ = State::kLingering;
   deadline_ = Clock::now() + kLinger;
@@ -213,7 +234,19 @@ asio::awaitable<void> HttpConnection::linger() {
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
 }
 
-void HttpConnection::wake_writer() { writer_wake_.cancel(); }
+void HttpConnection::wake_writer() {
+  writer_wake_.cancel();
+}
+
+// The usual event of a stream: a few hundred bytes that the socket takes at once, without waking the writer.
+void HttpConnection::send_or_wake() {
+  if (!tls_ && !writing_now_ && !close_after_write_ && !out_.empty()) {
+    const ssize_t n = ::send(socket_.native_handle(), out_.data(), out_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) out_.erase(0, static_cast<size_t>(n));
+    if (out_.empty()) return;
+  }
+  wake_writer();
+}
 
 void HttpConnection::close() {
   if (state_ == State::kClosed) return;
@@ -247,9 +280,11 @@ void HttpConnection::check_deadlines(Clock::time_point now) {
                                      : "the request's head did not arrive in time");
 }
 
-// Starts as many of the requests read so far as may start now. Called when bytes came, an answer ended or was sent.
+// Starts as many of the requests read so far as may start now. Called when bytes came, an answer ended or was
+// sent.
 void HttpConnection::pump() {
   if (pumping_) return;
+  if (in_pos_ == in_.size()) return;
   pumping_ = true;
   while ((state_ == State::kHead || state_ == State::kBody) && in_pos_ < in_.size() && !close_after_write_ &&
          backlog() < kMaxBacklog) {
@@ -259,7 +294,7 @@ void HttpConnection::pump() {
   in_pos_ = 0;
   if (in_.empty() && in_.capacity() > kHeadRead) in_.shrink_to_fit();
   pumping_ = false;
-  reader_wake_.cancel();
+  if (reader_waits_) reader_wake_.cancel();
 }
 
 // One step of parsing; false when it needs more bytes, or the connection is to end.
@@ -322,7 +357,8 @@ bool HttpConnection::on_head() {
   if (!has_body) return true;
   if (auto refusal = shared_->handler.check_head(request_)) {
     keep_alive_ = false;
-    exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(), io_.index());
+    exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(),
+                                               io_.index());
     state_ = State::kAnswering;
     send_whole(*refusal);
     return false;
@@ -339,10 +375,12 @@ bool HttpConnection::on_head() {
 
 void HttpConnection::on_request() {
   request_.body = std::move(parser_->get().body());
+  uncount_body();
   parser_.reset();
   keep_alive_ = wants_keep_alive(request_) && !shared_->closing.load(std::memory_order_relaxed);
   const bool has_no_body = state_ == State::kHead;
-  exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(), io_.index());
+  exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(),
+                                             io_.index());
   outcome_ = HttpOutcome();
   state_ = State::kAnswering;
   deadline_.reset();
@@ -373,7 +411,8 @@ void HttpConnection::fail_parse(const error_code& ec) {
 void HttpConnection::refuse(int status, std::string_view message) {
   HttpResponse response = shared_->handler.error_response(status, message, request_);
   keep_alive_ = false;
-  exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(), io_.index());
+  exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(),
+                                             io_.index());
   state_ = State::kAnswering;
   send_whole(response);
 }
@@ -401,15 +440,15 @@ void HttpConnection::apply(HttpWrite&& write) {
     close();
     return;
   }
-  wake_writer();
+  send_or_wake();
   pump();
 }
 
 void HttpConnection::send_whole(const HttpResponse& response) {
   keep_alive_ = keep_alive_ && !shared_->closing.load(std::memory_order_relaxed);
   const bool no_body = response.status == 204 || response.status == 304;
-  append_response_head(out_, response, no_body ? BodyFraming::kNone : BodyFraming::kLength, response.body.size(),
-                       keep_alive_);
+  append_response_head(out_, response, no_body ? BodyFraming::kNone : BodyFraming::kLength,
+                       response.body.size(), keep_alive_);
   outcome_.status = response.status;
   if (!no_body && exchange_->request().method != "HEAD") {
     out_ += response.body;
@@ -424,7 +463,8 @@ void HttpConnection::begin_stream(const HttpResponse& response) {
   streaming_ = true;
   chunked_ = exchange_->request().version >= 11;
   keep_alive_ = keep_alive_ && chunked_ && !shared_->closing.load(std::memory_order_relaxed);
-  append_response_head(out_, response, chunked_ ? BodyFraming::kChunked : BodyFraming::kUntilClose, 0, keep_alive_);
+  append_response_head(out_, response, chunked_ ? BodyFraming::kChunked : BodyFraming::kUntilClose, 0,
+                       keep_alive_);
   outcome_.status = response.status;
 }
 
@@ -438,6 +478,7 @@ void HttpConnection::finish_exchange(bool client_gone) {
   if (client_gone && callback) callback();
   shared_->handler.on_done(*exchange, outcome_);
   exchange->token_.reset();
+  uncount_body();
   outcome_ = HttpOutcome();
   streaming_ = false;
   chunked_ = false;
@@ -446,7 +487,8 @@ void HttpConnection::finish_exchange(bool client_gone) {
   if (keep_alive_) {
     state_ = State::kHead;
     head_started_ = in_pos_ < in_.size();
-    deadline_ = Clock::now() + (head_started_ ? shared_->options.header_timeout : shared_->options.idle_timeout);
+    deadline_ =
+        Clock::now() + (head_started_ ? shared_->options.header_timeout : shared_->options.idle_timeout);
   } else {
     close_after_write_ = true;
   }

@@ -1,8 +1,10 @@
-// HttpConnection: one accepted connection: reads and parses requests one after the other, writes their answers.
-// Internal to net/: includes Asio. All on one io thread; kept alive by its two coroutines and by HttpIo's set.
+// HttpConnection: one accepted connection: reads and parses requests one after the other, writes their
+// answers. Internal to net/: includes Asio. All on one io thread; kept alive by its two coroutines and by
+// HttpIo's set.
 //
-// One coroutine reads all the time, also while an answer is streamed: what comes then is the next request (bounded) or
-// the end of the connection, which is how a client that left is seen at once. The other coroutine writes.
+// One coroutine reads all the time, also while an answer is streamed: what comes then is the next request
+// (bounded) or the end of the connection, which is how a client that left is seen at once. The other
+// coroutine writes.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -52,6 +54,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool on_head();
   void on_request();
   void fill_request();
+  void uncount_body();
   void refuse(int status, std::string_view message);
   void fail_parse(const boost::system::error_code& ec);
 
@@ -59,6 +62,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void begin_stream(const HttpResponse& response);
   void finish_exchange(bool client_gone);
   void wake_writer();
+  void send_or_wake();
   boost::asio::awaitable<void> linger();
   size_t backlog() const { return out_.size() + writing_.size(); }
 
@@ -75,6 +79,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   HttpRequest request_;  // of the parser's head
   std::string in_;       // read, not yet parsed, from in_pos_ on
   size_t in_pos_ = 0;
+  size_t body_counted_ = 0;  // this connection's part of HttpShared::body_bytes
   bool pumping_ = false;
   bool head_started_ = true;  // the header timeout runs; at first from the connection's start
 
@@ -87,6 +92,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string out_;      // to be written after writing_
   std::string writing_;  // handed to the socket
   bool writing_now_ = false;
+  bool reader_waits_ = false;
   bool close_after_write_ = false;
   std::optional<Clock::time_point> deadline_;
   Clock::time_point write_progress_;

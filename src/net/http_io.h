@@ -21,7 +21,8 @@ struct HttpShared {
   HttpHandler& handler;
   TlsContext tls;  // null: plain TCP
   std::atomic<size_t> num_connections{0};
-  std::atomic<bool> closing{false};  // answers say "Connection: close"
+  std::atomic<size_t> body_bytes{0};  // of the bodies that are being read
+  std::atomic<bool> closing{false};   // answers say "Connection: close"
 };
 
 class HttpIo : public std::enable_shared_from_this<HttpIo> {

@@ -1,5 +1,5 @@
-// HttpRequest and HttpResponse: HTTP/1.1 messages as plain values, shared by server and client. No sockets here.
-// Values; any thread.
+// HttpRequest and HttpResponse: HTTP/1.1 messages as plain values, shared by server and client. No sockets
+// here. Values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -63,8 +63,8 @@ std::string http_date();
 
 enum class BodyFraming { kLength, kChunked, kUntilClose, kNone };
 // Appends the status line and fields, and the empty line that ends them.
-void append_response_head(std::string& out, const HttpResponse& response, BodyFraming framing, size_t body_len,
-                          bool keep_alive);
+void append_response_head(std::string& out, const HttpResponse& response, BodyFraming framing,
+                          size_t body_len, bool keep_alive);
 // One chunk of the chunked coding; nothing for empty data (that would end the body).
 void append_chunk(std::string& out, std::string_view data);
 

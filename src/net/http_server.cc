@@ -164,7 +164,8 @@ asio::awaitable<void> HttpServer::Impl::accept_loop() {
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Result<std::unique_ptr<HttpServer>> HttpServer::create(const HttpServerOptions& options, HttpHandler& handler) {
+Result<std::unique_ptr<HttpServer>> HttpServer::create(const HttpServerOptions& options,
+                                                       HttpHandler& handler) {
   auto impl = std::make_unique<Impl>(options, handler);
   if (options.tls_cert_file.empty() != options.tls_key_file.empty()) {
     return invalid_argument("TLS needs both a certificate file and a key file");
@@ -176,7 +177,9 @@ Result<std::unique_ptr<HttpServer>> HttpServer::create(const HttpServerOptions& 
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
-HttpServer::~HttpServer() { stop(); }
+HttpServer::~HttpServer() {
+  stop();
+}
 
 void HttpServer::start() {
   asio::co_spawn(impl_->ios[0]->context(), impl_->accept_loop(), asio::detached);
@@ -204,10 +207,18 @@ void HttpServer::stop() {
   impl->ios.clear();
 }
 
-void HttpServer::close_when_idle() { impl_->shared->closing = true; }
-uint16_t HttpServer::port() const { return impl_->bound_port; }
-size_t HttpServer::num_io() const { return impl_->ios.size(); }
-size_t HttpServer::num_connections() const { return impl_->shared->num_connections.load(std::memory_order_relaxed); }
+void HttpServer::close_when_idle() {
+  impl_->shared->closing = true;
+}
+uint16_t HttpServer::port() const {
+  return impl_->bound_port;
+}
+size_t HttpServer::num_io() const {
+  return impl_->ios.size();
+}
+size_t HttpServer::num_connections() const {
+  return impl_->shared->num_connections.load(std::memory_order_relaxed);
+}
 
 void HttpServer::post_writes(std::vector<HttpWrite> writes) {
   if (writes.empty()) return;

@@ -1,8 +1,9 @@
-// HttpServer: HTTP/1.1 over TCP or TLS for many slow streams: keep-alive, pipelining, chunked bodies, limits, timeouts.
-// It knows no route: a HttpHandler answers. Owned by whoever serves (server/, router/).
+// HttpServer: HTTP/1.1 over TCP or TLS for many slow streams: keep-alive, pipelining, chunked bodies, limits,
+// timeouts. It knows no route: a HttpHandler answers. Owned by whoever serves (server/, router/).
 //
-// Threads: one io thread per io_context; all state of a connection and of its exchange lives on one of them, so there
-// are no locks. The handler is called on it and must not wait. Answers may come from any thread, as values.
+// Threads: one io thread per io_context; all state of a connection and of its exchange lives on one of them,
+// so there are no locks. The handler is called on it and must not wait. Answers may come from any thread, as
+// values.
 #pragma once
 
 #include <chrono>
@@ -30,6 +31,7 @@ struct HttpServerOptions {
   size_t max_connections = 8192;
   size_t max_header_bytes = size_t{32} << 10;
   size_t max_body_bytes = size_t{32} << 20;
+  size_t max_total_body_bytes = size_t{256} << 20;  // of all that are being read; over it: 429
   size_t max_stream_buffer_bytes = size_t{1} << 20;
   std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds body_timeout{60'000};
@@ -50,8 +52,12 @@ struct HttpOutcome {
 // One request and its answer. Members without a remark: its io thread only.
 class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
  public:
-  HttpExchange(HttpRequest request, std::weak_ptr<HttpConnection> connection, std::weak_ptr<HttpIo> io, size_t io_index)
-      : request_(std::move(request)), connection_(std::move(connection)), io_(std::move(io)), io_index_(io_index) {}
+  HttpExchange(HttpRequest request, std::weak_ptr<HttpConnection> connection, std::weak_ptr<HttpIo> io,
+               size_t io_index)
+      : request_(std::move(request)),
+        connection_(std::move(connection)),
+        io_(std::move(io)),
+        io_index_(io_index) {}
 
   const HttpRequest& request() const { return request_; }
   std::string take_body() { return std::move(request_.body); }
@@ -108,7 +114,8 @@ class HttpHandler {
 class HttpServer {
  public:
   // Binds and listens; no connection is accepted before start(). The handler outlives the server.
-  // Errors: kInvalidArgument (host, certificate), kIo (address in use, no permission), each naming host and port.
+  // Errors: kInvalidArgument (host, certificate), kIo (address in use, no permission), each naming host and
+  // port.
   static Result<std::unique_ptr<HttpServer>> create(const HttpServerOptions& options, HttpHandler& handler);
   ~HttpServer();  // stop()
   HttpServer(const HttpServer&) = delete;
@@ -124,7 +131,8 @@ class HttpServer {
   uint16_t port() const;
   size_t num_io() const;
   size_t num_connections() const;  // any thread
-  // Hands pieces of answers, all of one io thread, to it: one post for all. Any thread; after stop() they are dropped.
+  // Hands pieces of answers, all of one io thread, to it: one post for all. Any thread; after stop() they are
+  // dropped.
   static void post_writes(std::vector<HttpWrite> writes);
 
  private:

@@ -13,7 +13,9 @@ Status SseParser::push(std::string_view bytes, const std::function<void(const Ss
       continue;
     }
     after_cr_ = false;
-    const size_t end = std::min(bytes.find_first_of("\r\n", i), bytes.size());
+    // Two searches for one byte each run at memory speed; find_first_of does not.
+    size_t end = std::min(bytes.find('\n', i), bytes.size());
+    end = i + std::min(bytes.substr(i, end - i).find('\r'), end - i);
     line_.append(bytes.substr(i, end - i));
     if (line_.size() + event_.data.size() > max_event_bytes_) {
       return make_error(ErrorCode::kTooLarge, "server-sent event over ", max_event_bytes_, " bytes");

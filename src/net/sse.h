@@ -1,4 +1,5 @@
-// Server-sent events (WHATWG HTML, section 9.2): writing one event, and reading a stream of them. No sockets here.
+// Server-sent events (WHATWG HTML, section 9.2): writing one event, and reading a stream of them. No sockets
+// here.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   hadal::SseParser a, b;
   (void)a.push(text, [&](const hadal::SseEvent& e) { whole += e.event + "\1" + e.data + "\2"; });
   for (size_t i = 0; i < size; i += 3) {
-    (void)b.push(text.substr(i, 3), [&](const hadal::SseEvent& e) { split += e.event + "\1" + e.data + "\2"; });
+    (void)b.push(text.substr(i, 3),
+                 [&](const hadal::SseEvent& e) { split += e.event + "\1" + e.data + "\2"; });
   }
   HADAL_CHECK(whole == split);
   (void)hadal::parse_url(text);

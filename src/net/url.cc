@@ -36,8 +36,10 @@ Result<Url> parse_url(std::string_view text) {
     const size_t close = authority.find(']');
     if (close == std::string_view::npos) return invalid_argument("\"", text, "\": missing ']'");
     url.host = authority.substr(1, close - 1);
-    if (close + 1 == authority.size()) colon = std::string_view::npos;
-    else if (authority[close + 1] != ':') return invalid_argument("\"", text, "\": expected ':' after ']'");
+    if (close + 1 == authority.size())
+      colon = std::string_view::npos;
+    else if (authority[close + 1] != ':')
+      return invalid_argument("\"", text, "\": expected ':' after ']'");
   } else {
     url.host = authority.substr(0, std::min(colon, authority.size()));
   }

@@ -30,7 +30,10 @@ std::string chunk_prefix(const AnswerHead& head, std::string_view object) {
   std::string out = "data: ";
   JsonWriter json(out);
   json.begin_object().member("id", head.id).member("object", object).member("created", head.created);
-  json.member("model", head.model).member("system_fingerprint", head.fingerprint).key("choices").begin_array();
+  json.member("model", head.model)
+      .member("system_fingerprint", head.fingerprint)
+      .key("choices")
+      .begin_array();
   return out;
 }
 
@@ -54,7 +57,9 @@ void append_end(std::string& out, const Usage* usage, bool usage_null) {
 }
 
 // Logprobs of -infinity (a banned token) have no JSON form: OpenAI prints -9999.
-double finite_logprob(float logprob) { return std::isfinite(logprob) ? static_cast<double>(logprob) : -9999.0; }
+double finite_logprob(float logprob) {
+  return std::isfinite(logprob) ? static_cast<double>(logprob) : -9999.0;
+}
 
 void append_comma(std::string& out) {
   if (!out.empty()) out += ',';
@@ -111,14 +116,16 @@ void append_chat_logprobs(std::string& out, const Tokenizer& tokenizer, std::spa
     json.key("top_logprobs").begin_array();
     for (size_t i = 0; i < token.top.size() && static_cast<int>(i) < num_top; ++i) {
       json.begin_object();
-      append_logprob_token(json, tokenizer, token.top[i].token, static_cast<float>(finite_logprob(token.top[i].logprob)));
+      append_logprob_token(json, tokenizer, token.top[i].token,
+                           static_cast<float>(finite_logprob(token.top[i].logprob)));
       json.end_object();
     }
     json.end_array().end_object();
   }
 }
 
-void CompletionLogprobs::add(const Tokenizer& tokenizer, const TokenInfo& token, int num_top, bool has_logprob) {
+void CompletionLogprobs::add(const Tokenizer& tokenizer, const TokenInfo& token, int num_top,
+                             bool has_logprob) {
   append_comma(tokens_);
   append_comma(logprobs_);
   append_comma(top_);
@@ -145,8 +152,8 @@ void CompletionLogprobs::add(const Tokenizer& tokenizer, const TokenInfo& token,
 }
 
 std::string CompletionLogprobs::take() {
-  std::string out = "{\"tokens\":[" + tokens_ + "],\"token_logprobs\":[" + logprobs_ + "],\"top_logprobs\":[" + top_ +
-                    "],\"text_offset\":[" + offsets_ + "]}";
+  std::string out = "{\"tokens\":[" + tokens_ + "],\"token_logprobs\":[" + logprobs_ +
+                    "],\"top_logprobs\":[" + top_ + "],\"text_offset\":[" + offsets_ + "]}";
   tokens_.clear();
   logprobs_.clear();
   top_.clear();
@@ -157,7 +164,9 @@ std::string CompletionLogprobs::take() {
 ChatChunks::ChatChunks(const AnswerHead& head, bool usage_null)
     : prefix_(chunk_prefix(head, "chat.completion.chunk")), usage_null_(usage_null) {}
 
-void ChatChunks::end(std::string& out, const Usage* usage) const { append_end(out, usage, usage_null_); }
+void ChatChunks::end(std::string& out, const Usage* usage) const {
+  append_end(out, usage, usage_null_);
+}
 
 void ChatChunks::role(std::string& out, int index, const Usage* usage) const {
   out += prefix_;
@@ -210,7 +219,9 @@ void ChatChunks::usage(std::string& out, const Usage& usage) const {
 CompletionChunks::CompletionChunks(const AnswerHead& head, bool usage_null)
     : prefix_(chunk_prefix(head, "text_completion")), usage_null_(usage_null) {}
 
-void CompletionChunks::end(std::string& out, const Usage* usage) const { append_end(out, usage, usage_null_); }
+void CompletionChunks::end(std::string& out, const Usage* usage) const {
+  append_end(out, usage, usage_null_);
+}
 
 void CompletionChunks::text(std::string& out, int index, std::string_view text, std::string_view logprobs,
                             const OutputDelta* last, const Usage* usage) const {
@@ -242,7 +253,10 @@ std::string chat_response(const AnswerHead& head, std::span<const ChatChoice> ch
                           bool with_reasoning, bool with_logprobs) {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().member("id", head.id).member("object", "chat.completion").member("created", head.created);
+  json.begin_object()
+      .member("id", head.id)
+      .member("object", "chat.completion")
+      .member("created", head.created);
   json.member("model", head.model).key("choices").begin_array();
   for (size_t i = 0; i < choices.size(); ++i) {
     const ChatChoice& choice = choices[i];
@@ -276,10 +290,16 @@ std::string completion_response(const AnswerHead& head, std::span<const Completi
                                 const Usage& usage) {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().member("id", head.id).member("object", "text_completion").member("created", head.created);
+  json.begin_object()
+      .member("id", head.id)
+      .member("object", "text_completion")
+      .member("created", head.created);
   json.member("model", head.model).key("choices").begin_array();
   for (size_t i = 0; i < choices.size(); ++i) {
-    json.begin_object().member("index", static_cast<int64_t>(i)).member("text", choices[i].text).key("logprobs");
+    json.begin_object()
+        .member("index", static_cast<int64_t>(i))
+        .member("text", choices[i].text)
+        .key("logprobs");
     if (choices[i].logprobs.empty()) {
       json.null();
     } else {
@@ -295,13 +315,16 @@ std::string completion_response(const AnswerHead& head, std::span<const Completi
   return out;
 }
 
-std::string embedding_response(const std::string& model, std::span<const std::vector<float>> vectors, bool base64,
-                               int64_t prompt_tokens) {
+std::string embedding_response(const std::string& model, std::span<const std::vector<float>> vectors,
+                               bool base64, int64_t prompt_tokens) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().member("object", "list").key("data").begin_array();
   for (size_t i = 0; i < vectors.size(); ++i) {
-    json.begin_object().member("object", "embedding").member("index", static_cast<int64_t>(i)).key("embedding");
+    json.begin_object()
+        .member("object", "embedding")
+        .member("index", static_cast<int64_t>(i))
+        .key("embedding");
     if (base64) {
       // Little-endian float32, which is what the machine has.
       std::string bytes(vectors[i].size() * sizeof(float), '\0');

@@ -1,5 +1,5 @@
-// JSON of answers in OpenAI's shapes: pure functions that append to a string. Used on the output thread for every
-// streamed chunk, so what does not change in a stream is made once.
+// JSON of answers in OpenAI's shapes: pure functions that append to a string. Used on the output thread for
+// every streamed chunk, so what does not change in a stream is made once.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,13 @@ void append_usage(JsonWriter& json, const Usage& usage);
 // Sum over choices; the prompt counts once for the choices that share it (`counts_prompt`).
 void add_usage(Usage& total, const Usage& usage, bool counts_prompt);
 
-// A token's text for people: its bytes where they are UTF-8, else "bytes:\xNN...", as OpenAI prints parts of characters.
+// A token's text for people: its bytes where they are UTF-8, else "bytes:\xNN...", as OpenAI prints parts of
+// characters.
 std::string token_text(const Tokenizer& tokenizer, int32_t id);
 
 // Entries of chat's logprobs.content, comma-separated, appended to `out` (which holds earlier ones).
-void append_chat_logprobs(std::string& out, const Tokenizer& tokenizer, std::span<const TokenInfo> tokens, int num_top);
+void append_chat_logprobs(std::string& out, const Tokenizer& tokenizer, std::span<const TokenInfo> tokens,
+                          int num_top);
 
 // The four parallel arrays of completions' logprobs, grown token by token.
 class CompletionLogprobs {
@@ -71,8 +73,8 @@ class CompletionChunks {
  public:
   CompletionChunks(const AnswerHead& head, bool usage_null);
   // logprobs: an object, or empty. last: set on the choice's final chunk.
-  void text(std::string& out, int index, std::string_view text, std::string_view logprobs, const OutputDelta* last,
-            const Usage* usage) const;
+  void text(std::string& out, int index, std::string_view text, std::string_view logprobs,
+            const OutputDelta* last, const Usage* usage) const;
   void usage(std::string& out, const Usage& usage) const;
 
  private:
@@ -96,10 +98,11 @@ struct CompletionChoice {
   std::string logprobs;  // object, or empty
   OutputDelta last;
 };
-std::string completion_response(const AnswerHead& head, std::span<const CompletionChoice> choices, const Usage& usage);
+std::string completion_response(const AnswerHead& head, std::span<const CompletionChoice> choices,
+                                const Usage& usage);
 
-std::string embedding_response(const std::string& model, std::span<const std::vector<float>> vectors, bool base64,
-                               int64_t prompt_tokens);
+std::string embedding_response(const std::string& model, std::span<const std::vector<float>> vectors,
+                               bool base64, int64_t prompt_tokens);
 // Scales to length 1; a vector of zeros stays. False when a value is not finite.
 bool normalize_embedding(std::vector<float>& vector);
 std::string base64_encode(std::string_view bytes);

@@ -33,18 +33,27 @@ ApiError http_api_error(int status, std::string message) {
 ApiError to_api_error(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalidArgument:
-    case ErrorCode::kUnsupported: return http_api_error(400, error.message);
-    case ErrorCode::kUnauthenticated: return http_api_error(401, error.message);
-    case ErrorCode::kPermissionDenied: return http_api_error(403, error.message);
-    case ErrorCode::kNotFound: return http_api_error(404, error.message);
-    case ErrorCode::kTooLarge: return http_api_error(413, error.message);
-    case ErrorCode::kResourceExhausted: return http_api_error(429, error.message);
+    case ErrorCode::kUnsupported:
+      return http_api_error(400, error.message);
+    case ErrorCode::kUnauthenticated:
+      return http_api_error(401, error.message);
+    case ErrorCode::kPermissionDenied:
+      return http_api_error(403, error.message);
+    case ErrorCode::kNotFound:
+      return http_api_error(404, error.message);
+    case ErrorCode::kTooLarge:
+      return http_api_error(413, error.message);
+    case ErrorCode::kResourceExhausted:
+      return http_api_error(429, error.message);
     case ErrorCode::kCancelled:
-    case ErrorCode::kUnavailable: return http_api_error(503, error.message);
-    case ErrorCode::kDeadlineExceeded: return http_api_error(504, error.message);
+    case ErrorCode::kUnavailable:
+      return http_api_error(503, error.message);
+    case ErrorCode::kDeadlineExceeded:
+      return http_api_error(504, error.message);
     case ErrorCode::kDataLoss:
     case ErrorCode::kIo:
-    case ErrorCode::kInternal: return http_api_error(500, error.message);
+    case ErrorCode::kInternal:
+      return http_api_error(500, error.message);
   }
   return http_api_error(500, error.message);
 }

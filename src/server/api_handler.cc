@@ -12,17 +12,17 @@ constexpr std::string_view kRequestId = "X-Request-ID";
 
 bool is_request_id(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.' || c == ':';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':';
   });
 }
 
 // Header names a browser may ask to send: tokens, commas and spaces.
 bool is_header_list(std::string_view text) {
   return text.size() <= 1024 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == ',' || c == ' ';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                  c == '_' || c == ',' || c == ' ';
+         });
 }
 
 bool is_json(const HttpRequest& request) {
@@ -73,15 +73,18 @@ std::optional<ApiError> ApiHandler::refusal(const HttpRequest& head) const {
   const RouteInfo* info = find_route(head.path);
   if (head.method == "OPTIONS" && (info || head.path == "*")) return std::nullopt;
   if (!(info && info->is_open) && !state_.keys.allows(head.headers)) {
-    return http_api_error(401, "Incorrect or missing API key: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.");
+    return http_api_error(
+        401, "Incorrect or missing API key: send it as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'.");
   }
   const bool hidden = info && info->route == Route::kMetrics && !state_.config.enable_metrics;
   if (!info || hidden) {
-    return http_api_error(404, "Invalid URL (" + head.method.substr(0, 32) + " " + utf8_sanitize(head.path.substr(0, 256)) + ")");
+    return http_api_error(404, "Invalid URL (" + head.method.substr(0, 32) + " " +
+                                   utf8_sanitize(head.path.substr(0, 256)) + ")");
   }
   if (!allows_method(*info, head.method)) {
-    return http_api_error(405, "Not allowed to " + head.method.substr(0, 32) + " on " + std::string(info->path) +
-                                   ": use " + std::string(allowed_methods(*info)) + ".");
+    return http_api_error(405, "Not allowed to " + head.method.substr(0, 32) + " on " +
+                                   std::string(info->path) + ": use " + std::string(allowed_methods(*info)) +
+                                   ".");
   }
   if (info->is_post) {
     if (!is_json(head)) return http_api_error(415, "Unsupported Content-Type: send 'application/json'.");
@@ -120,20 +123,25 @@ HttpResponse ApiHandler::error_response(int status, std::string_view message, Ht
   return response;
 }
 
-void ApiHandler::respond_preflight(const RouteInfo& info, const HttpRequest& request, HttpResponse& out) const {
+void ApiHandler::respond_preflight(const RouteInfo& info, const HttpRequest& request,
+                                   HttpResponse& out) const {
   out.status = 204;
   out.headers.add("Allow", allowed_methods(info));
-  if (!out.headers.find("Access-Control-Allow-Origin") || !request.headers.find("Access-Control-Request-Method")) return;
+  if (!out.headers.find("Access-Control-Allow-Origin") ||
+      !request.headers.find("Access-Control-Request-Method"))
+    return;
   out.headers.add("Access-Control-Allow-Methods", allowed_methods(info));
   const std::string* wanted = request.headers.find("Access-Control-Request-Headers");
-  out.headers.add("Access-Control-Allow-Headers",
-                  wanted && is_header_list(*wanted) ? *wanted : "Authorization, Content-Type, X-API-Key, X-Request-ID");
+  out.headers.add(
+      "Access-Control-Allow-Headers",
+      wanted && is_header_list(*wanted) ? *wanted : "Authorization, Content-Type, X-API-Key, X-Request-ID");
   out.headers.add("Access-Control-Max-Age", "600");
 }
 
 void ApiHandler::handle(std::shared_ptr<HttpExchange> exchange) {
   state_.num_active.fetch_add(1);
-  exchange->keep_until_done(std::shared_ptr<void>(nullptr, [this](void*) { state_.num_active.fetch_sub(1); }));
+  exchange->keep_until_done(
+      std::shared_ptr<void>(nullptr, [this](void*) { state_.num_active.fetch_sub(1); }));
   const HttpRequest& request = exchange->request();
   const RouteInfo* info = find_route(request.path);
   if (request.method == "OPTIONS") {
@@ -157,19 +165,30 @@ void ApiHandler::start_job(Route route, const std::shared_ptr<HttpExchange>& exc
   job->body = exchange->take_body();
   auto cancel = std::make_shared<CancelSlot>();
   exchange->set_on_client_gone([cancel] { cancel->client_gone(); });
-  const bool posted = state_.pool->try_post([this, route, job, cancel] {
+  const size_t size = job->body.size();
+  const bool fits = state_.queued_bytes.fetch_add(size) + size <= state_.config.max_total_body_bytes;
+  const bool posted = fits && state_.pool->try_post([this, route, job, cancel, size] {
+    state_.queued_bytes.fetch_sub(size);
     switch (route) {
-      case Route::kChatCompletions: return jobs_.run_chat(std::move(*job), cancel);
-      case Route::kCompletions: return jobs_.run_completion(std::move(*job), cancel);
-      case Route::kEmbeddings: return jobs_.run_embedding(std::move(*job), cancel);
-      case Route::kTokenize: return jobs_.run_tokenize(std::move(*job));
-      case Route::kDetokenize: return jobs_.run_detokenize(std::move(*job));
-      default: return;
+      case Route::kChatCompletions:
+        return jobs_.run_chat(std::move(*job), cancel);
+      case Route::kCompletions:
+        return jobs_.run_completion(std::move(*job), cancel);
+      case Route::kEmbeddings:
+        return jobs_.run_embedding(std::move(*job), cancel);
+      case Route::kTokenize:
+        return jobs_.run_tokenize(std::move(*job));
+      case Route::kDetokenize:
+        return jobs_.run_detokenize(std::move(*job));
+      default:
+        return;
     }
   });
   if (posted) return;
-  HttpResponse response = api_error_response(http_api_error(429, "Too many requests wait to be tokenized: try again later."),
-                                             state_.config.retry_after_seconds);
+  state_.queued_bytes.fetch_sub(size);
+  HttpResponse response =
+      api_error_response(http_api_error(429, "Too many requests wait to be tokenized: try again later."),
+                         state_.config.retry_after_seconds);
   response.headers.add_all(job->headers);
   exchange->respond(std::move(response));
 }
@@ -177,7 +196,9 @@ void ApiHandler::start_job(Route route, const std::shared_ptr<HttpExchange>& exc
 void ApiHandler::respond_now(const RouteInfo& info, HttpExchange& exchange) {
   HttpResponse response;
   switch (info.route) {
-    case Route::kModels: response = json_response(models_body()); break;
+    case Route::kModels:
+      response = json_response(models_body());
+      break;
     case Route::kModel: {
       const std::string name = percent_decode(exchange.request().path.substr(info.path.find('{')));
       if (const auto error = jobs_.check_model(utf8_sanitize(name))) {
@@ -192,9 +213,15 @@ void ApiHandler::respond_now(const RouteInfo& info, HttpExchange& exchange) {
     }
     case Route::kMetrics:
       response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+      state_.metrics.gauge("hadal_http_active_requests", "HTTP requests being answered")
+          .set(static_cast<double>(state_.num_active.load()));
+      state_.metrics.gauge("hadal_http_tokenizer_queue", "Requests that wait for a tokenizer thread")
+          .set(static_cast<double>(state_.pool->queued()));
       response.body = state_.metrics.to_text();
       break;
-    case Route::kVersion: response = json_response("{\"version\":" + to_json(Json(state_.version)) + "}"); break;
+    case Route::kVersion:
+      response = json_response("{\"version\":" + to_json(Json(state_.version)) + "}");
+      break;
     case Route::kOpenApi: {
       const bool ready = state_.ready.load(std::memory_order_acquire);
       response = json_response(ready ? state_.openapi_of_model : state_.openapi);
@@ -239,7 +266,8 @@ const char* ApiHandler::health_state(bool& alive, bool& ready) const {
     alive = false;
     return "stalled";
   }
-  if (state_.draining.load(std::memory_order_relaxed) || stats.phase == EnginePhase::kDraining) return "draining";
+  if (state_.draining.load(std::memory_order_relaxed) || stats.phase == EnginePhase::kDraining)
+    return "draining";
   ready = stats.phase == EnginePhase::kRunning;
   return ready ? "ok" : "starting";
 }
@@ -272,8 +300,8 @@ void ApiHandler::on_done(const HttpExchange& exchange, const HttpOutcome& outcom
                {{"route", route}, {"status", std::to_string(status)}})
       .add();
   state_.metrics
-      .histogram("hadal_http_request_seconds", "Time from a request's head to its answer's end", latency_buckets(600),
-                 {{"route", route}})
+      .histogram("hadal_http_request_seconds", "Time from a request's head to its answer's end",
+                 latency_buckets(600), {{"route", route}})
       .observe(outcome.seconds);
   if (!state_.config.access_log || (info && info->is_open)) return;
   const std::string* id = request.headers.find(kRequestId);

@@ -1,5 +1,5 @@
-// ApiHandler: the server's routes on top of HttpServer: authentication, CORS, request ids, health, and handing what
-// takes time to the tokenizer pool. Called on the io threads; answers the small routes at once.
+// ApiHandler: the server's routes on top of HttpServer: authentication, CORS, request ids, health, and
+// handing what takes time to the tokenizer pool. Called on the io threads; answers the small routes at once.
 #pragma once
 
 #include <memory>

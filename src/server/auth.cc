@@ -9,7 +9,8 @@ namespace {
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -37,7 +38,8 @@ Result<ApiKeys> ApiKeys::load(const ServerConfig& config) {
       if (!line.empty() && line.front() != '#') keys.emplace_back(line);
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    if (keys.size() == before) return invalid_argument("API key file \"", config.api_key_file, "\" holds no key");
+    if (keys.size() == before)
+      return invalid_argument("API key file \"", config.api_key_file, "\" holds no key");
   }
   for (const std::string& key : keys) {
     if (trim(key) != key || key.empty() || !is_header_value(key)) {

@@ -13,8 +13,8 @@ namespace hadal {
 
 class ApiKeys {
  public:
-  // The keys of the configuration and of its file. Errors: kInvalidArgument (an empty key, one that no header can
-  // carry), kNotFound or kIo naming the file.
+  // The keys of the configuration and of its file. Errors: kInvalidArgument (an empty key, one that no header
+  // can carry), kNotFound or kIo naming the file.
   static Result<ApiKeys> load(const ServerConfig& config);
   ApiKeys() = default;
   explicit ApiKeys(std::vector<std::string> keys) : keys_(std::move(keys)) {}

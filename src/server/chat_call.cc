@@ -2,7 +2,8 @@
 
 namespace hadal {
 
-ChatCall::ChatCall(CallEnvironment environment, const ChatRequest& request, AnswerHead head, std::string continued)
+ChatCall::ChatCall(CallEnvironment environment, const ChatRequest& request, AnswerHead head,
+                   std::string continued)
     : EngineCall(std::move(environment)),
       head_(std::move(head)),
       chunks_(head_, request.common.include_usage),
@@ -21,7 +22,8 @@ ChatCall::ChatCall(CallEnvironment environment, const ChatRequest& request, Answ
 void ChatCall::on_delta(size_t slot, OutputDelta&& delta) {
   Choice& choice = choices_[slot];
   choice.usage = delta.usage;
-  if (logprobs_) append_chat_logprobs(choice.answer.logprobs, *model().tokenizer, delta.tokens, top_logprobs_);
+  if (logprobs_)
+    append_chat_logprobs(choice.answer.logprobs, *model().tokenizer, delta.tokens, top_logprobs_);
   if (!include_reasoning_) delta.reasoning.clear();
   if (stream_) {
     stream_delta(static_cast<int>(slot), choice, std::move(delta));

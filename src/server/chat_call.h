@@ -1,4 +1,5 @@
-// ChatCall: a /v1/chat/completions request on the engine: n choices, streamed or whole. Threads: see EngineCall.
+// ChatCall: a /v1/chat/completions request on the engine: n choices, streamed or whole. Threads: see
+// EngineCall.
 #pragma once
 
 #include <string>

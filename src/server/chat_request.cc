@@ -75,22 +75,25 @@ std::optional<ApiError> read_content(Json& message, const Json* content, const s
                                      const std::string& path) {
   if (!content) {
     if (role != "assistant") {
-      return invalid_param(path + "content",
-                           "Invalid value for '" + path + "content': expected a string or an array of text parts, got null.",
-                           "invalid_type");
+      return invalid_param(
+          path + "content",
+          "Invalid value for '" + path + "content': expected a string or an array of text parts, got null.",
+          "invalid_type");
     }
     message.set("content", Json());
     return std::nullopt;
   }
   if (content->is_string()) return std::nullopt;
-  if (!content->is_array()) return FieldReader::type_error(path + "content", "a string or an array of text parts", *content);
+  if (!content->is_array())
+    return FieldReader::type_error(path + "content", "a string or an array of text parts", *content);
   Json text;
   if (auto error = join_parts(*content, path + "content", text)) return error;
   message.set("content", std::move(text));
   return std::nullopt;
 }
 
-std::optional<ApiError> read_message(const Json& source, const std::string& path, Json& out, bool& has_tool_calls) {
+std::optional<ApiError> read_message(const Json& source, const std::string& path, Json& out,
+                                     bool& has_tool_calls) {
   FieldReader reader(source, path);
   std::string role;
   reader.require("role");
@@ -156,6 +159,7 @@ void read_tools(FieldReader& reader, const RequestLimits& limits, ChatRequest& o
       FieldReader inner(*function, at + ".function.");
       inner.require("name");
       inner.string("name", name);
+      inner.string("description", name);
       inner.object("parameters");
       nested.adopt(inner);
     }
@@ -164,14 +168,16 @@ void read_tools(FieldReader& reader, const RequestLimits& limits, ChatRequest& o
   if (!reader.ok()) return;
   bool pass = tools && !tools->as_array().empty();
   if (const Json* choice = reader.get("tool_choice")) {
-    const bool auto_or_none = choice->is_string() && (choice->as_string() == "auto" || choice->as_string() == "none");
+    const bool auto_or_none =
+        choice->is_string() && (choice->as_string() == "auto" || choice->as_string() == "none");
     if (!choice->is_string() && !choice->is_object()) {
       reader.fail(FieldReader::type_error("tool_choice", "a string or an object", *choice));
     } else if (!auto_or_none) {
-      reader.fail(invalid_param("tool_choice",
-                                "Unsupported value for 'tool_choice': this server cannot force a tool call. Supported "
-                                "values are: 'none', 'auto'.",
-                                "unsupported_value"));
+      reader.fail(invalid_param(
+          "tool_choice",
+          "Unsupported value for 'tool_choice': this server cannot force a tool call. Supported "
+          "values are: 'none', 'auto'.",
+          "unsupported_value"));
     } else if (choice->as_string() == "none") {
       pass = false;
     }
@@ -187,10 +193,11 @@ void read_format(FieldReader& reader) {
     nested.choice("type", {"text", "json_object", "json_schema"}, type);
     reader.adopt(nested);
     if (reader.ok() && type != "text") {
-      reader.fail(invalid_param("response_format.type",
-                                "Unsupported value for 'response_format.type': '" + type +
-                                    "': structured output is not supported by this server. Supported values are: 'text'.",
-                                "unsupported_value"));
+      reader.fail(invalid_param(
+          "response_format.type",
+          "Unsupported value for 'response_format.type': '" + type +
+              "': structured output is not supported by this server. Supported values are: 'text'.",
+          "unsupported_value"));
     }
   }
   if (const Json* modalities = reader.array("modalities", 0, 8)) {
@@ -262,7 +269,8 @@ std::optional<ApiError> parse_chat_request(const Json& body, const RequestLimits
   reader.boolean("stream_reasoning", out.stream_reasoning);
   reader.boolean("include_reasoning", out.include_reasoning);
   if (reader.ok() && out.common.max_tokens && out.common.sampling.min_tokens > *out.common.max_tokens) {
-    reader.fail(invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
+    reader.fail(
+        invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
   }
   return reader.error();
 }

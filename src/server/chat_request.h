@@ -1,5 +1,5 @@
-// ChatRequest: one /v1/chat/completions order, checked, with its messages in the form that chat templates take.
-// A value; any thread.
+// ChatRequest: one /v1/chat/completions order, checked, with its messages in the form that chat templates
+// take. A value; any thread.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,13 @@ namespace hadal {
 
 struct ChatRequest {
   GenerationFields common;
-  // Objects in the request's key order: content is a string (text parts joined by newlines) or null, null members are
-  // dropped, "developer" is "system", and a tool call's arguments are an object where they are valid JSON.
+  // Objects in the request's key order: content is a string (text parts joined by newlines) or null, null
+  // members are dropped, "developer" is "system", and a tool call's arguments are an object where they are
+  // valid JSON.
   Json messages = JsonArray{};
-  Json tools;                 // array, or null
-  Json documents;             // array, or null
-  Json template_kwargs;       // object, or null
+  Json tools;            // array, or null
+  Json documents;        // array, or null
+  Json template_kwargs;  // object, or null
   bool add_generation_prompt = true;
   bool continue_final_message = false;
   bool echo = false;
@@ -29,7 +30,8 @@ struct ChatRequest {
 
 std::optional<ApiError> parse_chat_request(const Json& body, const RequestLimits& limits,
                                            const SamplingParams& defaults, ChatRequest& out);
-// The part of it that renders a prompt: messages, tools, documents, template arguments. Shared with /tokenize.
+// The part of it that renders a prompt: messages, tools, documents, template arguments. Shared with
+// /tokenize.
 void read_chat_prompt(FieldReader& reader, const RequestLimits& limits, ChatRequest& out);
 // The messages with each tool call's arguments as JSON text, for templates that concatenate them.
 Json tool_arguments_as_text(const Json& messages);

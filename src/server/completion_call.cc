@@ -46,7 +46,8 @@ void CompletionCall::on_delta(size_t slot, OutputDelta&& delta) {
   }
   choice.usage = delta.usage;
   if (num_logprobs_ >= 0) {
-    for (const TokenInfo& token : delta.tokens) choice.logprobs.add(*model().tokenizer, token, num_logprobs_, true);
+    for (const TokenInfo& token : delta.tokens)
+      choice.logprobs.add(*model().tokenizer, token, num_logprobs_, true);
   }
   choice.answer.text += delta.content;
   if (!stream_) {
@@ -58,8 +59,8 @@ void CompletionCall::on_delta(size_t slot, OutputDelta&& delta) {
   }
   if (choice.answer.text.empty() && !delta.finish) return;
   chunks_.text(stream_bytes(), static_cast<int>(slot), choice.answer.text,
-               choice.logprobs.empty() ? std::string() : choice.logprobs.take(), delta.finish ? &delta : nullptr,
-               continuous_usage_ ? &choice.usage : nullptr);
+               choice.logprobs.empty() ? std::string() : choice.logprobs.take(),
+               delta.finish ? &delta : nullptr, continuous_usage_ ? &choice.usage : nullptr);
   choice.answer.text.clear();
   changed();
 }
@@ -78,7 +79,8 @@ void CompletionCall::on_all_done() {
   respond_json(completion_response(head_, answers, total));
 }
 
-EmbeddingCall::EmbeddingCall(CallEnvironment environment, const EmbeddingRequest& request, std::string model_name)
+EmbeddingCall::EmbeddingCall(CallEnvironment environment, const EmbeddingRequest& request,
+                             std::string model_name)
     : EngineCall(std::move(environment)),
       model_name_(std::move(model_name)),
       base64_(request.base64),

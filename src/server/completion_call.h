@@ -1,4 +1,5 @@
-// CompletionCall and EmbeddingCall: /v1/completions and /v1/embeddings on the engine. Threads: see EngineCall.
+// CompletionCall and EmbeddingCall: /v1/completions and /v1/embeddings on the engine. Threads: see
+// EngineCall.
 #pragma once
 
 #include <string>

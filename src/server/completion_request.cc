@@ -76,7 +76,8 @@ std::optional<ApiError> parse_completion_request(const Json& body, const Request
     reader.refuse("best_of", "only the value of 'n' is supported");
   }
   std::string suffix;
-  if (reader.string("suffix", suffix) && !suffix.empty()) reader.refuse("suffix", "insertion is not supported");
+  if (reader.string("suffix", suffix) && !suffix.empty())
+    reader.refuse("suffix", "insertion is not supported");
   if (const Json* format = reader.object("response_format")) {
     const Json* type = format->find("type");
     if (!type || *type != Json("text")) {
@@ -88,19 +89,21 @@ std::optional<ApiError> parse_completion_request(const Json& body, const Request
                               "integer_below_min_value"));
   }
   if (reader.ok() && *out.common.max_tokens > 0 && out.common.sampling.min_tokens > *out.common.max_tokens) {
-    reader.fail(invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
+    reader.fail(
+        invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
   }
   // Each sequence of a request holds memory: the product is bounded as each factor is.
   if (reader.ok() && out.prompts.size() * static_cast<size_t>(out.common.n) > limits.max_prompts) {
-    reader.fail(invalid_param("n",
-                              "Invalid 'n': the number of prompts times 'n' is over " +
-                                  std::to_string(limits.max_prompts) + ".",
-                              "integer_above_max_value"));
+    reader.fail(invalid_param(
+        "n",
+        "Invalid 'n': the number of prompts times 'n' is over " + std::to_string(limits.max_prompts) + ".",
+        "integer_above_max_value"));
   }
   return reader.error();
 }
 
-std::optional<ApiError> parse_embedding_request(const Json& body, const RequestLimits& limits, EmbeddingRequest& out) {
+std::optional<ApiError> parse_embedding_request(const Json& body, const RequestLimits& limits,
+                                                EmbeddingRequest& out) {
   FieldReader reader(body);
   read_model(reader, out.model);
   read_prompts(reader, "input", limits.max_embedding_inputs, limits, false, out.inputs);
@@ -117,7 +120,8 @@ std::optional<ApiError> parse_embedding_request(const Json& body, const RequestL
   return reader.error();
 }
 
-std::optional<ApiError> parse_tokenize_request(const Json& body, const RequestLimits& limits, TokenizeRequest& out) {
+std::optional<ApiError> parse_tokenize_request(const Json& body, const RequestLimits& limits,
+                                               TokenizeRequest& out) {
   FieldReader reader(body);
   reader.string("model", out.model);
   bool add_special = false;
@@ -125,7 +129,8 @@ std::optional<ApiError> parse_tokenize_request(const Json& body, const RequestLi
   reader.boolean("return_token_strs", out.return_token_strs);
   const Json* prompt = reader.get("prompt");
   if (prompt && reader.has("messages")) {
-    reader.fail(invalid_param("prompt", "Only one of 'prompt' and 'messages' may be given.", "invalid_value"));
+    reader.fail(
+        invalid_param("prompt", "Only one of 'prompt' and 'messages' may be given.", "invalid_value"));
   } else if (prompt && prompt->is_string()) {
     out.prompts.push_back(prompt->as_string());
   } else if (prompt && prompt->is_array()) {
@@ -164,7 +169,8 @@ std::optional<ApiError> parse_detokenize_request(const Json& body, const Request
     return read_token_ids(*tokens, "tokens", limits.vocab_size, out.tokens.back());
   }
   out.is_list = true;
-  if (list.size() > limits.max_prompts) return FieldReader::length_error("tokens", 0, limits.max_prompts, list.size());
+  if (list.size() > limits.max_prompts)
+    return FieldReader::length_error("tokens", 0, limits.max_prompts, list.size());
   for (size_t i = 0; i < list.size(); ++i) {
     out.tokens.emplace_back();
     const std::string path = "tokens[" + std::to_string(i) + "]";

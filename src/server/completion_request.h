@@ -1,4 +1,5 @@
-// CompletionRequest, EmbeddingRequest, TokenizeRequest, DetokenizeRequest: the other orders, checked. Values; any thread.
+// CompletionRequest, EmbeddingRequest, TokenizeRequest, DetokenizeRequest: the other orders, checked. Values;
+// any thread.
 #pragma once
 
 #include <optional>
@@ -33,7 +34,8 @@ struct EmbeddingRequest {
   std::optional<Pooling> pooling;
   int32_t priority = 0;
 };
-std::optional<ApiError> parse_embedding_request(const Json& body, const RequestLimits& limits, EmbeddingRequest& out);
+std::optional<ApiError> parse_embedding_request(const Json& body, const RequestLimits& limits,
+                                                EmbeddingRequest& out);
 
 // vLLM's shape ("prompt" or "messages"), and SGLang's list of prompts.
 struct TokenizeRequest {
@@ -44,7 +46,8 @@ struct TokenizeRequest {
   std::optional<bool> add_special_tokens;  // default: true for text, false for messages
   bool return_token_strs = false;
 };
-std::optional<ApiError> parse_tokenize_request(const Json& body, const RequestLimits& limits, TokenizeRequest& out);
+std::optional<ApiError> parse_tokenize_request(const Json& body, const RequestLimits& limits,
+                                               TokenizeRequest& out);
 
 struct DetokenizeRequest {
   std::string model;  // may be empty

@@ -7,10 +7,12 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kWords[] = {"The ", "quick ", "brown ", "f\xC3\xB6x ", "jumps ", "over ", "the ", "lazy ", "dog. "};
+constexpr std::string_view kWords[] = {"The ",  "quick ", "brown ", "f\xC3\xB6x ", "jumps ",
+                                       "over ", "the ",   "lazy ",  "dog. "};
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
@@ -32,7 +34,8 @@ Result<std::string> render(const Json& variables) {
     if (const Json* calls = message.find("tool_calls")) out += to_json(*calls);
     out += '\n';
   }
-  if (const Json* tools = variables.find("tools"); tools && tools->is_array()) out += "tools: " + to_json(*tools) + "\n";
+  if (const Json* tools = variables.find("tools"); tools && tools->is_array())
+    out += "tools: " + to_json(*tools) + "\n";
   if (variables.find("add_generation_prompt")->as_bool()) out += "assistant:";
   const Json* thinking = variables.find("enable_thinking");
   if (thinking && thinking->is_bool() && thinking->as_bool()) out += "<think>\n";
@@ -50,7 +53,8 @@ DummyEngine::~DummyEngine() {
 }
 
 Result<RequestId> DummyEngine::submit(GenerateRequest request, std::shared_ptr<OutputSink> sink) {
-  if (phase_.load() == EnginePhase::kDraining) return make_error(ErrorCode::kUnavailable, "The engine is draining.");
+  if (phase_.load() == EnginePhase::kDraining)
+    return make_error(ErrorCode::kUnavailable, "The engine is draining.");
   if (num_running_.load() >= static_cast<int64_t>(options_.max_waiting)) {
     return make_error(ErrorCode::kResourceExhausted, "The engine's queue is full: try again later.");
   }
@@ -165,11 +169,13 @@ OutputDelta DummyEngine::next_delta(RequestId id, Running& running, const std::s
   delta.id = id;
   const auto index = static_cast<size_t>(running.num_tokens);
   std::string text(options_.timestamps ? std::string_view(stamp) : kWords[index % std::size(kWords)]);
-  const bool reasons = request.reasoning != ReasoningKind::kNone && running.num_tokens < options_.reasoning_tokens;
+  const bool reasons =
+      request.reasoning != ReasoningKind::kNone && running.num_tokens < options_.reasoning_tokens;
   delta.tokens.push_back(make_token(static_cast<unsigned char>(text[0]), request.sampling.num_logprobs));
   if (index == 0 && request.sampling.num_prompt_logprobs >= 0) {
     for (size_t i = 1; i < request.prompt_ids->size(); ++i) {
-      delta.prompt_tokens.push_back(make_token((*request.prompt_ids)[i], request.sampling.num_prompt_logprobs));
+      delta.prompt_tokens.push_back(
+          make_token((*request.prompt_ids)[i], request.sampling.num_prompt_logprobs));
     }
   }
   ++running.num_tokens;
@@ -224,7 +230,8 @@ bool DummyEngine::advance(RequestId id, Running& running, const std::string& sta
       delta.finish = FinishReason::kStop;
       delta.matched_token = DummyTokenizer::kEos;
     }
-    if (!delta.finish && running.num_tokens >= request.sampling.max_tokens) delta.finish = FinishReason::kLength;
+    if (!delta.finish && running.num_tokens >= request.sampling.max_tokens)
+      delta.finish = FinishReason::kLength;
   }
   const bool done = delta.finish.has_value();
   if (done) num_running_.fetch_sub(1);

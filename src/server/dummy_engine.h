@@ -1,5 +1,6 @@
-// DummyEngine: an EngineApi without a model: every step gives each running request one token at a set pace. For the
-// server's tests, the dummy server and sse_bench. One thread of its own plays the engine's output thread.
+// DummyEngine: an EngineApi without a model: every step gives each running request one token at a set pace.
+// For the server's tests, the dummy server and sse_bench. One thread of its own plays the engine's output
+// thread.
 #pragma once
 
 #include <atomic>
@@ -24,10 +25,11 @@ struct DummyEngineOptions {
   size_t max_waiting = 100'000;       // running requests above which submit is refused
   int64_t context_length = 65536;
   int32_t hidden_size = 8;
-  // Each token's text is the steady clock in nanoseconds and a space, for measuring delays; else words of a sentence.
+  // Each token's text is the steady clock in nanoseconds and a space, for measuring delays; else words of a
+  // sentence.
   bool timestamps = false;
-  size_t max_running = 1'000'000;     // the rest wait
-  std::string fail_message;           // not empty: every request ends with this error after two tokens
+  size_t max_running = 1'000'000;  // the rest wait
+  std::string fail_message;        // not empty: every request ends with this error after two tokens
 };
 
 class DummyEngine : public EngineApi {
@@ -88,8 +90,8 @@ class DummyEngine : public EngineApi {
 };
 
 // A ServedModel over the engine: DummyTokenizer, a plain chat format, name "dummy".
-// The format: "role: content\n" per message, then "assistant:"; a system message "fail" makes it fail, and the variable
-// "enable_thinking" opens <think>.
+// The format: "role: content\n" per message, then "assistant:"; a system message "fail" makes it fail, and
+// the variable "enable_thinking" opens <think>.
 ServedModel make_dummy_model(DummyEngine& engine, const DummyEngineOptions& options);
 
 }  // namespace hadal

@@ -1,5 +1,7 @@
-// hadal_dummy_server: the real server over a DummyEngine: every route without a model, for client tests and load tests.
-//   hadal_dummy_server [--port N] [--step-us N] [--answer-tokens N] [--reasoning] [--timestamps] [--api-key KEY]
+// hadal_dummy_server: the real server over a DummyEngine: every route without a model, for client tests and
+// load tests.
+//   hadal_dummy_server [--port N] [--step-us N] [--answer-tokens N] [--reasoning] [--timestamps] [--api-key
+//   KEY]
 //                      [--io-threads N] [--max-waiting N] [--fail] [--tls-cert F --tls-key F] [--quiet]
 // Prints "listening on PORT" on standard output; ends on SIGTERM or SIGINT after draining.
 #include <csignal>
@@ -24,23 +26,38 @@ bool parse(int argc, char** argv, Options& o) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
-    if (flag == "--reasoning") o.reasoning = true;
-    else if (flag == "--timestamps") o.engine.timestamps = true;
-    else if (flag == "--fail") o.engine.fail_message = "The engine was told to fail.";
-    else if (flag == "--quiet") o.server.access_log = false;
-    else if (!value) return false;
+    if (flag == "--reasoning")
+      o.reasoning = true;
+    else if (flag == "--timestamps")
+      o.engine.timestamps = true;
+    else if (flag == "--fail")
+      o.engine.fail_message = "The engine was told to fail.";
+    else if (flag == "--quiet")
+      o.server.access_log = false;
+    else if (!value)
+      return false;
     else {
       ++i;
-      if (flag == "--port") o.server.port = std::atoi(value);
-      else if (flag == "--step-us") o.engine.step = std::chrono::microseconds(std::atoi(value));
-      else if (flag == "--answer-tokens") o.engine.answer_tokens = std::atoi(value);
-      else if (flag == "--max-waiting") o.engine.max_waiting = static_cast<size_t>(std::atoi(value));
-      else if (flag == "--api-key") o.server.api_keys.push_back(value);
-      else if (flag == "--io-threads") o.server.num_io_threads = std::atoi(value);
-      else if (flag == "--cors") o.server.cors_origins.push_back(value);
-      else if (flag == "--tls-cert") o.server.tls_cert_file = value;
-      else if (flag == "--tls-key") o.server.tls_key_file = value;
-      else return false;
+      if (flag == "--port")
+        o.server.port = std::atoi(value);
+      else if (flag == "--step-us")
+        o.engine.step = std::chrono::microseconds(std::atoi(value));
+      else if (flag == "--answer-tokens")
+        o.engine.answer_tokens = std::atoi(value);
+      else if (flag == "--max-waiting")
+        o.engine.max_waiting = static_cast<size_t>(std::atoi(value));
+      else if (flag == "--api-key")
+        o.server.api_keys.push_back(value);
+      else if (flag == "--io-threads")
+        o.server.num_io_threads = std::atoi(value);
+      else if (flag == "--cors")
+        o.server.cors_origins.push_back(value);
+      else if (flag == "--tls-cert")
+        o.server.tls_cert_file = value;
+      else if (flag == "--tls-key")
+        o.server.tls_key_file = value;
+      else
+        return false;
     }
   }
   return true;

@@ -28,7 +28,9 @@ std::string DummyTokenizer::decode(std::span<const int32_t> ids, bool skip_speci
   return utf8_sanitize(bytes);
 }
 
-std::string_view DummyTokenizer::token_bytes(int32_t id) const { return is_special(id) ? "" : id_to_token(id); }
+std::string_view DummyTokenizer::token_bytes(int32_t id) const {
+  return is_special(id) ? "" : id_to_token(id);
+}
 
 std::string_view DummyTokenizer::id_to_token(int32_t id) const {
   return id < 0 || id >= kVocabSize ? std::string_view() : std::string_view(names_[static_cast<size_t>(id)]);

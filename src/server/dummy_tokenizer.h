@@ -1,5 +1,5 @@
-// DummyTokenizer: one token per byte plus four special ones: a tokenizer for the server's tests, benchmarks and the
-// dummy server, where no model is at hand. Immutable; any thread.
+// DummyTokenizer: one token per byte plus four special ones: a tokenizer for the server's tests, benchmarks
+// and the dummy server, where no model is at hand. Immutable; any thread.
 #pragma once
 
 #include <array>

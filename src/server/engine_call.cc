@@ -23,7 +23,8 @@ void EngineCall::submit_all(std::vector<GenerateRequest> orders) {
   orders_ = std::move(orders);
   ids_ = std::vector<std::atomic<uint64_t>>(orders_.size());
   for (auto& id : ids_) id.store(kNoId);
-  // All that other threads read is in place before the first sink exists. The exchange's thread may cancel from here.
+  // All that other threads read is in place before the first sink exists. The exchange's thread may cancel
+  // from here.
   const size_t first = std::min(orders_.size(), static_cast<size_t>(environment_.max_parallel));
   for (size_t i = 0; i < first; ++i) {
     if (!submit_next()) break;
@@ -34,7 +35,8 @@ void EngineCall::submit_all(std::vector<GenerateRequest> orders) {
 bool EngineCall::submit_next() {
   const size_t slot = next_order_.fetch_add(1);
   if (slot >= orders_.size() || cancelled_.load() >= 0) return false;
-  auto id = environment_.model->engine->submit(std::move(orders_[slot]), std::make_shared<SlotSink>(shared_from_this(), slot));
+  auto id = environment_.model->engine->submit(std::move(orders_[slot]),
+                                               std::make_shared<SlotSink>(shared_from_this(), slot));
   if (!id.ok()) {
     fail(to_api_error(id.error()));
     return false;

@@ -1,9 +1,9 @@
-// EngineCall: one HTTP request that runs on the engine as one or more sequences ("slots"), from submission to the last
-// byte of its answer. A kind of answer is a subclass.
+// EngineCall: one HTTP request that runs on the engine as one or more sequences ("slots"), from submission to
+// the last byte of its answer. A kind of answer is a subclass.
 //
-// Threads: submit_all() on a tokenizer thread; deliver() and all formatting on the output thread; client_gone() on the
-// exchange's io thread. They share only atomics; everything else passes as values through the exchange.
-// Kept alive by its sinks (the engine) and its exchange's callback.
+// Threads: submit_all() on a tokenizer thread; deliver() and all formatting on the output thread;
+// client_gone() on the exchange's io thread. They share only atomics; everything else passes as values
+// through the exchange. Kept alive by its sinks (the engine) and its exchange's callback.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ struct CallEnvironment {
   std::shared_ptr<HttpExchange> exchange;
   std::shared_ptr<const ServedModel> model;
   std::shared_ptr<OutputBatcher> batcher;
-  HttpHeaders headers;               // of every answer to this exchange: CORS, request id
+  HttpHeaders headers;  // of every answer to this exchange: CORS, request id
   int retry_after_seconds = 1;
   int max_parallel = 128;
 };
@@ -41,7 +41,8 @@ class EngineCall : public StepWriter, public std::enable_shared_from_this<Engine
   HttpWrite take_write() override;
 
  protected:
-  // Output thread. Deltas of one slot come in order, the last has `finish`; on_all_done follows the last of all.
+  // Output thread. Deltas of one slot come in order, the last has `finish`; on_all_done follows the last of
+  // all.
   virtual void on_delta(size_t slot, OutputDelta&& delta) = 0;
   virtual void on_all_done() = 0;
   // Whether the answer is streamed.

@@ -8,14 +8,21 @@ namespace {
 // "an integer", "a string": as the error messages name a value's type.
 std::string with_article(const Json& value) {
   switch (value.kind()) {
-    case Json::Kind::kNull: return "null";
-    case Json::Kind::kBool: return "a boolean";
+    case Json::Kind::kNull:
+      return "null";
+    case Json::Kind::kBool:
+      return "a boolean";
     case Json::Kind::kInt:
-    case Json::Kind::kUint: return "an integer";
-    case Json::Kind::kDouble: return "a decimal number";
-    case Json::Kind::kString: return "a string";
-    case Json::Kind::kArray: return "an array";
-    case Json::Kind::kObject: return "an object";
+    case Json::Kind::kUint:
+      return "an integer";
+    case Json::Kind::kDouble:
+      return "a decimal number";
+    case Json::Kind::kString:
+      return "a string";
+    case Json::Kind::kArray:
+      return "an array";
+    case Json::Kind::kObject:
+      return "an object";
   }
   return "null";
 }
@@ -26,7 +33,9 @@ std::string number_text(double value) {
   return text;
 }
 
-std::string quoted(std::string_view path) { return "'" + std::string(path) + "'"; }
+std::string quoted(std::string_view path) {
+  return "'" + std::string(path) + "'";
+}
 
 }  // namespace
 
@@ -47,8 +56,8 @@ const Json* FieldReader::require(std::string_view name) {
 
 ApiError FieldReader::type_error(std::string_view path, std::string_view expected, const Json& got) {
   return invalid_param(std::string(path),
-                       "Invalid type for " + quoted(path) + ": expected " + std::string(expected) + ", but got " +
-                           with_article(got) + " instead.",
+                       "Invalid type for " + quoted(path) + ": expected " + std::string(expected) +
+                           ", but got " + with_article(got) + " instead.",
                        "invalid_type");
 }
 
@@ -59,35 +68,39 @@ ApiError FieldReader::length_error(std::string_view path, size_t min_len, size_t
                              std::to_string(min_len) + ", but got an empty array instead.",
                          "empty_array");
   }
-  return invalid_param(std::string(path),
-                       "Invalid " + quoted(path) + ": array too long. Expected an array with maximum length " +
-                           std::to_string(max_len) + ", but got an array with length " + std::to_string(got) +
-                           " instead.",
-                       "array_above_max_length");
+  return invalid_param(
+      std::string(path),
+      "Invalid " + quoted(path) + ": array too long. Expected an array with maximum length " +
+          std::to_string(max_len) + ", but got an array with length " + std::to_string(got) + " instead.",
+      "array_above_max_length");
 }
 
-std::optional<ApiError> FieldReader::check_integer(std::string_view path, const Json& value, int64_t min, int64_t max) {
+std::optional<ApiError> FieldReader::check_integer(std::string_view path, const Json& value, int64_t min,
+                                                   int64_t max) {
   if (value.kind() != Json::Kind::kInt && value.kind() != Json::Kind::kUint) {
     return type_error(path, "an integer", value);
   }
   const bool above = !value.is_int() || value.as_int() > max;
   if (!above && value.as_int() >= min) return std::nullopt;
   return invalid_param(std::string(path),
-                       "Invalid " + quoted(path) + ": integer " + (above ? "above maximum" : "below minimum") +
-                           " value. Expected a value " + (above ? "<= " : ">= ") + std::to_string(above ? max : min) +
-                           ", but got " + to_json(value) + " instead.",
+                       "Invalid " + quoted(path) + ": integer " +
+                           (above ? "above maximum" : "below minimum") + " value. Expected a value " +
+                           (above ? "<= " : ">= ") + std::to_string(above ? max : min) + ", but got " +
+                           to_json(value) + " instead.",
                        above ? "integer_above_max_value" : "integer_below_min_value");
 }
 
-std::optional<ApiError> FieldReader::check_number(std::string_view path, const Json& value, double min, double max) {
+std::optional<ApiError> FieldReader::check_number(std::string_view path, const Json& value, double min,
+                                                  double max) {
   if (!value.is_number()) return type_error(path, "a decimal", value);
   const double v = value.as_double();
   if (v >= min && v <= max) return std::nullopt;
   const bool above = v > max;
   return invalid_param(std::string(path),
-                       "Invalid " + quoted(path) + ": decimal " + (above ? "above maximum" : "below minimum") +
-                           " value. Expected a value " + (above ? "<= " : ">= ") + number_text(above ? max : min) +
-                           ", but got " + number_text(v) + " instead.",
+                       "Invalid " + quoted(path) + ": decimal " +
+                           (above ? "above maximum" : "below minimum") + " value. Expected a value " +
+                           (above ? "<= " : ">= ") + number_text(above ? max : min) + ", but got " +
+                           number_text(v) + " instead.",
                        above ? "decimal_above_max_value" : "decimal_below_min_value");
 }
 
@@ -174,7 +187,8 @@ const Json* FieldReader::array(std::string_view name, size_t min_len, size_t max
   return member;
 }
 
-bool FieldReader::choice(std::string_view name, std::initializer_list<std::string_view> values, std::string& out) {
+bool FieldReader::choice(std::string_view name, std::initializer_list<std::string_view> values,
+                         std::string& out) {
   std::string text;
   if (!string(name, text)) return false;
   std::string list;
@@ -193,7 +207,8 @@ bool FieldReader::choice(std::string_view name, std::initializer_list<std::strin
 
 void FieldReader::refuse(std::string_view name, std::string_view why) {
   if (!has(name)) return;
-  fail(invalid_param(path(name), "Unsupported parameter: " + quoted(path(name)) + ": " + std::string(why) + ".",
+  fail(invalid_param(path(name),
+                     "Unsupported parameter: " + quoted(path(name)) + ": " + std::string(why) + ".",
                      "unsupported_parameter"));
 }
 

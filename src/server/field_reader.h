@@ -1,6 +1,6 @@
-// FieldReader: typed, ranged access to the members of a request's JSON object, with OpenAI's error messages and codes.
-// The first error sticks and later calls do nothing, so that a parser reads as a list of its fields.
-// A null member counts as absent. On one thread, as long as the Json lives.
+// FieldReader: typed, ranged access to the members of a request's JSON object, with OpenAI's error messages
+// and codes. The first error sticks and later calls do nothing, so that a parser reads as a list of its
+// fields. A null member counts as absent. On one thread, as long as the Json lives.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ namespace hadal {
 class FieldReader {
  public:
   // prefix: path of the object in the request: "messages[0]." or "".
-  explicit FieldReader(const Json& object, std::string prefix = "") : object_(object), prefix_(std::move(prefix)) {}
+  explicit FieldReader(const Json& object, std::string prefix = "")
+      : object_(object), prefix_(std::move(prefix)) {}
 
   bool ok() const { return !error_.has_value(); }
   const std::optional<ApiError>& error() const { return error_; }
@@ -52,8 +53,10 @@ class FieldReader {
   // Error makers, also for values that have no name of their own ("stop[2]").
   static ApiError type_error(std::string_view path, std::string_view expected, const Json& got);
   static ApiError length_error(std::string_view path, size_t min_len, size_t max_len, size_t got);
-  static std::optional<ApiError> check_integer(std::string_view path, const Json& value, int64_t min, int64_t max);
-  static std::optional<ApiError> check_number(std::string_view path, const Json& value, double min, double max);
+  static std::optional<ApiError> check_integer(std::string_view path, const Json& value, int64_t min,
+                                               int64_t max);
+  static std::optional<ApiError> check_number(std::string_view path, const Json& value, double min,
+                                              double max);
 
  private:
   const Json& object_;

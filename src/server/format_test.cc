@@ -19,26 +19,37 @@ TEST(Format, ChatChunks) {
   const ChatChunks chunks(kHead, false);
   std::string out;
   chunks.role(out, 0, nullptr);
-  EXPECT_EQ(out, kPrefix + R"({"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]})" "\n\n");
+  EXPECT_EQ(
+      out,
+      kPrefix +
+          R"({"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]})"
+          "\n\n");
   out.clear();
   chunks.text(out, 1, "a\"\n", "", "", nullptr);
-  EXPECT_EQ(out, kPrefix + R"({"index":1,"delta":{"content":"a\"\n"},"logprobs":null,"finish_reason":null}]})" "\n\n");
+  EXPECT_EQ(out, kPrefix + R"({"index":1,"delta":{"content":"a\"\n"},"logprobs":null,"finish_reason":null}]})"
+                           "\n\n");
   out.clear();
   chunks.text(out, 0, "", "why", "", nullptr);
-  EXPECT_EQ(out, kPrefix + R"({"index":0,"delta":{"reasoning_content":"why"},"logprobs":null,"finish_reason":null}]})" "\n\n");
+  EXPECT_EQ(out,
+            kPrefix +
+                R"({"index":0,"delta":{"reasoning_content":"why"},"logprobs":null,"finish_reason":null}]})"
+                "\n\n");
   out.clear();
   OutputDelta last;
   last.finish = FinishReason::kStop;
   last.matched_stop = "END";
   chunks.finish(out, 0, last, "", nullptr);
-  EXPECT_EQ(out, kPrefix + R"({"index":0,"delta":{},"logprobs":null,"finish_reason":"stop","matched_stop":"END"}]})" "\n\n");
+  EXPECT_EQ(out, kPrefix +
+                     R"({"index":0,"delta":{},"logprobs":null,"finish_reason":"stop","matched_stop":"END"}]})"
+                     "\n\n");
 }
 
 TEST(Format, UsageInStreams) {
   Usage usage{10, 4, 3, 2};
   const std::string text =
       R"("usage":{"prompt_tokens":10,"completion_tokens":3,"total_tokens":13,"prompt_tokens_details":{"cached_tokens":4},)"
-      R"("completion_tokens_details":{"reasoning_tokens":2}}})" "\n\n";
+      R"("completion_tokens_details":{"reasoning_tokens":2}}})"
+      "\n\n";
   const ChatChunks chunks(kHead, true);
   std::string out;
   chunks.usage(out, usage);
@@ -73,12 +84,14 @@ TEST(Format, CompletionLogprobs) {
   token.top = {{'y', -0.25f}};
   logprobs.add(tokenizer, token, 1, false);
   logprobs.add(tokenizer, token, 1, true);
-  EXPECT_EQ(logprobs.take(),
-            R"({"tokens":["x","x"],"token_logprobs":[null,-1.0],"top_logprobs":[null,{"y":-0.25,"x":-1.0}],"text_offset":[0,1]})");
+  EXPECT_EQ(
+      logprobs.take(),
+      R"({"tokens":["x","x"],"token_logprobs":[null,-1.0],"top_logprobs":[null,{"y":-0.25,"x":-1.0}],"text_offset":[0,1]})");
   token.id = 0xFF;
   logprobs.add(tokenizer, token, 0, true);
-  EXPECT_EQ(logprobs.take(),
-            R"({"tokens":["bytes:\\xff"],"token_logprobs":[-1.0],"top_logprobs":[{"bytes:\\xff":-1.0}],"text_offset":[2]})");
+  EXPECT_EQ(
+      logprobs.take(),
+      R"({"tokens":["bytes:\\xff"],"token_logprobs":[-1.0],"top_logprobs":[{"bytes:\\xff":-1.0}],"text_offset":[2]})");
 }
 
 TEST(Format, WholeAnswers) {
@@ -86,17 +99,20 @@ TEST(Format, WholeAnswers) {
   choice.content = "hi";
   choice.last.finish = FinishReason::kLength;
   choice.last.matched_token = 7;
-  EXPECT_EQ(chat_response(kHead, std::span(&choice, 1), Usage{1, 0, 2, 0}, true, false),
-            R"({"id":"chatcmpl-1","object":"chat.completion","created":5,"model":"m","choices":[{"index":0,"message":)"
-            R"({"role":"assistant","content":"hi","reasoning_content":null,"refusal":null},"logprobs":null,)"
-            R"("finish_reason":"length","matched_stop":7}],"usage":{"prompt_tokens":1,"completion_tokens":2,)"
-            R"("total_tokens":3,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":)"
-            R"({"reasoning_tokens":0}},"system_fingerprint":"fp"})");
+  EXPECT_EQ(
+      chat_response(kHead, std::span(&choice, 1), Usage{1, 0, 2, 0}, true, false),
+      R"({"id":"chatcmpl-1","object":"chat.completion","created":5,"model":"m","choices":[{"index":0,"message":)"
+      R"({"role":"assistant","content":"hi","reasoning_content":null,"refusal":null},"logprobs":null,)"
+      R"("finish_reason":"length","matched_stop":7}],"usage":{"prompt_tokens":1,"completion_tokens":2,)"
+      R"("total_tokens":3,"prompt_tokens_details":{"cached_tokens":0},"completion_tokens_details":)"
+      R"({"reasoning_tokens":0}},"system_fingerprint":"fp"})");
   const std::vector<float> vectors[] = {{0.5f, -1.0f}};
-  EXPECT_EQ(embedding_response("m", vectors, false, 3),
-            R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"m",)"
-            R"("usage":{"prompt_tokens":3,"total_tokens":3}})");
-  EXPECT_NE(embedding_response("m", vectors, true, 3).find(R"("embedding":"AAAAPwAAgL8=")"), std::string::npos);
+  EXPECT_EQ(
+      embedding_response("m", vectors, false, 3),
+      R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.5,-1.0]}],"model":"m",)"
+      R"("usage":{"prompt_tokens":3,"total_tokens":3}})");
+  EXPECT_NE(embedding_response("m", vectors, true, 3).find(R"("embedding":"AAAAPwAAgL8=")"),
+            std::string::npos);
 }
 
 TEST(Format, Base64AndNormalization) {

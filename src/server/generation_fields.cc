@@ -33,7 +33,8 @@ void add_stop(FieldReader& reader, const Json& value, const std::string& path, c
     reader.fail(FieldReader::type_error(path, "a string", value));
   } else if (value.as_string().size() > limits.max_stop_len) {
     reader.fail(invalid_param(path,
-                              "Invalid '" + path + "': string too long. Expected a string with maximum length " +
+                              "Invalid '" + path +
+                                  "': string too long. Expected a string with maximum length " +
                                   std::to_string(limits.max_stop_len) + " bytes.",
                               "string_above_max_length"));
   } else if (!value.as_string().empty()) {
@@ -116,18 +117,21 @@ void read_sampling(FieldReader& reader, const RequestLimits& limits, GenerationF
   reader.integer("min_tokens", 0, std::numeric_limits<int32_t>::max(), s.min_tokens);
   reader.integer("n", 1, limits.max_n, out.n);
   // What would steer the answer and is not there must not be passed over in silence.
-  for (const char* name : {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
-                           "json_schema", "regex", "ebnf", "grammar", "structural_tag", "guided_decoding_backend"}) {
+  for (const char* name :
+       {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "json_schema",
+        "regex", "ebnf", "grammar", "structural_tag", "guided_decoding_backend"}) {
     reader.refuse(name, "structured output is not supported by this server");
   }
   for (const char* name : {"bad_words", "allowed_token_ids", "logits_processors", "custom_logit_processor",
                            "lora_path", "prompt_logprobs", "truncate_prompt_tokens", "session_params",
                            "return_hidden_states", "stop_regex"}) {
     const Json* value = reader.get(name);
-    if (value && !(value->is_bool() && !value->as_bool())) reader.refuse(name, "it is not supported by this server");
+    if (value && !(value->is_bool() && !value->as_bool()))
+      reader.refuse(name, "it is not supported by this server");
   }
   bool beam = false;
-  if (reader.boolean("use_beam_search", beam) && beam) reader.refuse("use_beam_search", "beam search is not supported");
+  if (reader.boolean("use_beam_search", beam) && beam)
+    reader.refuse("use_beam_search", "beam search is not supported");
 }
 
 void read_timeout(FieldReader& reader, const char* name, std::chrono::milliseconds& out) {
@@ -140,7 +144,8 @@ void read_timeout(FieldReader& reader, const char* name, std::chrono::millisecon
 
 void read_scheduling(FieldReader& reader, GenerationFields& out) {
   reader.integer("priority", INT32_MIN, INT32_MAX, out.priority);
-  if (reader.string("cache_salt", out.cache_salt) && (out.cache_salt.empty() || out.cache_salt.size() > kMaxNameLen)) {
+  if (reader.string("cache_salt", out.cache_salt) &&
+      (out.cache_salt.empty() || out.cache_salt.size() > kMaxNameLen)) {
     reader.fail(invalid_param("cache_salt", "Invalid 'cache_salt': expected a string of 1 to 1024 bytes.",
                               "invalid_value"));
   }
@@ -163,7 +168,8 @@ void read_generation_fields(FieldReader& reader, const RequestLimits& limits, co
 std::optional<ApiError> parse_body(std::string_view body, int max_depth, Json& out) {
   if (!utf8_is_valid(body)) return http_api_error(400, "The request body is not valid UTF-8.");
   auto parsed = parse_json(body, max_depth);
-  if (!parsed.ok()) return http_api_error(400, "The request body could not be read as JSON: " + parsed.error().message + ".");
+  if (!parsed.ok())
+    return http_api_error(400, "The request body could not be read as JSON: " + parsed.error().message + ".");
   if (!parsed->is_object()) return http_api_error(400, "The request body must be a JSON object.");
   out = std::move(*parsed);
   return std::nullopt;
@@ -188,7 +194,8 @@ std::optional<ApiError> read_token_ids(const Json& list, const std::string& path
   for (size_t i = 0; i < list.as_array().size(); ++i) {
     const Json& item = list.as_array()[i];
     if (!item.is_int() || item.as_int() < 0 || item.as_int() >= vocab_size) {
-      if (auto error = FieldReader::check_integer(path + "[" + std::to_string(i) + "]", item, 0, vocab_size - 1)) {
+      if (auto error =
+              FieldReader::check_integer(path + "[" + std::to_string(i) + "]", item, 0, vocab_size - 1)) {
         return error;
       }
     }

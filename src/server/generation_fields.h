@@ -1,5 +1,6 @@
-// GenerationFields: the fields that /v1/chat/completions and /v1/completions share: sampling, stops, streaming, limits.
-// Names, ranges and defaults follow OpenAI's API reference; extensions follow SGLang and vLLM. A value; any thread.
+// GenerationFields: the fields that /v1/chat/completions and /v1/completions share: sampling, stops,
+// streaming, limits. Names, ranges and defaults follow OpenAI's API reference; extensions follow SGLang and
+// vLLM. A value; any thread.
 #pragma once
 
 #include <chrono>
@@ -17,8 +18,8 @@ namespace hadal {
 struct GenerationFields {
   std::string model;
   bool stream = false;
-  bool include_usage = false;      // stream_options
-  bool continuous_usage = false;   // stream_options.continuous_usage_stats
+  bool include_usage = false;     // stream_options
+  bool continuous_usage = false;  // stream_options.continuous_usage_stats
   int32_t n = 1;
   std::optional<int64_t> max_tokens;
   std::optional<uint64_t> seed;

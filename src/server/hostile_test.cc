@@ -1,5 +1,5 @@
-// What clients do wrong, by accident or on purpose: each gets a clear answer or a closed connection, and the server
-// goes on serving.
+// What clients do wrong, by accident or on purpose: each gets a clear answer or a closed connection, and the
+// server goes on serving.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -27,7 +27,9 @@ ServerConfig quick_timeouts() {
   return config;
 }
 
-void expect_serving(TestServer& server) { EXPECT_EQ(server.post("/v1/chat/completions", chat_body()).status, 200); }
+void expect_serving(TestServer& server) {
+  EXPECT_EQ(server.post("/v1/chat/completions", chat_body()).status, 200);
+}
 
 // The answer to raw bytes.
 HttpResponse answer(TestServer& server, std::string_view bytes) {
@@ -41,21 +43,31 @@ TEST(Hostile, BytesThatAreNotHttp) {
   EXPECT_EQ(answer(server, "hello world\r\n\r\n").status, 400);
   EXPECT_EQ(answer(server, std::string("\x16\x03\x01\x02\x00\x01\x00", 7) + "\r\n\r\n").status, 400);
   EXPECT_EQ(answer(server, "GET / HTTP/3.9\r\nHost: t\r\n\r\n").status, 505);
-  EXPECT_EQ(answer(server, "GET /version HTTP/1.1\r\n\r\n").status, 400);             // no Host
-  EXPECT_EQ(answer(server, "GET version HTTP/1.1\r\nHost: t\r\n\r\n").status, 400);   // no path
+  EXPECT_EQ(answer(server, "GET /version HTTP/1.1\r\n\r\n").status, 400);            // no Host
+  EXPECT_EQ(answer(server, "GET version HTTP/1.1\r\nHost: t\r\n\r\n").status, 400);  // no path
   EXPECT_EQ(answer(server, "GET /version HTTP/1.1\r\nHost: t\r\nExpect: tea\r\n\r\n").status, 417);
   EXPECT_EQ(answer(server, "GET http://t/version HTTP/1.1\r\nHost: t\r\n\r\n").status, 200);
   EXPECT_EQ(answer(server, "\r\n\r\nGET /version HTTP/1.1\r\nHost: t\r\n\r\n").status, 200);
   // Two lengths: the classic of request smuggling.
-  EXPECT_EQ(answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").status, 400);
-  EXPECT_EQ(answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}").status, 400);
-  EXPECT_EQ(answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n").status, 400);
+  EXPECT_EQ(answer(server,
+                   "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nTransfer-Encoding: "
+                   "chunked\r\n\r\n0\r\n\r\n")
+                .status,
+            400);
+  EXPECT_EQ(
+      answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}")
+          .status,
+      400);
+  EXPECT_EQ(
+      answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n").status,
+      400);
   expect_serving(server);
 }
 
 TEST(Hostile, HeadOverTheLimitIs431) {
   TestServer server;
-  const HttpResponse r = answer(server, "GET /version HTTP/1.1\r\nHost: t\r\nX: " + std::string(100'000, 'x'));
+  const HttpResponse r =
+      answer(server, "GET /version HTTP/1.1\r\nHost: t\r\nX: " + std::string(100'000, 'x'));
   EXPECT_EQ(r.status, 431);
   EXPECT_NE(r.body.find("\"error\""), std::string::npos);
   expect_serving(server);
@@ -64,27 +76,43 @@ TEST(Hostile, HeadOverTheLimitIs431) {
 TEST(Hostile, BodyOverTheLimitIs413) {
   TestServer server;
   // Announced: refused before it is sent.
-  EXPECT_EQ(answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 104857600\r\n\r\n").status, 413);
+  EXPECT_EQ(answer(server, "POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 104857600\r\n\r\n").status,
+            413);
   // Sent all the same, 100 MB: the answer still arrives.
   RawClient client(server.port());
   client.send("POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 104857600\r\n\r\n");
   const std::string block(1 << 20, 'x');
-  for (int i = 0; i < 100 && client.send(block); ++i) {}
+  for (int i = 0; i < 100 && client.send(block); ++i) {
+  }
   EXPECT_EQ(client.receive().status, 413);
   // In chunks, without an announcement.
   RawClient chunked(server.port());
   chunked.send("POST /tokenize HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n");
-  for (int i = 0; i < 40 && chunked.send("100000\r\n" + block + "\r\n"); ++i) {}
+  for (int i = 0; i < 40 && chunked.send("100000\r\n" + block + "\r\n"); ++i) {
+  }
   EXPECT_EQ(chunked.receive().status, 413);
   expect_serving(server);
+}
+
+TEST(Hostile, BodiesTogetherAreBounded) {
+  ServerConfig config;
+  config.max_total_body_bytes = 100'000;
+  TestServer server(config);
+  const std::string large = R"({"prompt":")" + std::string(200'000, 'x') + "\"}";
+  EXPECT_EQ(server.post("/tokenize", large).status, 429);
+  // The part of a request that has ended is given back.
+  const std::string small = R"({"prompt":")" + std::string(60'000, 'x') + "\"}";
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(server.post("/tokenize", small).status, 200);
 }
 
 TEST(Hostile, BodiesThatAreNotRequests) {
   TestServer server;
   for (const std::string& body :
-       {std::string("{"), std::string("\xff\xfe"), std::string(60000, '['), std::string("null"), std::string("{\"a\":1e999}"),
-        std::string("{\"model\":\"\\ud800\"}"), std::string(1, '\0'), std::string()}) {
-    for (const char* path : {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize"}) {
+       {std::string("{"), std::string("\xff\xfe"), std::string(60000, '['), std::string("null"),
+        std::string("{\"a\":1e999}"), std::string("{\"model\":\"\\ud800\"}"), std::string(1, '\0'),
+        std::string()}) {
+    for (const char* path :
+         {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize"}) {
       const HttpResponse r = server.post(path, body);
       EXPECT_EQ(r.status, 400) << path << " " << body.substr(0, 20);
       EXPECT_NE(r.body.find("\"invalid_request_error\""), std::string::npos);
@@ -100,7 +128,8 @@ TEST(Hostile, MutatedRequestsNeverGive5xx) {
   RawClient client(server.port());
   for (int i = 0; i < 2000; ++i) {
     std::string body = good;
-    for (unsigned k = 0; k < 1 + random() % 3; ++k) body[random() % body.size()] = static_cast<char>(random());
+    for (unsigned k = 0; k < 1 + random() % 3; ++k)
+      body[random() % body.size()] = static_cast<char>(random());
     ASSERT_TRUE(client.post("/v1/chat/completions", body));
     const HttpResponse r = client.receive();
     ASSERT_TRUE(r.status == 200 || r.status == 400 || r.status == 404) << r.status << " " << body;
@@ -162,7 +191,8 @@ TEST(Protocol, ExpectContinueChunkedBodiesAndHttp10) {
   // HTTP/1.0: no chunks, the connection's end is the body's.
   RawClient old(server.port());
   const std::string body = chat_body(R"("stream":true)");
-  old.send("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+  old.send("POST /v1/chat/completions HTTP/1.0\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body);
   const HttpResponse r = old.receive();
   EXPECT_EQ(r.status, 200);
   EXPECT_EQ(r.headers.find("Transfer-Encoding"), nullptr);
@@ -274,8 +304,9 @@ void run_clients(int port, int count, unsigned seed) {
     RawClient client(port);
     const bool leave = i % 3 == 0;
     const bool stream = random() % 2 == 0;
-    client.post("/v1/chat/completions", chat_body(std::string(stream ? "\"stream\":true" : "\"stream\":false") +
-                                                  (leave ? ",\"max_tokens\":1000000" : ",\"max_tokens\":5")));
+    client.post("/v1/chat/completions",
+                chat_body(std::string(stream ? "\"stream\":true" : "\"stream\":false") +
+                          (leave ? ",\"max_tokens\":1000000" : ",\"max_tokens\":5")));
     if (!leave) {
       ASSERT_EQ(client.receive().status, 200);
     } else if (stream && random() % 2) {
@@ -303,7 +334,8 @@ TEST(Soak, TenThousandRequestsLeaveNothingBehind) {
   EXPECT_EQ(count_entries("/proc/self/fd"), fds);
   EXPECT_EQ(count_entries("/proc/self/task"), threads);
   const size_t after = resident_bytes();
-  std::printf("resident: %.1f MB before, %.1f MB after\n", static_cast<double>(memory) / 1e6, static_cast<double>(after) / 1e6);
+  std::printf("resident: %.1f MB before, %.1f MB after\n", static_cast<double>(memory) / 1e6,
+              static_cast<double>(after) / 1e6);
   if (!kSanitized) {
     EXPECT_LT(after, memory + (size_t{4} << 20));
   }

@@ -180,7 +180,7 @@ const char* const kOpenApiSchemas = R"json("components":{
 "maximum":@LAST_ID@}},{"type":"array","minItems":1,"maxItems":@MAX_INPUTS@,"items":{"type":"array",
 "minItems":1,"items":{"type":"integer","minimum":0,"maximum":@LAST_ID@}}}]},
 "encoding_format":{"enum":["float","base64",null]},
-"dimensions":{"type":["integer","null"],"description":"The model's own number only"},
+"dimensions":{"type":["integer","null"],"minimum":1,"description":"The model's own number only"},
 "pooling":{"enum":["mean","last",null]},
 "normalize":{"type":["boolean","null"],"default":true},
 "priority":{"type":["integer","null"],"minimum":-2147483648,"maximum":2147483647},

@@ -33,16 +33,17 @@ Json template_variables(const ChatRequest& request, const ServedModel& model, co
 std::optional<ApiError> cut_after_final_message(const ChatRequest& request, ChatPrompt& out) {
   const Json* content = request.messages.as_array().back().find("content");
   if (!content || !content->is_string() || trim(content->as_string()).empty()) {
-    return invalid_param("continue_final_message", "'continue_final_message' needs a final message with text.",
-                         "invalid_value");
+    return invalid_param("continue_final_message",
+                         "'continue_final_message' needs a final message with text.", "invalid_value");
   }
   std::string_view full = content->as_string();
   const std::string_view core = trim(full);
   const size_t at = out.text.rfind(core);
   if (at == std::string::npos) {
-    return invalid_param("continue_final_message",
-                         "'continue_final_message': the chat template does not print the final message's text.",
-                         "invalid_value");
+    return invalid_param(
+        "continue_final_message",
+        "'continue_final_message': the chat template does not print the final message's text.",
+        "invalid_value");
   }
   full.remove_prefix(static_cast<size_t>(core.data() - full.data()));
   const bool untrimmed = std::string_view(out.text).substr(at).starts_with(full);
@@ -52,10 +53,12 @@ std::optional<ApiError> cut_after_final_message(const ChatRequest& request, Chat
 }
 
 // `what`: "messages" or "prompt".
-std::optional<ApiError> check_length(const GenerationFields& fields, int64_t prompt_len, const ServedModel& model,
-                                     const std::string& what, SamplingParams& sampling) {
+std::optional<ApiError> check_length(const GenerationFields& fields, int64_t prompt_len,
+                                     const ServedModel& model, const std::string& what,
+                                     SamplingParams& sampling) {
   const int64_t room = model.context_length - prompt_len;
-  const std::string limit = "This model's maximum context length is " + std::to_string(model.context_length) + " tokens. ";
+  const std::string limit =
+      "This model's maximum context length is " + std::to_string(model.context_length) + " tokens. ";
   if (room < 1) {
     return invalid_param(what,
                          limit + "However, your " + what + " resulted in " + std::to_string(prompt_len) +
@@ -64,11 +67,12 @@ std::optional<ApiError> check_length(const GenerationFields& fields, int64_t pro
   }
   const int64_t wanted = fields.max_tokens ? std::max<int64_t>(1, *fields.max_tokens) : room;
   if (wanted > room) {
-    return invalid_param(what,
-                         limit + "However, you requested " + std::to_string(prompt_len + wanted) + " tokens (" +
-                             std::to_string(prompt_len) + " in the " + what + ", " + std::to_string(wanted) +
-                             " in the completion). Please reduce the length of the " + what + " or the completion.",
-                         "context_length_exceeded");
+    return invalid_param(
+        what,
+        limit + "However, you requested " + std::to_string(prompt_len + wanted) + " tokens (" +
+            std::to_string(prompt_len) + " in the " + what + ", " + std::to_string(wanted) +
+            " in the completion). Please reduce the length of the " + what + " or the completion.",
+        "context_length_exceeded");
   }
   sampling.max_tokens = static_cast<int32_t>(std::min<int64_t>(wanted, INT32_MAX));
   sampling.min_tokens = std::min(sampling.min_tokens, sampling.max_tokens);
@@ -84,8 +88,10 @@ GenerateRequest make_order(const GenerationFields& fields, const OrderContext& c
   order.include_stop = fields.include_stop;
   order.skip_special_tokens = fields.skip_special_tokens;
   order.priority = fields.priority;
-  order.queue_timeout = fields.queue_timeout.count() ? fields.queue_timeout : context.config.default_queue_timeout;
-  order.total_timeout = fields.total_timeout.count() ? fields.total_timeout : context.config.default_total_timeout;
+  order.queue_timeout =
+      fields.queue_timeout.count() ? fields.queue_timeout : context.config.default_queue_timeout;
+  order.total_timeout =
+      fields.total_timeout.count() ? fields.total_timeout : context.config.default_total_timeout;
   order.cache_salt = fields.cache_salt;
   return order;
 }
@@ -93,7 +99,8 @@ GenerateRequest make_order(const GenerationFields& fields, const OrderContext& c
 // Appends `order` once per choice.
 void add_choices(const GenerationFields& fields, const OrderContext& context, uint64_t fork_group,
                  const GenerateRequest& order, std::vector<GenerateRequest>& out) {
-  const uint64_t seed = fields.seed ? *fields.seed : choice_seed(context.random_seed, static_cast<int>(out.size()) + 1);
+  const uint64_t seed =
+      fields.seed ? *fields.seed : choice_seed(context.random_seed, static_cast<int>(out.size()) + 1);
   for (int i = 0; i < fields.n; ++i) {
     out.push_back(order);
     out.back().sampling.seed = choice_seed(seed, i);
@@ -111,15 +118,19 @@ uint64_t choice_seed(uint64_t seed, int choice) {
   return z ^ (z >> 31);
 }
 
-std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model, ChatPrompt& out,
-                                          bool add_special_tokens) {
+std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model,
+                                          ChatPrompt& out, bool add_special_tokens) {
   if (!model.render_chat) {
-    return http_api_error(400, "This model has no chat template: use /v1/completions, or start the server with --chat-template.");
+    return http_api_error(
+        400,
+        "This model has no chat template: use /v1/completions, or start the server with --chat-template.");
   }
   auto text = model.render_chat(template_variables(request, model, request.messages));
-  // Some templates (DeepSeek's) concatenate a tool call's arguments, others print them as JSON: text is the second try.
+  // Some templates (DeepSeek's) concatenate a tool call's arguments, others print them as JSON: text is the
+  // second try.
   if (!text.ok() && request.has_tool_calls) {
-    auto again = model.render_chat(template_variables(request, model, tool_arguments_as_text(request.messages)));
+    auto again =
+        model.render_chat(template_variables(request, model, tool_arguments_as_text(request.messages)));
     if (again.ok()) text = std::move(again);
   }
   if (!text.ok()) {
@@ -138,11 +149,13 @@ std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const Serv
 
 std::optional<ApiError> build_chat_orders(const ChatRequest& request, const ChatPrompt& prompt,
                                           const OrderContext& context, std::vector<GenerateRequest>& out) {
-  if (prompt.ids->empty()) return invalid_param("messages", "The chat template renders an empty prompt.", "empty_prompt");
+  if (prompt.ids->empty())
+    return invalid_param("messages", "The chat template renders an empty prompt.", "empty_prompt");
   GenerateRequest order = make_order(request.common, context);
   order.prompt_ids = prompt.ids;
   const auto length = static_cast<int64_t>(prompt.ids->size());
-  if (auto error = check_length(request.common, length, context.model, "messages", order.sampling)) return error;
+  if (auto error = check_length(request.common, length, context.model, "messages", order.sampling))
+    return error;
   if (request.separate_reasoning) {
     order.reasoning = context.model.reasoning;
     order.prompt_opens_reasoning = ReasoningParser::prompt_opens_reasoning(prompt.text);
@@ -153,7 +166,8 @@ std::optional<ApiError> build_chat_orders(const ChatRequest& request, const Chat
 }
 
 std::optional<ApiError> build_completion_orders(const CompletionRequest& request, const OrderContext& context,
-                                                std::vector<GenerateRequest>& out, std::vector<std::string>& texts) {
+                                                std::vector<GenerateRequest>& out,
+                                                std::vector<std::string>& texts) {
   for (size_t i = 0; i < request.prompts.size(); ++i) {
     const PromptInput& input = request.prompts[i];
     GenerateRequest order = make_order(request.common, context);
@@ -165,11 +179,15 @@ std::optional<ApiError> build_completion_orders(const CompletionRequest& request
       if (request.echo) texts.push_back(*text);
     } else {
       ids = std::get<std::vector<int32_t>>(input);
-      if (request.echo) texts.push_back(context.model.tokenizer->decode(ids, request.common.skip_special_tokens));
+      if (request.echo)
+        texts.push_back(context.model.tokenizer->decode(ids, request.common.skip_special_tokens));
     }
-    if (ids.empty()) return invalid_param("prompt", "The prompt is empty, and this model has no token to start from.", "empty_prompt");
+    if (ids.empty())
+      return invalid_param("prompt", "The prompt is empty, and this model has no token to start from.",
+                           "empty_prompt");
     const auto length = static_cast<int64_t>(ids.size());
-    if (auto error = check_length(request.common, length, context.model, "prompt", order.sampling)) return error;
+    if (auto error = check_length(request.common, length, context.model, "prompt", order.sampling))
+      return error;
     order.prompt_ids = std::make_shared<const std::vector<int32_t>>(std::move(ids));
     order.sampling.num_logprobs = request.logprobs;
     if (request.echo) order.sampling.num_prompt_logprobs = request.logprobs;
@@ -199,9 +217,9 @@ std::optional<ApiError> build_embedding_orders(const EmbeddingRequest& request, 
     if (ids.empty()) return invalid_param(path, "'" + path + "' gives no token.", "empty_prompt");
     if (static_cast<int64_t>(ids.size()) > context.model.context_length) {
       return invalid_param(path,
-                           "This model's maximum context length is " + std::to_string(context.model.context_length) +
-                               " tokens, however '" + path + "' has " + std::to_string(ids.size()) +
-                               ". Please reduce it.",
+                           "This model's maximum context length is " +
+                               std::to_string(context.model.context_length) + " tokens, however '" + path +
+                               "' has " + std::to_string(ids.size()) + ". Please reduce it.",
                            "context_length_exceeded");
     }
     order.prompt_ids = std::make_shared<const std::vector<int32_t>>(std::move(ids));

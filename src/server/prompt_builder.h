@@ -1,5 +1,5 @@
-// From a checked request to the engine's orders: rendering, tokenization, length limits, seeds. Pure functions, run on
-// the tokenizer threads.
+// From a checked request to the engine's orders: rendering, tokenization, length limits, seeds. Pure
+// functions, run on the tokenizer threads.
 #pragma once
 
 #include <optional>
@@ -19,8 +19,8 @@ struct ChatPrompt {
   std::shared_ptr<const std::vector<int32_t>> ids;
   std::string continued;  // text of the final message that is continued
 };
-std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model, ChatPrompt& out,
-                                          bool add_special_tokens = false);
+std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model,
+                                          ChatPrompt& out, bool add_special_tokens = false);
 
 // What the orders of one HTTP request share besides its fields.
 struct OrderContext {
@@ -36,7 +36,8 @@ std::optional<ApiError> build_chat_orders(const ChatRequest& request, const Chat
                                           const OrderContext& context, std::vector<GenerateRequest>& out);
 // n orders per prompt, prompt by prompt. `texts` gets each prompt's text where echo asks for it.
 std::optional<ApiError> build_completion_orders(const CompletionRequest& request, const OrderContext& context,
-                                                std::vector<GenerateRequest>& out, std::vector<std::string>& texts);
+                                                std::vector<GenerateRequest>& out,
+                                                std::vector<std::string>& texts);
 std::optional<ApiError> build_embedding_orders(const EmbeddingRequest& request, const OrderContext& context,
                                                std::vector<GenerateRequest>& out);
 

@@ -10,7 +10,8 @@ namespace hadal {
 namespace {
 
 int64_t unix_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 AnswerHead make_head(ServerState& state, std::string_view prefix, const std::string& requested) {
@@ -51,7 +52,8 @@ void CancelSlot::set(std::shared_ptr<EngineCall> call) {
 }
 
 RequestLimits RequestJobs::limits() const {
-  return RequestLimits::from(state_.config, state_.model->tokenizer->vocab_size(), state_.model->context_length);
+  return RequestLimits::from(state_.config, state_.model->tokenizer->vocab_size(),
+                             state_.model->context_length);
 }
 
 void RequestJobs::refuse(const RequestJob& job, const ApiError& error) const {
@@ -72,7 +74,8 @@ std::optional<ApiError> RequestJobs::check_model(const std::string& name) const 
   for (const std::string& served : state_.model->names) {
     if (name == served) return std::nullopt;
   }
-  ApiError error = http_api_error(404, "The model `" + name.substr(0, 256) + "` does not exist or you do not have access to it.");
+  ApiError error = http_api_error(
+      404, "The model `" + name.substr(0, 256) + "` does not exist or you do not have access to it.");
   error.param = "model";
   error.code = "model_not_found";
   return error;
@@ -117,10 +120,11 @@ void RequestJobs::run_completion(RequestJob&& job, const std::shared_ptr<CancelS
     return;
   }
   std::vector<std::shared_ptr<const std::vector<int32_t>>> ids;
-  for (size_t i = 0; i < texts.size(); ++i) ids.push_back(orders[i * static_cast<size_t>(request.common.n)].prompt_ids);
+  for (size_t i = 0; i < texts.size(); ++i)
+    ids.push_back(orders[i * static_cast<size_t>(request.common.n)].prompt_ids);
   AnswerHead head = make_head(state_, "cmpl-", request.common.model);
-  auto call = std::make_shared<CompletionCall>(make_environment(state_, std::move(job)), request, std::move(head),
-                                               std::move(texts), std::move(ids));
+  auto call = std::make_shared<CompletionCall>(make_environment(state_, std::move(job)), request,
+                                               std::move(head), std::move(texts), std::move(ids));
   cancel->set(call);
   call->submit_all(std::move(orders));
 }
@@ -138,7 +142,8 @@ void RequestJobs::run_embedding(RequestJob&& job, const std::shared_ptr<CancelSl
     refuse(job, *error);
     return;
   }
-  auto call = std::make_shared<EmbeddingCall>(make_environment(state_, std::move(job)), request, request.model);
+  auto call =
+      std::make_shared<EmbeddingCall>(make_environment(state_, std::move(job)), request, request.model);
   cancel->set(call);
   call->submit_all(std::move(orders));
 }

@@ -1,5 +1,5 @@
-// RequestJobs: the part of a request that takes time: JSON, checks, chat template, tokens, submission. Runs on the
-// tokenizer threads; answers through the exchange or hands over to an EngineCall.
+// RequestJobs: the part of a request that takes time: JSON, checks, chat template, tokens, submission. Runs
+// on the tokenizer threads; answers through the exchange or hands over to an EngineCall.
 #pragma once
 
 #include <atomic>

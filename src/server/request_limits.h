@@ -1,5 +1,5 @@
-// RequestLimits: what a request's fields are checked against: the server's configuration and the model's sizes.
-// A value; any thread.
+// RequestLimits: what a request's fields are checked against: the server's configuration and the model's
+// sizes. A value; any thread.
 #pragma once
 
 #include <cstddef>

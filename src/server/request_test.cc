@@ -40,7 +40,8 @@ class RequestTest : public ::testing::Test {
     Parsed out;
     Json body;
     out.error = parse_body(R"({"model":"dummy",)" + fields + "}", 64, body);
-    if (!out.error) out.error = parse_completion_request(body, limits_, model_.default_sampling, out.completion);
+    if (!out.error)
+      out.error = parse_completion_request(body, limits_, model_.default_sampling, out.completion);
     const OrderContext context{model_, config_, "req-1", 7, 99};
     if (!out.error) out.error = build_completion_orders(out.completion, context, out.orders, out.texts);
     return out;
@@ -71,7 +72,8 @@ TEST_F(RequestTest, ChatDefaults) {
 }
 
 TEST_F(RequestTest, EveryFieldArrives) {
-  const Parsed p = chat_with(R"("n":3,"temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,"presence_penalty":-1,
+  const Parsed p =
+      chat_with(R"("n":3,"temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,"presence_penalty":-1,
     "frequency_penalty":1.5,"repetition_penalty":1.25,"seed":5,"stop":["a","bb"],"stop_token_ids":[3,4],
     "logit_bias":{"5":-100,"6":2.5},"max_completion_tokens":9,"min_tokens":2,"ignore_eos":true,"logprobs":true,
     "top_logprobs":4,"skip_special_tokens":false,"no_stop_trim":true,"priority":-3,"cache_salt":"s","timeout":1.5,
@@ -125,15 +127,18 @@ TEST_F(RequestTest, ErrorsNameTheParameter) {
     const char* message;  // a part of it
   };
   const Case cases[] = {
-      {R"("temperature":2.5)", "temperature", "decimal_above_max_value", "Expected a value <= 2, but got 2.5 instead."},
-      {R"("temperature":"hot")", "temperature", "invalid_type", "expected a decimal, but got a string instead."},
+      {R"("temperature":2.5)", "temperature", "decimal_above_max_value",
+       "Expected a value <= 2, but got 2.5 instead."},
+      {R"("temperature":"hot")", "temperature", "invalid_type",
+       "expected a decimal, but got a string instead."},
       {R"("top_p":-0.1)", "top_p", "decimal_below_min_value", ">= 0"},
       {R"("n":0)", "n", "integer_below_min_value", "Expected a value >= 1, but got 0 instead."},
       {R"("n":129)", "n", "integer_above_max_value", "<= 128"},
       {R"("n":1.5)", "n", "invalid_type", "expected an integer, but got a decimal number instead."},
       {R"("seed":18446744073709551615)", "seed", "integer_above_max_value", ""},
       {R"("max_tokens":0)", "max_tokens", "integer_below_min_value", ""},
-      {R"("max_tokens":65536)", "messages", "context_length_exceeded", "maximum context length is 65536 tokens"},
+      {R"("max_tokens":65536)", "messages", "context_length_exceeded",
+       "maximum context length is 65536 tokens"},
       {R"("stop":[1])", "stop[0]", "invalid_type", ""},
       {R"("stop":["1","2","3","4","5","6","7","8","9","10","11","12","13","14","15","16","17"])", "stop",
        "array_above_max_length", "maximum length 16, but got an array with length 17"},
@@ -142,19 +147,24 @@ TEST_F(RequestTest, ErrorsNameTheParameter) {
       {R"("logit_bias":{"260":1})", "logit_bias", "invalid_logit_bias", "from 0 to 259"},
       {R"("logit_bias":{"1":101})", "logit_bias.1", "decimal_above_max_value", ""},
       {R"("stop_token_ids":[260])", "stop_token_ids[0]", "integer_above_max_value", ""},
-      {R"("stream_options":{"include_usage":true})", "stream_options", "invalid_stream_options", "only allowed"},
+      {R"("stream_options":{"include_usage":true})", "stream_options", "invalid_stream_options",
+       "only allowed"},
       {R"("stream":"yes")", "stream", "invalid_type", "a boolean"},
       {R"("top_logprobs":3)", "top_logprobs", "invalid_top_logprobs", ""},
       {R"("logprobs":true,"top_logprobs":21)", "top_logprobs", "integer_above_max_value", ""},
-      {R"("response_format":{"type":"json_object"})", "response_format.type", "unsupported_value", "structured output"},
+      {R"("response_format":{"type":"json_object"})", "response_format.type", "unsupported_value",
+       "structured output"},
       {R"("response_format":{"type":"xml"})", "response_format.type", "invalid_value", "'json_schema'"},
       {R"("tool_choice":"required")", "tool_choice", "unsupported_value", "cannot force"},
       {R"("tools":[{"type":"function"}])", "tools[0].function", "missing_required_parameter", ""},
+      {R"("tools":[{"type":"function","function":{"name":"f","description":1}}])",
+       "tools[0].function.description", "invalid_type", ""},
       {R"("guided_json":{})", "guided_json", "unsupported_parameter", "structured output"},
       {R"("chat_template":"x")", "chat_template", "unsupported_parameter", ""},
       {R"("functions":[])", "functions", "unsupported_parameter", "deprecated"},
       {R"("modalities":["audio"])", "modalities", "unsupported_parameter", "text only"},
-      {R"("add_generation_prompt":true,"continue_final_message":true)", "continue_final_message", "invalid_value", ""},
+      {R"("add_generation_prompt":true,"continue_final_message":true)", "continue_final_message",
+       "invalid_value", ""},
       {R"("repetition_penalty":0)", "repetition_penalty", "decimal_below_min_value", ""},
       {R"("min_tokens":5,"max_tokens":4)", "min_tokens", "invalid_value", ""},
       {R"("cache_salt":"")", "cache_salt", "invalid_value", ""},
@@ -173,13 +183,15 @@ TEST_F(RequestTest, BadBodiesAndMessages) {
   EXPECT_NE(chat("{").error->message.find("JSON"), std::string::npos);
   EXPECT_NE(chat("{\"model\":\"\xff\"}").error->message.find("UTF-8"), std::string::npos);
   EXPECT_EQ(chat("[]").error->message, "The request body must be a JSON object.");
-  EXPECT_NE(chat(std::string(65, '[') + std::string(65, ']')).error->message.find("nested deeper than 64"), std::string::npos);
+  EXPECT_NE(chat(std::string(65, '[') + std::string(65, ']')).error->message.find("nested deeper than 64"),
+            std::string::npos);
   EXPECT_EQ(chat("{}").error->message, "you must provide a model parameter");
   EXPECT_EQ(*chat(R"({"model":"m"})").error->param, "messages");
   EXPECT_EQ(*chat(R"({"model":"m","messages":[]})").error->code, "empty_array");
   EXPECT_EQ(*chat(R"({"model":"m","messages":[5]})").error->param, "messages[0]");
   EXPECT_EQ(*chat(R"({"model":"m","messages":[{"content":"x"}]})").error->param, "messages[0].role");
-  EXPECT_EQ(*chat(R"({"model":"m","messages":[{"role":"robot","content":"x"}]})").error->code, "invalid_value");
+  EXPECT_EQ(*chat(R"({"model":"m","messages":[{"role":"robot","content":"x"}]})").error->code,
+            "invalid_value");
   EXPECT_EQ(*chat(R"({"model":"m","messages":[{"role":"user"}]})").error->param, "messages[0].content");
   const auto image = chat(
       R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]})");
@@ -195,10 +207,11 @@ TEST_F(RequestTest, MessagesAreNormalized) {
       {"name":"f","arguments":"{\"b\":1,\"a\":[2]}"}}]},
     {"role":"tool","content":"ok","tool_call_id":"1"}],"tools":[{"type":"function","function":{"name":"f"}}]})");
   ASSERT_FALSE(p.error) << p.error->message;
-  EXPECT_EQ(to_json(p.chat.messages),
-            R"([{"role":"system","content":"a\nb\u0000"},{"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
-            R"("type":"function","function":{"name":"f","arguments":{"b":1,"a":[2]}}}]},)"
-            R"({"role":"tool","content":"ok","tool_call_id":"1"}])");
+  EXPECT_EQ(
+      to_json(p.chat.messages),
+      R"([{"role":"system","content":"a\nb\u0000"},{"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
+      R"("type":"function","function":{"name":"f","arguments":{"b":1,"a":[2]}}}]},)"
+      R"({"role":"tool","content":"ok","tool_call_id":"1"}])");
   EXPECT_TRUE(p.chat.has_tool_calls);
   EXPECT_NE(to_json(tool_arguments_as_text(p.chat.messages)).find(R"("arguments":"{\"b\":1,\"a\":[2]}")"),
             std::string::npos);

@@ -1,4 +1,5 @@
-// The server's routes: which paths there are, their methods, and who may call them. A constant table; any thread.
+// The server's routes: which paths there are, their methods, and who may call them. A constant table; any
+// thread.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// ServedModel: what the server knows of the model it serves. Built by main once the engine runs, then const; shared by
-// all threads. The engine and the tokenizer outlive the server.
+// ServedModel: what the server knows of the model it serves. Built by main once the engine runs, then const;
+// shared by all threads. The engine and the tokenizer outlive the server.
 #pragma once
 
 #include <cstdint>

@@ -42,7 +42,8 @@ Status validate(const ServerConfig& c) {
   for (const auto& [name, value] : counts) HADAL_RETURN_IF_ERROR(positive(name, value));
   for (const std::string& origin : c.cors_origins) {
     if (origin == "*" || (origin.find("://") != std::string::npos && is_header_value(origin))) continue;
-    return invalid_argument("CORS origin \"", origin, "\" is neither \"*\" nor like https://chat.example.com");
+    return invalid_argument("CORS origin \"", origin,
+                            "\" is neither \"*\" nor like https://chat.example.com");
   }
   return {};
 }
@@ -55,6 +56,7 @@ HttpServerOptions http_options(const ServerConfig& c) {
   o.max_connections = static_cast<size_t>(c.max_connections);
   o.max_header_bytes = c.max_header_bytes;
   o.max_body_bytes = c.max_body_bytes;
+  o.max_total_body_bytes = c.max_total_body_bytes;
   o.max_stream_buffer_bytes = c.max_stream_buffer_bytes;
   o.header_timeout = c.header_timeout;
   o.body_timeout = c.body_timeout;
@@ -94,7 +96,9 @@ struct Server::Impl {
 };
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
 Result<std::unique_ptr<Server>> Server::create(const ServerConfig& config, MetricsRegistry& metrics,
                                                std::string version) {
@@ -161,7 +165,11 @@ void Server::stop() {
   if (impl_->state.pool) impl_->state.pool->stop();
 }
 
-int Server::port() const { return impl_->http->port(); }
-size_t Server::num_connections() const { return impl_->http->num_connections(); }
+int Server::port() const {
+  return impl_->http->port();
+}
+size_t Server::num_connections() const {
+  return impl_->http->num_connections();
+}
 
 }  // namespace hadal

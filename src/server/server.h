@@ -1,8 +1,8 @@
 // Server: the OpenAI API over HTTP. Built and run by main (and by tests); knows of the engine only EngineApi.
 //
-// create() binds, start() answers: health at once, everything else 503 until attach() hands over the loaded model.
-// Stopping: drain(), then stop(); the engine and its EngineApi go after the server. Calls from one thread at a time,
-// but for set_progress, port and num_connections.
+// create() binds, start() answers: health at once, everything else 503 until attach() hands over the loaded
+// model. Stopping: drain(), then stop(); the engine and its EngineApi go after the server. Calls from one
+// thread at a time, but for set_progress, port and num_connections.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ namespace hadal {
 
 class Server {
  public:
-  // Checks the configuration. Errors: kInvalidArgument naming the field; kIo where the address cannot be bound.
-  // version: of the program, for /version. The registry outlives the server.
+  // Checks the configuration. Errors: kInvalidArgument naming the field; kIo where the address cannot be
+  // bound. version: of the program, for /version. The registry outlives the server.
   static Result<std::unique_ptr<Server>> create(const ServerConfig& config, MetricsRegistry& metrics,
                                                 std::string version);
   ~Server();  // stop()
@@ -29,9 +29,11 @@ class Server {
   void start();
   // For /startupz while loading. phase: a string literal. progress: 0 to 1.
   void set_progress(const char* phase, double progress);
-  // Once, after start. Sets the engine's step-end hook. Empty names are filled from the configuration or stay.
+  // Once, after start. Sets the engine's step-end hook. Empty names are filled from the configuration or
+  // stay.
   void attach(ServedModel model);
-  // No new orders from now on (503); waits for the answers under way, until `deadline` at most. True: all ended.
+  // No new orders from now on (503); waits for the answers under way, until `deadline` at most. True: all
+  // ended.
   bool drain(std::chrono::steady_clock::time_point deadline);
   // Cuts what is left, joins the threads. Idempotent.
   void stop();

@@ -1,4 +1,5 @@
-// ServerState: what the handler, the tokenizer jobs and the Server share. Const, or atomic. Owned by the Server.
+// ServerState: what the handler, the tokenizer jobs and the Server share. Const, or atomic. Owned by the
+// Server.
 #pragma once
 
 #include <atomic>
@@ -31,6 +32,7 @@ struct ServerState {
   std::atomic<bool> draining{false};
   std::atomic<const char*> phase{"starting"};  // literals only
   std::atomic<double> progress{0};             // of the phase, 0 to 1
+  std::atomic<size_t> queued_bytes{0};         // of bodies that wait for a tokenizer thread
   std::atomic<int64_t> num_active{0};          // exchanges between handle and on_done
 
   std::unique_ptr<WorkerPool> pool;

@@ -51,7 +51,8 @@ TEST(Server, ChatStreamHasRoleTextFinishUsageDone) {
     const Json chunk = *parse_json(list[i]);
     EXPECT_TRUE(chunk.find("usage")->is_null());
     const Json& choice = chunk.find("choices")->as_array()[0];
-    if (const Json* content = choice.find("delta")->find("content")) text[choice.find("index")->as_int()] += content->as_string();
+    if (const Json* content = choice.find("delta")->find("content"))
+      text[choice.find("index")->as_int()] += content->as_string();
     finished += choice.find("finish_reason")->is_string();
   }
   EXPECT_EQ(text[0], "The quick brown f\xC3\xB6x ");
@@ -71,9 +72,11 @@ TEST(Server, ReasoningIsSplitStreamedAndNot) {
   EXPECT_EQ(message.find("reasoning_content")->as_string(), "The quick brown ");
   EXPECT_EQ(message.find("content")->as_string(), "f\xC3\xB6x ");
   EXPECT_EQ(whole.find("usage")->find("completion_tokens_details")->find("reasoning_tokens")->as_int(), 3);
-  const auto held = events(server.post("/v1/chat/completions", chat_body(R"("stream":true,"stream_reasoning":false)")));
+  const auto held =
+      events(server.post("/v1/chat/completions", chat_body(R"("stream":true,"stream_reasoning":false)")));
   int with_reasoning = 0;
-  for (const std::string& event : held) with_reasoning += event.find("reasoning_content\":\"The quick brown \"") != std::string::npos;
+  for (const std::string& event : held)
+    with_reasoning += event.find("reasoning_content\":\"The quick brown \"") != std::string::npos;
   EXPECT_EQ(with_reasoning, 1);
   const Json hidden = parse(server.post("/v1/chat/completions", chat_body(R"("include_reasoning":false)")));
   EXPECT_EQ(hidden.find("choices")->as_array()[0].find("message")->find("reasoning_content"), nullptr);
@@ -91,8 +94,8 @@ TEST(Server, CompletionsWithEchoAndLogprobs) {
   EXPECT_TRUE(first.find("logprobs")->find("token_logprobs")->as_array()[0].is_null());
   EXPECT_EQ(body.find("choices")->as_array()[1].find("index")->as_int(), 1);
   EXPECT_EQ(body.find("usage")->find("prompt_tokens")->as_int(), 5);
-  const Json only = parse(server.post("/v1/completions",
-                                      R"({"model":"dummy","prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})"));
+  const Json only = parse(server.post(
+      "/v1/completions", R"({"model":"dummy","prompt":"ab","echo":true,"logprobs":0,"max_tokens":0})"));
   EXPECT_EQ(only.find("choices")->as_array()[0].find("text")->as_string(), "ab");
   EXPECT_EQ(only.find("usage")->find("completion_tokens")->as_int(), 0);
 }
@@ -101,15 +104,18 @@ TEST(Server, EmbeddingsTokenizeAndBack) {
   ServerConfig config;
   config.max_parallel_per_request = 2;  // fewer than inputs: the rest follows
   TestServer server(config);
-  const Json body = parse(server.post("/v1/embeddings", R"({"model":"dummy","input":["a","b","c","d","e"]})"));
+  const Json body =
+      parse(server.post("/v1/embeddings", R"({"model":"dummy","input":["a","b","c","d","e"]})"));
   ASSERT_EQ(body.find("data")->as_array().size(), 5u);
   EXPECT_EQ(body.find("usage")->find("total_tokens")->as_int(), 10);
   double sum = 0;
-  for (const Json& v : body.find("data")->as_array()[4].find("embedding")->as_array()) sum += v.as_double() * v.as_double();
+  for (const Json& v : body.find("data")->as_array()[4].find("embedding")->as_array())
+    sum += v.as_double() * v.as_double();
   EXPECT_NEAR(sum, 1.0, 1e-5);
   const HttpResponse tokens = server.post("/tokenize", R"({"prompt":"hé","return_token_strs":false})");
   EXPECT_EQ(tokens.body, R"({"tokens":[256,104,195,169],"count":4,"max_model_len":65536})");
-  EXPECT_EQ(server.post("/detokenize", R"({"tokens":[104,195,169]})").body, "{\"prompt\":\"h\u00e9\",\"text\":\"h\u00e9\"}");
+  EXPECT_EQ(server.post("/detokenize", R"({"tokens":[104,195,169]})").body,
+            "{\"prompt\":\"h\u00e9\",\"text\":\"h\u00e9\"}");
 }
 
 TEST(Server, SmallRoutes) {
@@ -121,7 +127,9 @@ TEST(Server, SmallRoutes) {
   const HttpResponse missing = server.get("/v1/models/other");
   EXPECT_EQ(missing.status, 404);
   EXPECT_EQ(parse(missing).find("error")->find("code")->as_string(), "model_not_found");
-  EXPECT_EQ(server.post("/v1/chat/completions", R"({"model":"x","messages":[{"role":"user","content":"a"}]})").status, 404);
+  EXPECT_EQ(server.post("/v1/chat/completions", R"({"model":"x","messages":[{"role":"user","content":"a"}]})")
+                .status,
+            404);
   EXPECT_NE(server.get("/metrics").body.find("hadal_http_requests_total"), std::string::npos);
   EXPECT_EQ(parse(server.get("/openapi.json")).find("openapi")->as_string(), "3.1.0");
 }
@@ -142,7 +150,8 @@ TEST(Server, MethodsAndPaths) {
   const HttpResponse options = client.receive();
   EXPECT_EQ(options.status, 204);
   EXPECT_EQ(*options.headers.find("Allow"), "GET, HEAD, OPTIONS");
-  EXPECT_EQ(server.post("/tokenize", "x=1", "Content-Type: application/x-www-form-urlencoded\r\n").status, 400);
+  EXPECT_EQ(server.post("/tokenize", "x=1", "Content-Type: application/x-www-form-urlencoded\r\n").status,
+            400);
   RawClient form(server.port());
   form.send("POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}");
   EXPECT_EQ(form.receive().status, 415);
@@ -157,7 +166,8 @@ TEST(Server, KeysGuardEverythingButHealth) {
     EXPECT_EQ(r.status, 401) << path;
     EXPECT_EQ(parse(r).find("error")->find("code")->as_string(), "invalid_api_key");
   }
-  for (const char* path : {"/health", "/livez", "/readyz", "/startupz"}) EXPECT_EQ(server.get(path).status, 200) << path;
+  for (const char* path : {"/health", "/livez", "/readyz", "/startupz"})
+    EXPECT_EQ(server.get(path).status, 200) << path;
   EXPECT_EQ(server.get("/version", "Authorization: Bearer k2\r\n").status, 200);
   EXPECT_EQ(server.get("/version", "X-API-Key: k1\r\n").status, 200);
   EXPECT_EQ(server.post("/v1/chat/completions", chat_body()).status, 401);
@@ -166,7 +176,8 @@ TEST(Server, KeysGuardEverythingButHealth) {
 
 TEST(Server, RequestIdIsHonouredOrMade) {
   TestServer server;
-  EXPECT_EQ(*server.get("/version", "X-Request-ID: abc-1.2:3_x\r\n").headers.find("x-request-id"), "abc-1.2:3_x");
+  EXPECT_EQ(*server.get("/version", "X-Request-ID: abc-1.2:3_x\r\n").headers.find("x-request-id"),
+            "abc-1.2:3_x");
   const HttpResponse made = server.get("/version", "X-Request-ID: bad id\r\n");
   EXPECT_TRUE(made.headers.find("x-request-id")->starts_with("req-"));
   EXPECT_NE(server.post("/v1/chat/completions", chat_body()).headers.find("x-request-id"), nullptr);
@@ -179,10 +190,13 @@ TEST(Server, CorsOnlyForListedOrigins) {
   TestServer server(config);
   const HttpResponse good = server.get("/version", "Origin: https://a.example\r\n");
   EXPECT_EQ(*good.headers.find("Access-Control-Allow-Origin"), "https://a.example");
-  EXPECT_EQ(server.get("/version", "Origin: https://b.example\r\n").headers.find("Access-Control-Allow-Origin"), nullptr);
+  EXPECT_EQ(
+      server.get("/version", "Origin: https://b.example\r\n").headers.find("Access-Control-Allow-Origin"),
+      nullptr);
   RawClient client(server.port());
-  client.send("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: t\r\nOrigin: https://a.example\r\n"
-              "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-stainless-os\r\n\r\n");
+  client.send(
+      "OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: t\r\nOrigin: https://a.example\r\n"
+      "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: x-stainless-os\r\n\r\n");
   const HttpResponse preflight = client.receive();
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(*preflight.headers.find("Access-Control-Allow-Headers"), "x-stainless-os");
@@ -200,7 +214,8 @@ TEST(Server, HealthFollowsTheEngine) {
   EXPECT_EQ(server.get("/v1/models").status, 503);
   EXPECT_EQ(server.post("/v1/chat/completions", chat_body()).status, 503);
   server.attach_model();
-  for (const char* path : {"/health", "/livez", "/readyz", "/startupz"}) EXPECT_EQ(server.get(path).status, 200) << path;
+  for (const char* path : {"/health", "/livez", "/readyz", "/startupz"})
+    EXPECT_EQ(server.get(path).status, 200) << path;
   server.engine().set_stalled_seconds(1000);
   EXPECT_EQ(server.get("/livez").status, 503);
   server.engine().set_stalled_seconds(0);
@@ -272,7 +287,8 @@ TEST(Client, FetchStreamsEventsAndStops) {
     EXPECT_TRUE(TestServer::eventually([&] { return server.engine().num_running() == 1; }));
     stop.request_stop();
   });
-  result = fetch_events(*url, request, [](const SseEvent&) { return true; }, {}, stop.get_token());
+  result = fetch_events(
+      *url, request, [](const SseEvent&) { return true; }, {}, stop.get_token());
   stopper.join();
   EXPECT_EQ(result.error().code, ErrorCode::kCancelled);
   request.body = "{}";

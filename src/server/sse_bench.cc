@@ -1,7 +1,9 @@
-// sse_bench: many concurrent SSE streams against the real server over a DummyEngine, in this process or at --url
-// (hadal_dummy_server --timestamps). Each token is the time it was made; the delay is until the client has parsed it.
+// sse_bench: many concurrent SSE streams against the real server over a DummyEngine, in this process or at
+// --url (hadal_dummy_server --timestamps). Each token is the time it was made; the delay is until the client
+// has parsed it.
 //   sse_bench [streams=2000] [events_per_second=50000] [seconds=10] [io_threads=1] [url]
-// Floor to demand on 2 cores shared with the client: 2,000 streams, 50,000 events/s, no error, p99 under 50 ms.
+// Floor to demand on 2 cores shared with the client: 2,000 streams, 50,000 events/s, no error, p99 under 50
+// ms.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -20,14 +22,17 @@ namespace hadal {
 namespace {
 
 int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
       .count();
 }
 
 double cpu_seconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -55,6 +60,46 @@ float percentile(std::vector<float>& values, double p) {
   const size_t k = std::min(values.size() - 1, static_cast<size_t>(p * static_cast<double>(values.size())));
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(k), values.end());
   return values[k];
+}
+
+// Runs all streams to their end.
+void run_clients(const Url& url, const HttpRequest& request, int streams, Tally& tally) {
+  std::latch all(streams);
+  HttpClientPool pool({}, 1);
+  for (int i = 0; i < streams; ++i) {
+    auto parser = std::make_shared<SseParser>();
+    HttpClientCallbacks callbacks;
+    callbacks.on_data = [parser, &tally](std::string_view data) {
+      return parser->push(data, [&](const SseEvent& event) { on_event(tally, event); }).ok();
+    };
+    pool.start(url, request, std::move(callbacks), [&](Result<HttpResponse> result) {
+      ++tally.done;
+      if (!result.ok() || result->status != 200) ++tally.errors;
+      all.count_down();
+    });
+  }
+  all.wait();
+}
+
+int report(Tally& tally, int streams, int io_threads, int tokens, double rate, double wall, double cpu) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto events = static_cast<int64_t>(tally.delays_ms.size());
+  const int64_t errors = tally.errors + (streams - tally.ended_well);
+  const float p50 = percentile(tally.delays_ms, 0.5), p99 = percentile(tally.delays_ms, 0.99);
+  const float worst = percentile(tally.delays_ms, 1.0);
+  std::printf("streams %d, io threads %d, tokens per stream %d\n", streams, io_threads, tokens);
+  std::printf("%-28s %12.0f   floor %12.0f\n", "events per second", static_cast<double>(events) / wall,
+              rate * 0.9);
+  std::printf("%-28s %12.1f\n%-28s %12.1f   floor %12.1f\n%-28s %12.1f\n", "event delay p50 ms",
+              static_cast<double>(p50), "event delay p99 ms", static_cast<double>(p99), 50.0,
+              "event delay max ms", static_cast<double>(worst));
+  std::printf("%-28s %12lld   floor %12d\n", "errors", static_cast<long long>(errors), 0);
+  std::printf("%-28s %12.2f\n%-28s %12.1f\n", "cores used, client too", cpu / wall, "peak resident MB",
+              static_cast<double>(usage.ru_maxrss) / 1024.0);
+  const bool good = errors == 0 && p99 < 50 && events == static_cast<int64_t>(tokens) * streams;
+  std::printf("%s\n", good ? "ok" : "BELOW THE FLOOR");
+  return good ? 0 : 1;
 }
 
 int run(int streams, double rate, double seconds, int io_threads, const char* url_text) {
@@ -92,43 +137,12 @@ int run(int streams, double rate, double seconds, int io_threads, const char* ur
                  R"(,"messages":[{"role":"user","content":"Hello"}]})";
   Tally tally;
   tally.delays_ms.reserve(static_cast<size_t>(tokens) * static_cast<size_t>(streams));
-  std::latch all(streams);
   const double cpu_before = cpu_seconds();
   const int64_t start = now_ns();
-  {
-    HttpClientPool pool({}, 1);
-    for (int i = 0; i < streams; ++i) {
-      auto parser = std::make_shared<SseParser>();
-      HttpClientCallbacks callbacks;
-      callbacks.on_data = [parser, &tally](std::string_view data) {
-        return parser->push(data, [&](const SseEvent& event) { on_event(tally, event); }).ok();
-      };
-      pool.start(*url, request, std::move(callbacks), [&](Result<HttpResponse> result) {
-        ++tally.done;
-        if (!result.ok() || result->status != 200) ++tally.errors;
-        all.count_down();
-      });
-    }
-    all.wait();
-  }
+  run_clients(*url, request, streams, tally);
   const double wall = static_cast<double>(now_ns() - start) * 1e-9;
   const double cpu = cpu_seconds() - cpu_before;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto events = static_cast<int64_t>(tally.delays_ms.size());
-  const int64_t errors = tally.errors + (streams - tally.ended_well);
-  const float p50 = percentile(tally.delays_ms, 0.5), p99 = percentile(tally.delays_ms, 0.99);
-  const float worst = percentile(tally.delays_ms, 1.0);
-  std::printf("streams %d, io threads %d, tokens per stream %d\n", streams, io_threads, tokens);
-  std::printf("%-28s %12.0f   floor %12.0f\n", "events per second", static_cast<double>(events) / wall, rate * 0.9);
-  std::printf("%-28s %12.1f\n%-28s %12.1f   floor %12.1f\n%-28s %12.1f\n", "event delay p50 ms", static_cast<double>(p50),
-              "event delay p99 ms", static_cast<double>(p99), 50.0, "event delay max ms", static_cast<double>(worst));
-  std::printf("%-28s %12lld   floor %12d\n", "errors", static_cast<long long>(errors), 0);
-  std::printf("%-28s %12.2f\n%-28s %12.1f\n", "cores used, client too", cpu / wall, "peak resident MB",
-              static_cast<double>(usage.ru_maxrss) / 1024.0);
-  const bool good = errors == 0 && p99 < 50 && events == static_cast<int64_t>(tokens) * streams;
-  std::printf("%s\n", good ? "ok" : "BELOW THE FLOOR");
-  return good ? 0 : 1;
+  return report(tally, streams, io_threads, tokens, rate, wall, cpu);
 }
 
 }  // namespace
@@ -136,6 +150,6 @@ int run(int streams, double rate, double seconds, int io_threads, const char* ur
 
 int main(int argc, char** argv) {
   const auto number = [&](int i, double fallback) { return argc > i ? std::atof(argv[i]) : fallback; };
-  return hadal::run(static_cast<int>(number(1, 2000)), number(2, 50000), number(3, 10), static_cast<int>(number(4, 1)),
-                    argc > 5 ? argv[5] : nullptr);
+  return hadal::run(static_cast<int>(number(1, 2000)), number(2, 50000), number(3, 10),
+                    static_cast<int>(number(4, 1)), argc > 5 ? argv[5] : nullptr);
 }

@@ -18,7 +18,8 @@ class RawClient {
  public:
   // receive_buffer: SO_RCVBUF, for slow readers; 0: the system's.
   explicit RawClient(int port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    if (receive_buffer > 0) setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    if (receive_buffer > 0)
+      setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     timeval timeout{20, 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
@@ -42,7 +43,8 @@ class RawClient {
   }
   bool post(std::string_view path, std::string_view body, std::string_view extra = "") {
     return send("POST " + std::string(path) + " HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n" +
-                std::string(extra) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
+                std::string(extra) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                std::string(body));
   }
   bool get(std::string_view path, std::string_view extra = "") {
     return send("GET " + std::string(path) + " HTTP/1.1\r\nHost: t\r\n" + std::string(extra) + "\r\n");
@@ -68,7 +70,8 @@ class RawClient {
     } else if (const std::string* length = out.headers.find("Content-Length")) {
       read_exactly(std::stoul(*length), out.body);
     } else {
-      while (fill()) {}
+      while (fill()) {
+      }
       out.body = std::move(buffer_);
       buffer_.clear();
     }
@@ -83,7 +86,8 @@ class RawClient {
   }
   // True when the peer has closed and nothing is left to read.
   bool at_end() {
-    while (fill()) {}
+    while (fill()) {
+    }
     return ended_;
   }
   void half_close() { ::shutdown(fd_.get(), SHUT_WR); }

@@ -15,7 +15,8 @@ namespace hadal {
 
 class TestServer {
  public:
-  explicit TestServer(ServerConfig config = {}, DummyEngineOptions options = short_answers(), bool attach = true)
+  explicit TestServer(ServerConfig config = {}, DummyEngineOptions options = short_answers(),
+                      bool attach = true)
       : options_(options), engine_(options) {
     config.port = 0;
     config.access_log = false;
@@ -75,7 +76,8 @@ class TestServer {
 };
 
 inline std::string chat_body(const std::string& fields = "") {
-  return R"({"model":"dummy","messages":[{"role":"user","content":"Hi"}])" + (fields.empty() ? "" : "," + fields) + "}";
+  return R"({"model":"dummy","messages":[{"role":"user","content":"Hi"}])" +
+         (fields.empty() ? "" : "," + fields) + "}";
 }
 
 }  // namespace hadal

@@ -1,5 +1,5 @@
-// WorkerPool: a few threads that run queued jobs: JSON parsing, chat templates, tokenization. Bounded: a full queue
-// refuses. Owned by the Server; any thread may post.
+// WorkerPool: a few threads that run queued jobs: JSON parsing, chat templates, tokenization. Bounded: a full
+// queue refuses. Owned by the Server; any thread may post.
 #pragma once
 
 #include <functional>
