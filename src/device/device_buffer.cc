@@ -17,7 +17,7 @@ size_t round_up(size_t value, size_t multiple) {
 
 }  // namespace
 
-Result<DeviceBuffer> DeviceBuffer::allocate(DeviceType device, size_t num_bytes) {
+Result<DeviceBuffer> DeviceBuffer::allocate(DeviceType device, size_t num_bytes, PageAdvice advice) {
   HADAL_CHECK(device == DeviceType::kCpu);
   DeviceBuffer buffer;
   buffer.device_ = device;
@@ -30,7 +30,11 @@ Result<DeviceBuffer> DeviceBuffer::allocate(DeviceType device, size_t num_bytes)
   if (data == MAP_FAILED) {
     return make_error(ErrorCode::kResourceExhausted, "cannot allocate ", num_bytes, " bytes of memory");
   }
-  if (num_bytes >= 2 * kHugePage) ::madvise(data, mapped, MADV_HUGEPAGE);
+  if (advice == PageAdvice::kSmall) {
+    ::madvise(data, mapped, MADV_NOHUGEPAGE);
+  } else if (num_bytes >= 2 * kHugePage) {
+    ::madvise(data, mapped, MADV_HUGEPAGE);
+  }
   buffer.data_ = static_cast<std::byte*>(data);
   return buffer;
 }

@@ -12,11 +12,16 @@
 
 namespace hadal {
 
+// Huge pages spare the TLB where all of a buffer is read; small ones keep a buffer that is touched here and there (the KV
+// cache) from taking 2 MiB of memory for each place.
+enum class PageAdvice : uint8_t { kHuge, kSmall };
+
 class DeviceBuffer {
  public:
   // 64-byte aligned (2 MiB and huge-page advised when large), zeroed. kResourceExhausted names the bytes
   // asked for.
-  static Result<DeviceBuffer> allocate(DeviceType device, size_t num_bytes);
+  static Result<DeviceBuffer> allocate(DeviceType device, size_t num_bytes,
+                                       PageAdvice advice = PageAdvice::kHuge);
   DeviceBuffer() = default;
   DeviceBuffer(DeviceBuffer&& other) noexcept;
   DeviceBuffer& operator=(DeviceBuffer&& other) noexcept;

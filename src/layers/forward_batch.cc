@@ -29,7 +29,8 @@ Result<KvStorage> KvStorage::allocate(DeviceType device, const KvSpec& spec, int
   out.spec_ = spec;
   out.num_blocks_ = num_blocks;
   HADAL_ASSIGN(out.buffer_,
-               DeviceBuffer::allocate(device, static_cast<size_t>(spec.bytes_per_block() * num_blocks)));
+               DeviceBuffer::allocate(device, static_cast<size_t>(spec.bytes_per_block() * num_blocks),
+                                      PageAdvice::kSmall));
   return out;
 }
 

@@ -1,7 +1,5 @@
 #include "layers/token_embedding.h"
 
-#include <cstring>
-
 namespace hadal {
 
 Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::string& name,
@@ -16,10 +14,8 @@ Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::
   }
   TokenEmbedding out;
   out.first_row_ = rows.begin;
-  const auto num_bytes = static_cast<size_t>(source.num_bytes());
-  HADAL_ASSIGN(out.buffer_, DeviceBuffer::allocate(DeviceType::kCpu, num_bytes));
-  std::memcpy(out.buffer_.data(), source.data(), num_bytes);
-  out.table_ = Tensor(out.buffer_.data(), source.dtype(), {rows.count, hidden_size});
+  out.owner_ = shard.weight_owner;
+  out.table_ = Tensor(source.data(), source.dtype(), {rows.count, hidden_size});
   return out;
 }
 

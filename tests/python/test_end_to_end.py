@@ -1,0 +1,272 @@
+"""The real program with the real small model: answers, prefix reuse, ranks, two hosts, loss and drain.
+
+HADAL_TEST_MODEL names the model (scripts/test fetches it); without it these tests are skipped.
+"""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", str(ROOT / "build/release"))) / "hadal"
+MODEL = os.environ.get("HADAL_TEST_MODEL", "")
+PROMPT = "The history of the sea begins with"
+
+pytestmark = pytest.mark.skipif(
+    not (MODEL and os.path.exists(MODEL) and PROGRAM.exists()), reason="HADAL_TEST_MODEL or the program is absent"
+)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Server:
+    def __init__(self, *flags, env=None, wait=True):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_path = f"/tmp/hadal-e2e-{self.port}.log"
+        self.process = subprocess.Popen(
+            [str(PROGRAM), "serve", MODEL, "--port", str(self.port), "--served-model-name", "m", *flags],
+            stdout=subprocess.DEVNULL,
+            stderr=open(self.log_path, "w"),
+            env={**os.environ, **(env or {})},
+        )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds=120):
+        end = time.time() + seconds
+        while time.time() < end:
+            assert self.process.poll() is None, self.log()
+            try:
+                if urllib.request.urlopen(self.url + "/readyz", timeout=2).status == 200:
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        raise AssertionError("not ready: " + self.log())
+
+    def log(self):
+        return open(self.log_path).read()
+
+    def post(self, path, body, timeout=300):
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def complete(self, prompt=PROMPT, max_tokens=48, **more):
+        status, body = self.post(
+            "/v1/completions",
+            {"model": "m", "prompt": prompt, "max_tokens": max_tokens, "temperature": 0, "ignore_eos": True, **more},
+        )
+        assert status == 200, body
+        return body
+
+    def metric(self, name):
+        text = urllib.request.urlopen(self.url + "/metrics", timeout=10).read().decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(name + r"[ {]", line))
+
+    def stop(self, expect=0):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        os.remove(self.log_path)
+        assert code == expect
+
+
+@pytest.fixture(scope="module")
+def server():
+    one = Server()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def reference(server):
+    return server.complete()["choices"][0]["text"]
+
+
+def test_cache_hit_gives_the_same_text_and_is_counted(server, reference):
+    prompt = PROMPT + reference
+    first = server.complete(prompt)
+    second = server.complete(prompt)
+    assert second["usage"]["prompt_tokens_details"]["cached_tokens"] >= 32
+    assert second["choices"][0]["text"] == first["choices"][0]["text"]
+
+
+def test_batch_of_64_gives_the_same_text(server, reference):
+    texts = [None] * 64
+    others = ["Once upon a time", "def main():", "Der Fluss", "1 2 3 4 5"]
+
+    def one(i):
+        texts[i] = server.complete(PROMPT if i % 2 == 0 else others[i // 2 % 4])["choices"][0]["text"]
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(64)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert all(text == reference for text in texts[::2])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--chunked-prefill-size", "16"),
+        ("--chunked-prefill-size", "4096"),
+        ("--max-total-tokens", "2048", "--context-length", "512"),
+        ("--tp", "2"),
+        ("--disable-radix-cache",),
+    ],
+    ids=lambda f: " ".join(f),
+)
+def test_same_text_however_it_is_run(reference, flags):
+    other = Server(*flags)
+    try:
+        assert other.complete()["choices"][0]["text"] == reference
+    finally:
+        other.stop()
+
+
+def test_preemption_gives_the_same_text():
+    """A cache too small for all at once: sequences are preempted, and nobody's text changes."""
+    wide = Server("--context-length", "512")
+    tight = Server("--max-total-tokens", "1024", "--context-length", "512")
+    try:
+        prompts = [f"{PROMPT} number {i}," for i in range(8)]
+        expected = [wide.complete(p, 200)["choices"][0]["text"] for p in prompts]
+        texts = [None] * len(prompts)
+
+        def one(i):
+            texts[i] = tight.complete(prompts[i], 200)["choices"][0]["text"]
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(len(prompts))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert texts == expected
+        assert tight.metric("hadal_preemptions_total") > 0
+    finally:
+        wide.stop()
+        tight.stop()
+
+
+def test_embeddings_and_errors(server):
+    status, body = server.post("/v1/embeddings", {"model": "m", "input": ["a cat", "a dog"]})
+    assert status == 200 and len(body["data"]) == 2 and len(body["data"][0]["embedding"]) == 576
+    status, body = server.post("/v1/completions", {"model": "other", "prompt": "x"})
+    assert status == 404 and body["error"]["code"] == "model_not_found"
+
+
+def test_client_that_goes_away_frees_its_blocks(server):
+    def used():
+        return server.metric("hadal_running_requests")
+
+    with socket.create_connection(("127.0.0.1", server.port)) as s:
+        body = json.dumps({"model": "m", "prompt": PROMPT, "max_tokens": 4000, "ignore_eos": True, "stream": True})
+        s.sendall(
+            f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+        )
+        assert s.recv(4096)
+        time.sleep(0.3)
+        assert used() == 1
+    end = time.time() + 10
+    while used() > 0:
+        assert time.time() < end
+        time.sleep(0.05)
+
+
+def two_hosts():
+    address = f"127.0.0.1:{free_port()}"
+    env = {"HADAL_GROUP_SECRET": "s3cret"}
+    flags = ["--tp", "2", "--nnodes", "2", "--dist-init-addr", address]
+    follower = Server(*flags, "--node-rank", "1", env=env, wait=False)
+    leader = Server(*flags, "--node-rank", "0", env=env, wait=False)
+    leader.wait_ready()
+    return leader, follower
+
+
+def test_two_hosts_answer_alike_and_end_together(reference):
+    leader, follower = two_hosts()
+    assert leader.complete()["choices"][0]["text"] == reference
+    assert urllib.request.urlopen(follower.url + "/readyz", timeout=5).status == 200
+    leader.stop()
+    assert follower.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("victim", ["leader", "follower"])
+def test_losing_a_host_ends_the_other_with_a_reason(victim):
+    leader, follower = two_hosts()
+    answer = []
+    asking = threading.Thread(
+        target=lambda: answer.append(leader.post("/v1/completions", {"model": "m", "prompt": PROMPT, "max_tokens": 6000, "ignore_eos": True}))
+    )
+    if victim == "follower":
+        asking.start()
+        time.sleep(0.5)
+    dead, left = (leader, follower) if victim == "leader" else (follower, leader)
+    dead.process.kill()
+    start = time.time()
+    code = left.process.wait(timeout=20)
+    assert time.time() - start < 5
+    assert code == 3
+    assert "lost node" in left.log()
+    if victim == "follower":
+        asking.join()
+        assert answer[0][0] == 503 and "lost node 1" in answer[0][1]["error"]["message"]
+
+
+def test_wrong_secret_is_refused():
+    address = f"127.0.0.1:{free_port()}"
+    flags = ["--tp", "2", "--nnodes", "2", "--dist-init-addr", address, "--dist-timeout", "4"]
+    leader = Server(*flags, "--node-rank", "0", env={"HADAL_GROUP_SECRET": "a"}, wait=False)
+    follower = Server(*flags, "--node-rank", "1", env={"HADAL_GROUP_SECRET": "b"}, wait=False)
+    assert follower.process.wait(timeout=30) == 1 and "secret" in follower.log()
+    assert leader.process.wait(timeout=30) == 1 and "node 1 did not join" in leader.log()
+
+
+def test_sigterm_lets_a_running_answer_finish():
+    one = Server()
+    answer = []
+    asking = threading.Thread(target=lambda: answer.append(one.complete(max_tokens=150)))
+    asking.start()
+    time.sleep(0.3)
+    one.stop(expect=0)
+    asking.join()
+    assert answer[0]["usage"]["completion_tokens"] == 150
+
+
+def test_chat_talks_to_a_model_and_to_a_server(server):
+    for target in (server.url, MODEL):
+        out = subprocess.run(
+            [str(PROGRAM), "chat", target, "-p", "Say hello.", "-p", "Again.", "--temperature", "0", "--max-tokens", "16"],
+            capture_output=True, text=True, timeout=120,
+        )
+        assert out.returncode == 0, out.stderr
+        assert len(out.stdout.strip()) > 3
+
+
+def test_unusable_models_are_named(tmp_path):
+    bad = tmp_path / "model.gguf"
+    bad.write_bytes(open(MODEL, "rb").read(1_000_000))
+    for path in (str(bad), str(tmp_path), str(tmp_path / "absent.gguf")):
+        out = subprocess.run([str(PROGRAM), "serve", path, "--port", "0"], capture_output=True, text=True, timeout=60)
+        assert out.returncode == 1
+        assert str(tmp_path) in out.stderr
