@@ -119,8 +119,8 @@ struct Seen {
 };
 
 TEST(Group, PlansArriveInOrderAndStopIsOrderly) {
+  std::vector<Seen> seen(3);  // outlives the channels' threads
   auto group = open_group(3);
-  std::vector<Seen> seen(3);
   for (size_t r = 0; r < 3; ++r) group[r]->start(seen[r].handlers());
   for (int i = 0; i < 1000; ++i) group[0]->send_plan("plan " + std::to_string(i) + std::string(1000, 'x'));
   group[0]->stop();
@@ -134,8 +134,8 @@ TEST(Group, PlansArriveInOrderAndStopIsOrderly) {
 }
 
 TEST(Group, StoreIsSharedAndWaits) {
+  std::vector<Seen> seen(3);  // outlives the channels' threads
   auto group = open_group(3);
-  std::vector<Seen> seen(3);
   for (size_t r = 0; r < 3; ++r) group[r]->start(seen[r].handlers());
   auto waiting = std::async(std::launch::async, [&] { return group[2]->store_get("a", 5s); });
   std::this_thread::sleep_for(30ms);
@@ -149,8 +149,8 @@ TEST(Group, StoreIsSharedAndWaits) {
 }
 
 TEST(Group, LosingAFollowerIsSeenByAll) {
+  std::vector<Seen> seen(3);  // outlives the channels' threads
   auto group = open_group(3);
-  std::vector<Seen> seen(3);
   for (size_t r = 0; r < 3; ++r) group[r]->start(seen[r].handlers());
   group[2].reset();
   for (size_t r = 0; r < 2; ++r) {
@@ -161,8 +161,8 @@ TEST(Group, LosingAFollowerIsSeenByAll) {
 }
 
 TEST(Group, AbortCarriesItsReasonEverywhere) {
+  std::vector<Seen> seen(2);  // outlives the channels' threads
   auto group = open_group(2);
-  std::vector<Seen> seen(2);
   for (size_t r = 0; r < 2; ++r) group[r]->start(seen[r].handlers());
   auto blocked = std::async(std::launch::async, [&] { return group[0]->store_get("never", 20s); });
   group[1]->abort("rank 1: out of memory");
