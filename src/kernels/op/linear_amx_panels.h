@@ -111,12 +111,12 @@ void amx_compact_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, i
                       float* sums) {
   constexpr int64_t kBytes = kCompactWiden / kCompactColumns * kCompactGroupBytes;
   alignas(64) uint8_t wide[kCompactWiden * kPanelRows * 2];
-  const __m512i exponents = compact_exponents(panel);
+  const __m512i table = compact_table(panel);
   const uint8_t* groups = panel + kCompactHeader;
   for (int64_t k = 0; k < job.layout->k_padded; k += kCompactWiden, groups += kBytes) {
     const int64_t left = job.layout->k_padded - k;
     const int64_t columns = left < kCompactWiden ? left : kCompactWiden;
-    widen_compact(groups, exponents, columns / kCompactColumns, wide);
+    widen_compact(groups, table, columns / kCompactColumns, wide);
     Tile tile;
     tile.weights = wide;
     tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 2;

@@ -6,7 +6,7 @@
 namespace hadal {
 namespace {
 
-constexpr int kMaxRows = 12;
+constexpr int kMaxRows = 8;
 
 struct Bf16Family {
   struct Args {};
@@ -50,7 +50,7 @@ struct Bf16Family {
 template <bool kKeep>
 struct CompactFamily {
   struct Args {
-    __m512i exponents;
+    __m512i table;
     uint8_t* wide = nullptr;  // kKeep: takes the weights as bf16, for the tiles after this one
   };
 
@@ -67,12 +67,12 @@ struct CompactFamily {
     const uint8_t* weights = tile.weights;
     const uint8_t* x = tile.x;
     const int64_t stride = tile.x_stride;
-    const __m512i exponents = args.exponents;
+    const __m512i table = args.table;
     uint8_t* wide = args.wide;
     for (int64_t s = 0; s < tile.steps; ++s, weights += kCompactGroupBytes, x += 8) {
       for (int64_t i = 0; i < kCompactGroupBytes; i += 64) prefetch_line(weights + kStreamAhead + i);
       __m512i w[4];
-      compact_to_bf16(weights, exponents, w);
+      compact_to_bf16(weights, table, w);
       if constexpr (kKeep) {
         HADAL_UNROLL
         for (int i = 0; i < 4; ++i) _mm512_storeu_si512(wide + i * 64, w[i]);
@@ -145,14 +145,14 @@ void f8_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t row
 // the others.
 void compact_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows, float* sums) {
   constexpr int64_t kColumns = 256;
-  const __m512i exponents = compact_exponents(panel);
+  const __m512i table = compact_table(panel);
   const uint8_t* groups = panel + kCompactHeader;
   const int64_t k_padded = job.layout->k_padded;
   if (rows <= kMaxRows) {
     Tile tile = make_tile(job, row, 0, sums);
     tile.weights = groups;
     tile.steps = k_padded / kCompactColumns;
-    return call_tile<CompactFamily<false>, kMaxRows>(static_cast<int>(rows), tile, {exponents});
+    return call_tile<CompactFamily<false>, kMaxRows>(static_cast<int>(rows), tile, {table});
   }
   alignas(64) uint8_t wide[kColumns * kPanelRows * 2];
   for (int64_t k = 0; k < k_padded; k += kColumns) {
@@ -160,7 +160,7 @@ void compact_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_
     Tile tile = make_tile(job, row, k, sums);
     tile.weights = groups + k / kCompactColumns * kCompactGroupBytes;
     tile.steps = columns / kCompactColumns;
-    CompactFamily<true>::run<kMaxRows>(tile, {exponents, wide});
+    CompactFamily<true>::run<kMaxRows>(tile, {table, wide});
     tile = make_tile(job, row + kMaxRows, k, sums + kMaxRows * kPanelRows);
     tile.weights = wide;
     tile.steps = columns / 2;
@@ -175,26 +175,25 @@ int64_t compact_groups(const uint8_t* plain, int64_t num_groups, int base, uint8
   const __m512i byte = _mm512_set1_epi16(0xff);
   int64_t found = 0;
   for (int64_t pair = 0; pair < 2 * num_groups; ++pair, plain += 128) {
-    const __m512i rows_low = _mm512_rol_epi32(_mm512_loadu_si512(plain), 1);
-    const __m512i rows_high = _mm512_rol_epi32(_mm512_loadu_si512(plain + 64), 1);
-    const __m512i exponents =
-        _mm512_packus_epi16(_mm512_srli_epi16(rows_low, 8), _mm512_srli_epi16(rows_high, 8));
-    __m512i low = _mm512_packus_epi16(_mm512_and_si512(rows_low, byte), _mm512_and_si512(rows_high, byte));
-    const __m512i codes = _mm512_sub_epi8(exponents, _mm512_set1_epi8(static_cast<char>(base)));
-    const __mmask64 zero = _mm512_testn_epi8_mask(exponents, exponents);
-    const __mmask64 coded = _mm512_cmple_epu8_mask(_mm512_sub_epi8(codes, _mm512_set1_epi8(1)),
-                                                   _mm512_set1_epi8(kCompactCodes - 1));
-    const __mmask64 has_code = coded & ~zero;
-    // A byte holds its pair partner's sign: only the mantissa goes.
-    __mmask64 left_out = ~(coded | zero);
-    low = _mm512_mask_blend_epi8(left_out, low, _mm512_and_si512(low, _mm512_set1_epi8(1)));
+    const __m512i first = _mm512_loadu_si512(plain);
+    const __m512i second = _mm512_loadu_si512(plain + 64);
+    const __m512i low = _mm512_packus_epi16(_mm512_and_si512(first, byte), _mm512_and_si512(second, byte));
+    const __m512i high = _mm512_packus_epi16(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+    const __m512i exponent = _mm512_and_si512(high, _mm512_set1_epi8(0x7f));
+    const __m512i code = _mm512_sub_epi8(exponent, _mm512_set1_epi8(static_cast<char>(base)));
+    const __mmask64 zero = _mm512_testn_epi8_mask(exponent, exponent);
+    const __mmask64 in_reach = _mm512_cmple_epu8_mask(_mm512_sub_epi8(code, _mm512_set1_epi8(1)),
+                                                      _mm512_set1_epi8(kCompactCodes - 1));
+    const __mmask64 kept = zero | in_reach;
+    const __m512i sign = _mm512_maskz_mov_epi8(_mm512_movepi8_mask(high) & kept, _mm512_set1_epi8(8));
+    const __m512i nibbles = _mm512_or_si512(sign, _mm512_maskz_mov_epi8(in_reach & ~zero, code));
     uint8_t* group = out + pair / 2 * kCompactGroupBytes;
-    _mm512_storeu_si512(group + pair % 2 * 64, low);
-    const __m512i kept = _mm512_maskz_mov_epi8(has_code, codes);
-    const __m512i packed =
-        pair % 2 == 0 ? kept : _mm512_or_si512(_mm512_loadu_si512(group + 128), _mm512_slli_epi16(kept, 4));
-    _mm512_storeu_si512(group + 128, packed);
-    for (; left_out != 0; left_out &= left_out - 1) {
+    _mm512_storeu_si512(group + pair % 2 * 64, _mm512_maskz_mov_epi8(kept, low));
+    const __m512i codes =
+        pair % 2 == 0 ? nibbles
+                      : _mm512_or_si512(_mm512_loadu_si512(group + 128), _mm512_slli_epi16(nibbles, 4));
+    _mm512_storeu_si512(group + 128, codes);
+    for (__mmask64 left_out = ~kept; left_out != 0; left_out &= left_out - 1) {
       const int place = __builtin_ctzll(left_out);
       const int row = place % 16 / 8 * 16 + place / 16 * 4 + place % 8 / 2;
       CompactOutlier& outlier = outliers[found++];

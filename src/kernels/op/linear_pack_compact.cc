@@ -34,19 +34,19 @@ uint16_t weight_at(const std::byte* row, int64_t i) {
   return v;
 }
 
-// The base whose 15 exponents hold most of the panel's weights.
+// The base whose codes hold most of the panel's weights.
 int best_base(const PanelSource& rows, int64_t k) {
   // Four tables: counting the same exponent twice in a row would wait for the store.
-  std::array<std::array<uint32_t, 256>, 4> counts = {};
+  std::array<std::array<uint32_t, 128>, 4> counts = {};
   for (const std::byte* row : rows) {
     if (row == nullptr) continue;
-    for (int64_t i = 0; i < k; ++i) ++counts[static_cast<size_t>(i & 3)][(weight_at(row, i) >> 7) & 255];
+    for (int64_t i = 0; i < k; ++i) ++counts[static_cast<size_t>(i & 3)][(weight_at(row, i) >> 8) & 127];
   }
-  std::array<uint32_t, 256> total = {};
-  for (size_t e = 0; e < 256; ++e) total[e] = counts[0][e] + counts[1][e] + counts[2][e] + counts[3][e];
+  std::array<uint32_t, 128> total = {};
+  for (size_t e = 0; e < 128; ++e) total[e] = counts[0][e] + counts[1][e] + counts[2][e] + counts[3][e];
   int best = 0;
   uint64_t best_held = 0;
-  for (int base = 0; base + kCompactCodes < 256; ++base) {
+  for (int base = 0; base + kCompactCodes < 128; ++base) {
     uint64_t held = 0;
     for (int c = 1; c <= kCompactCodes; ++c) held += total[static_cast<size_t>(base + c)];
     if (held > best_held) {
