@@ -161,11 +161,14 @@ void compact_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_
     tile.weights = groups + k / kCompactColumns * kCompactGroupBytes;
     tile.steps = columns / kCompactColumns;
     CompactFamily<true>::run<kMaxRows>(tile, {table, wide});
+    // While the other tiles run, the next columns come in.
+    const int64_t bytes = tile.steps * kCompactGroupBytes;
+    const uint8_t* next = tile.weights + bytes;
     tile = make_tile(job, row + kMaxRows, k, sums + kMaxRows * kPanelRows);
     tile.weights = wide;
     tile.steps = columns / 2;
-    tile.prefetch = wide;
-    bf16_tiles(tile, rows - kMaxRows, 0);
+    tile.prefetch = next;
+    bf16_tiles(tile, rows - kMaxRows, bytes);
   }
 }
 
