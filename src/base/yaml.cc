@@ -37,7 +37,8 @@ Json scalar(const YAML::Node& node) {
 // values_left: of kMaxValues, for the whole text.
 Result<Json> convert(const YAML::Node& node, int depth, int& values_left) {
   if (depth > kMaxDepth) return invalid_argument("YAML is nested deeper than ", kMaxDepth, " levels");
-  if (--values_left < 0) return invalid_argument("YAML holds more than ", kMaxValues, " values, aliases expanded");
+  if (--values_left < 0)
+    return invalid_argument("YAML holds more than ", kMaxValues, " values, aliases expanded");
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
     case YAML::NodeType::Null:

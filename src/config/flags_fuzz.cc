@@ -17,7 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view yaml = input.substr(std::min(zero + 1, size));
   const hadal::UniqueFd file(::memfd_create("config", MFD_CLOEXEC));
   if (::write(file.get(), yaml.data(), yaml.size()) != static_cast<ssize_t>(yaml.size())) return 0;
-  std::vector<std::string> arguments = {"serve", "m", "--config", "/proc/self/fd/" + std::to_string(file.get())};
+  std::vector<std::string> arguments = {"serve", "m", "--config",
+                                        "/proc/self/fd/" + std::to_string(file.get())};
   for (std::string_view rest = input.substr(0, zero); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string argument(rest.substr(0, end));

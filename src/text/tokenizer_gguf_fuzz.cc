@@ -1,5 +1,5 @@
-// libFuzzer: the tokenizer fields of a GGUF file. First byte: which model and which options; then lines, each a token; a
-// line that begins with a tab is a merge, and a token's first byte also gives its type and score.
+// libFuzzer: the tokenizer fields of a GGUF file. First byte: which model and which options; then lines, each
+// a token; a line that begins with a tab is a merge, and a token's first byte also gives its type and score.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
