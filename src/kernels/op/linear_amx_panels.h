@@ -138,7 +138,7 @@ void amx_compact_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles, __m512
   constexpr int64_t kLead = 2;
   const auto widen = [&](int64_t s) {
     const uint8_t* groups = tile.weights + s * kStepBytes;
-    for (int64_t i = 0; i < kStepBytes; i += 64) prefetch_line(groups + kQuantStreamAhead + i);
+    for (int64_t i = 0; i < kStepBytes; i += 64) prefetch_line(groups + kStreamAhead + i);
     widen_compact(groups, table, kGroups, wide + (s & kept) * kWideBytes);
   };
   for (int64_t s = 0; s < kLead && s < tile.steps; ++s) widen(s);

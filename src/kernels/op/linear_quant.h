@@ -293,7 +293,7 @@ void quant_panel_direct(const PanelJob& job, const uint8_t* panel, int64_t colum
   tile.x_stride = job.x_stride;
   tile.steps = job.layout->k / 32;
   tile.sums = sums;
-  tile.prefetch = panel + kQuantStreamAhead;
+  tile.prefetch = panel + kStreamAhead;
   QuantReader<V, kType, false> reader;
   reader.panel = panel;
   quant_tiles<V, kType, false>(*job.layout, tile, reader, job.num_rows, 0, job.layout->panel_bytes);
