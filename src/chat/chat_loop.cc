@@ -45,7 +45,7 @@ int ChatLoop::run() {
     }
     return 0;
   }
-  if (io_.interactive) return converse();
+  if (talking()) return converse();
   const auto text = io_.read_all();
   if (!text.ok() || trim(*text).empty()) {
     *io_.err << "hadal chat: "
@@ -225,7 +225,7 @@ ChatLoop::Outcome ChatLoop::ask(const std::string& text) {
   if (!answer.ok()) {
     turns_.pop_back();
     io_.out->flush();
-    *io_.err << (io_.interactive ? "\nerror: " : "hadal chat: ") << answer.error().message << std::endl;
+    *io_.err << (talking() ? "\nerror: " : "hadal chat: ") << answer.error().message << std::endl;
     return Outcome::kFailed;
   }
   if (answer->content.empty() && answer->stopped) {
@@ -234,11 +234,11 @@ ChatLoop::Outcome ChatLoop::ask(const std::string& text) {
     turns_.push_back({"assistant", answer->content});
   }
   *io_.out << "\n";
-  std::ostream& notes = io_.interactive ? *io_.out : *io_.err;
+  std::ostream& notes = talking() ? *io_.out : *io_.err;
   io_.out->flush();
   if (answer->stopped) notes << "(stopped)\n";
   if (answer->cut) notes << "(cut at the length limit)\n";
-  if (io_.interactive && config_.prompts.empty()) print_figures(*answer);
+  if (talking()) print_figures(*answer);
   notes.flush();
   return answer->stopped ? Outcome::kStopped : Outcome::kAnswered;
 }

@@ -61,6 +61,7 @@ class ChatLoop {
   void print_delta(const std::string& reasoning, const std::string& content);
   void print_figures(const ChatAnswer& answer);
   void set_dim(bool dim);
+  bool talking() const { return io_.interactive && config_.prompts.empty(); }
   bool has_system() const { return !turns_.empty() && turns_.front().role == "system"; }
 
   ChatBackend& backend_;

@@ -136,6 +136,8 @@ ChatInput LineEditor::read(const std::string& prompt) {
   if (impl_->editor == nullptr || impl_->history == nullptr) return {};
   impl_->prompt = widen(prompt);
   impl_->interrupted = false;
+  // Before the prompt shows: a Ctrl-D typed between it and libedit's own change of mode would be lost.
+  el_wset(impl_->editor, EL_PREP_TERM, 1);
   int count = 0;
   const wchar_t* line = el_wgets(impl_->editor, &count);
   if (impl_->interrupted) {
