@@ -231,6 +231,16 @@ def test_ctrl_c_ends_a_connect_that_hangs(terminal):
         assert t.wait() == 130
 
 
+def test_ctrl_c_ends_a_model_load(terminal, tmp_path):
+    # A pipe that nobody writes: the load waits for good.
+    os.mkfifo(tmp_path / "m.gguf")
+    t = terminal(str(tmp_path / "m.gguf"))
+    time.sleep(0.3)
+    assert t.process.poll() is None
+    t.type("\x03")
+    assert t.wait() == 130
+
+
 def test_ctrl_c_without_a_terminal(slow_server):
     process = subprocess.Popen(
         [str(PROGRAM), "chat", slow_server.url, "-p", "x"],
