@@ -1,14 +1,26 @@
 // hadal: one program, one subcommand for each job. Parses the flags and runs the command.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <string>
 #include <vector>
 
 #include "app/commands.h"
 #include "app/signals.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "config/flags.h"
 
 namespace {
+
+constexpr int kDefaultColumns = 80;
+
+int terminal_columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kDefaultColumns;
+}
 
 void set_up_logging(const hadal::Settings& settings) {
   auto level = hadal::parse_log_level(settings.log.level);
@@ -17,7 +29,18 @@ void set_up_logging(const hadal::Settings& settings) {
     level = hadal::LogLevel::kWarning;
   hadal::init_logging(*level,
                       settings.log.format == "json" ? hadal::LogFormat::kJson : hadal::LogFormat::kText);
-  for (const std::string& note : settings.notes) hadal::log_info(note);
+}
+
+// Whatever the log's level: the operator asked for something that is not done.
+void print_notes(const hadal::Settings& settings) {
+  for (const std::string& note : settings.notes) {
+    std::string line = "hadal: " + note;
+    if (settings.log.format == "json") {
+      line = hadal::to_json(
+          hadal::Json(hadal::JsonObject{{"level", hadal::Json("info")}, {"message", hadal::Json(note)}}));
+    }
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
 }
 
 }  // namespace
@@ -25,7 +48,7 @@ void set_up_logging(const hadal::Settings& settings) {
 int main(int argc, char** argv) {
   hadal::block_signals();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  auto parsed = hadal::parse_command_line(arguments, hadal::process_environment());
+  auto parsed = hadal::parse_command_line(arguments, hadal::process_environment(), terminal_columns());
   if (!parsed.ok()) {
     std::fprintf(stderr, "hadal: %s\n", parsed.error().message.c_str());
     return 2;
@@ -35,6 +58,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   set_up_logging(parsed->settings);
+  print_notes(parsed->settings);
   const int code = parsed->settings.command == hadal::Command::kServe
                        ? hadal::run_serve(std::move(parsed->settings))
                        : hadal::run_chat(std::move(parsed->settings));

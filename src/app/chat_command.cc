@@ -2,7 +2,7 @@
 
 #include "app/commands.h"
 #include "app/model_host.h"
-#include "base/log.h"
+#include "base/file.h"
 #include "chat/chat_backend.h"
 #include "chat/chat_loop.h"
 #include "chat/terminal.h"
@@ -15,8 +15,12 @@ int print_error(const Error& error) {
   return 1;
 }
 
+// "http://host", and "host:30000" where no file has that name.
 bool is_url(const std::string& target) {
-  return target.starts_with("http://") || target.starts_with("https://");
+  if (target.starts_with("http://") || target.starts_with("https://")) return true;
+  const size_t colon = target.find(':');
+  return colon != std::string::npos && colon > 0 && colon + 1 < target.size() && !path_exists(target) &&
+         target.find_first_not_of("0123456789", colon + 1) == std::string::npos;
 }
 
 }  // namespace

@@ -92,6 +92,7 @@ struct ModelHost::Impl {
 
   Status open(const Progress& progress) {
     progress("opening", 0);
+    HADAL_RETURN_IF_ERROR(check_chat_template(settings));
     OpenModelOptions options;
     options.format = load_format(settings.engine.load_format);
     HADAL_ASSIGN(options.dummy_dtype, parse_dummy_dtype(settings.engine.dummy_dtype));

@@ -119,7 +119,8 @@ int run_serve(Settings settings) {
   if (!server.ok()) {
     // A follower's port serves health alone, and two hosts' processes on one machine would want the same.
     const bool usage = server.error().code == ErrorCode::kInvalidArgument;
-    if (usage || !follower) return fail(usage ? kExitUsage : kExitFailed, "cannot listen", server.error());
+    if (usage || !follower)
+      return fail(usage ? kExitUsage : kExitFailed, usage ? "bad settings" : "cannot listen", server.error());
     log_warning("no health endpoints on this follower").field("reason", server.error().message);
   } else {
     (*server)->start();

@@ -47,14 +47,21 @@ Result<int64_t> choose_context(const EngineConfig& engine, const ModelConfig& co
   fits = fits / block * block;
   if (fits >= config.max_position_embeddings) return config.max_position_embeddings;
   if (fits < std::min(kLeastContext, config.max_position_embeddings)) {
+    if (engine.max_total_tokens > 0) {
+      return invalid_argument("--max-total-tokens ", engine.max_total_tokens, " leaves a context of ", fits,
+                              " tokens: it takes ", kLeastContext, " or more unless --context-length is set");
+    }
     return make_error(
         ErrorCode::kResourceExhausted, "only ", fits, " tokens of KV cache fit beside the weights (",
         format_bytes(free_bytes), " free, ", format_bytes(kv_token_bytes),
         " per token): use a machine with more memory, a smaller model, or set --context-length");
   }
-  note = "context length " + std::to_string(fits) + " of the model's " +
-         std::to_string(config.max_position_embeddings) +
-         ": what fits into half of the free memory (--context-length sets it)";
+  note =
+      "context length " + std::to_string(fits) + " of the model's " +
+      std::to_string(config.max_position_embeddings) +
+      (engine.max_total_tokens > 0
+           ? ": what fits into the KV cache of --max-total-tokens " + std::to_string(engine.max_total_tokens)
+           : std::string(": what fits into half of the free memory (--context-length sets it)"));
   return fits;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "text/reasoning_parser.h"
+
 namespace hadal {
 namespace {
 
@@ -50,6 +52,27 @@ TEST(StartPlan, ShortensTheContextToTheMemoryAndSaysSo) {
   EXPECT_EQ(plan_start(fixed, config, cpu(), kGiB, 4 * kGiB)->executor.context_length, 1 << 19);
   fixed.engine.context_length = 1 << 21;
   EXPECT_FALSE(plan_start(fixed, config, cpu(), kGiB, 4 * kGiB).ok());
+}
+
+TEST(StartPlan, SaysThatTheTokensGivenShortenTheContext) {
+  Settings settings;
+  settings.engine.max_total_tokens = 1024;
+  auto plan = plan_start(settings, small_model(), cpu(), kGiB / 10, 8 * kGiB);
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->executor.context_length, 1024);
+  EXPECT_NE(plan->context_note.find("--max-total-tokens 1024"), std::string::npos) << plan->context_note;
+  EXPECT_EQ(plan->context_note.find("free memory"), std::string::npos) << plan->context_note;
+  settings.engine.max_total_tokens = 64;
+  plan = plan_start(settings, small_model(), cpu(), kGiB / 10, 8 * kGiB);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_NE(plan.error().message.find("--max-total-tokens"), std::string::npos) << plan.error().message;
+}
+
+// The names that the flag accepts and those that text/ knows.
+TEST(StartPlan, EveryReasoningParserIsKnown) {
+  for (std::string_view name : kReasoningParsers) {
+    EXPECT_TRUE(name == "auto" || parse_reasoning_kind(name).ok()) << name;
+  }
 }
 
 TEST(StartPlan, SaysWhenNothingFits) {

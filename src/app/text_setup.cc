@@ -66,6 +66,15 @@ Result<SamplingParams> default_sampling(const OpenedModel& model) {
 
 }  // namespace
 
+Status check_chat_template(const Settings& settings) {
+  const std::string& path = settings.engine.chat_template;
+  if (path.empty()) return {};
+  HADAL_ASSIGN(const std::string source, read_file(path, kMaxTemplateBytes));
+  auto parsed = ChatTemplate::parse(source);
+  if (!parsed.ok()) return invalid_argument("--chat-template ", path, ": ", parsed.error().message);
+  return {};
+}
+
 Result<ModelText> load_model_text(const Settings& settings, const OpenedModel& model) {
   ModelText text;
   HADAL_ASSIGN(text.tokenizer, load_tokenizer(settings, model));
@@ -78,10 +87,12 @@ Result<ModelText> load_model_text(const Settings& settings, const OpenedModel& m
     }
     text.chat_template = std::move(parsed).value();
   }
-  HADAL_ASSIGN(text.reasoning, parse_reasoning_kind(settings.server.reasoning_parser));
+  const std::string& parser = settings.server.reasoning_parser;
+  const bool automatic = parser.empty() || parser == "auto";
+  HADAL_ASSIGN(text.reasoning, parse_reasoning_kind(automatic ? "" : parser));
   // A template that knows </think> belongs to a model that reasons; reasoning then starts where the prompt or
   // the model's first token opens it.
-  if (settings.server.reasoning_parser.empty() && source.find("</think>") != std::string::npos) {
+  if (automatic && source.find("</think>") != std::string::npos) {
     text.reasoning = ReasoningKind::kQwen3;
   }
   text.end_ids = text.tokenizer->end_ids();

@@ -21,6 +21,8 @@ struct ModelText {
   SamplingParams default_sampling;  // generation_config.json's, else OpenAI's defaults
 };
 
+// Whether --chat-template's file parses: known in a moment, where weights take minutes.
+Status check_chat_template(const Settings& settings);
 // Errors name the file that is missing or wrong, and the flag that helps.
 Result<ModelText> load_model_text(const Settings& settings, const OpenedModel& model);
 

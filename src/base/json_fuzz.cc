@@ -17,5 +17,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   if (const auto yaml = hadal::parse_yaml(text); yaml.ok()) (void)hadal::to_json(*yaml);
+  (void)hadal::parse_yaml_settings(text);
   return 0;
 }

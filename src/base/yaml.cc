@@ -34,6 +34,53 @@ Json scalar(const YAML::Node& node) {
   return Json(text);
 }
 
+bool is_plain_null(const YAML::Node& node) {
+  return node.IsNull() || (node.IsScalar() && scalar(node).is_null());
+}
+
+Status add_setting_values(const YAML::Node& node, YamlSetting& out) {
+  if (is_plain_null(node)) return {};
+  if (node.IsScalar()) {
+    out.values.push_back(node.Scalar());
+    return {};
+  }
+  out.is_list = node.IsSequence();
+  if (node.IsMap()) {
+    return invalid_argument("line ", out.line, ": \"", out.key,
+                            "\" is a group of keys: settings are not nested, write each key on its own");
+  }
+  for (const auto& item : node) {
+    if (!item.IsScalar() || is_plain_null(item)) {
+      return invalid_argument("line ", item.Mark().line + 1, ": the list \"", out.key,
+                              "\" holds more than plain values");
+    }
+    out.values.push_back(item.Scalar());
+  }
+  return {};
+}
+
+Result<std::vector<YamlSetting>> read_settings(const YAML::Node& root) {
+  std::vector<YamlSetting> out;
+  if (root.IsNull()) return out;
+  if (!root.IsMap()) return invalid_argument("line 1: there must be lines of the form \"key: value\"");
+  for (const auto& item : root) {
+    YamlSetting setting;
+    setting.line = item.first.Mark().line + 1;
+    if (!item.first.IsScalar())
+      return invalid_argument("line ", setting.line, ": a key must be a plain word");
+    setting.key = item.first.Scalar();
+    for (const YamlSetting& other : out) {
+      if (other.key == setting.key) {
+        return invalid_argument("line ", setting.line, ": \"", setting.key, "\" stands in line ", other.line,
+                                " already");
+      }
+    }
+    HADAL_RETURN_IF_ERROR(add_setting_values(item.second, setting));
+    out.push_back(std::move(setting));
+  }
+  return out;
+}
+
 // values_left: of kMaxValues, for the whole text.
 Result<Json> convert(const YAML::Node& node, int depth, int& values_left) {
   if (depth > kMaxDepth) return invalid_argument("YAML is nested deeper than ", kMaxDepth, " levels");
@@ -83,6 +130,15 @@ Result<Json> parse_yaml(std::string_view text) {
     return convert(root, 0, values_left);
   } catch (const YAML::Exception& error) {
     return invalid_argument("YAML line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
+                            error.msg);
+  }
+}
+
+Result<std::vector<YamlSetting>> parse_yaml_settings(std::string_view text) {
+  try {
+    return read_settings(YAML::Load(std::string(text)));
+  } catch (const YAML::Exception& error) {
+    return invalid_argument("line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
                             error.msg);
   }
 }

@@ -20,6 +20,27 @@ TEST(Yaml, ErrorsNameTheLine) {
   }
 }
 
+TEST(Yaml, SettingsKeepTheTextAndTheLine) {
+  auto v = parse_yaml_settings("# first\na: 007\nb: [x, 'y z', 1.10]\n\nc: true\nd:\ne: ''\n");
+  ASSERT_TRUE(v.ok()) << v.error().message;
+  ASSERT_EQ(v->size(), 5u);
+  EXPECT_EQ((*v)[0].line, 2);
+  EXPECT_EQ((*v)[0].values, std::vector<std::string>{"007"});
+  EXPECT_TRUE((*v)[1].is_list);
+  EXPECT_EQ((*v)[1].values, (std::vector<std::string>{"x", "y z", "1.10"}));
+  EXPECT_EQ((*v)[2].line, 5);
+  EXPECT_EQ((*v)[2].values, std::vector<std::string>{"true"});
+  EXPECT_TRUE((*v)[3].values.empty());
+  EXPECT_EQ((*v)[4].values, std::vector<std::string>{""});
+  EXPECT_TRUE(parse_yaml_settings("")->empty());
+  for (const char* text : {"x: 1\na:\n  b: 1\n", "x: 1\nx: 2\n", "x: 1\na: [[1]]\n", "x: 1\na: [1\n"}) {
+    auto bad = parse_yaml_settings(text);
+    ASSERT_FALSE(bad.ok()) << text;
+    EXPECT_TRUE(bad.error().message.find("line 2") == 0 || bad.error().message.find("line 3") == 0)
+        << bad.error().message;
+  }
+}
+
 TEST(Yaml, AliasesCannotMultiplyWithoutBound) {
   std::string doubling = "a0: &a0 [x, x]\n";
   for (int i = 1; i < 40; ++i) {

@@ -1,6 +1,8 @@
-// The terminal of `hadal chat`: line input with editing and history (libedit), and Ctrl-C that stops the
-// answer in progress. SIGTERM ends the program. Main thread;
-// main has blocked the signals in every thread.
+// ChatTerminal: standard input and output as ChatLoop wants them, and what Ctrl-C means when: before the
+// conversation it ends the program (a model that loads or a server that does not answer cannot be stopped
+// otherwise), while a line is typed it drops the line, during an answer it stops the answer, and a later one
+// ends the program should the answer not stop. SIGTERM ends the program. Main thread; main has blocked the
+// signals in every thread.
 #pragma once
 
 #include <memory>
@@ -15,6 +17,7 @@ class ChatTerminal {
   ~ChatTerminal();
   ChatTerminal(const ChatTerminal&) = delete;
   ChatTerminal& operator=(const ChatTerminal&) = delete;
+  // Valid as long as this is.
   ChatLoopIo io();
 
  private:

@@ -34,18 +34,35 @@ int number_at(const Json* object, std::string_view key) {
   return value != nullptr && value->is_int() ? static_cast<int>(value->as_int()) : 0;
 }
 
+// A server that is there says its models at once; a person waits for this answer.
+constexpr auto kConnectTimeout = std::chrono::seconds(5);
+constexpr auto kModelsTimeout = std::chrono::seconds(10);
+
+constexpr int kUnauthorized = 401;
+
 class UrlBackend final : public ChatBackend {
  public:
   UrlBackend(ChatConfig config, Url base) : config_(std::move(config)), base_(std::move(base)) {}
 
   Status connect() {
     HttpRequest request = make_request("GET");
-    auto response = fetch(at("/v1/models"), std::move(request));
-    if (!response.ok()) return response.error();
+    HttpClientOptions quick = options();
+    quick.read_timeout = kModelsTimeout;
+    auto response = fetch(at("/v1/models"), std::move(request), quick);
+    if (!response.ok()) return unreachable(response.error());
+    if (response->status == kUnauthorized) {
+      return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response),
+                        " (--api-key KEY or HADAL_CHAT_API_KEY gives the server's key)");
+    }
     if (response->status != 200) {
       return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response));
     }
-    HADAL_ASSIGN(const Json body, parse_json(response->body));
+    const auto parsed = parse_json(response->body);
+    if (!parsed.ok()) {
+      return make_error(ErrorCode::kUnavailable, config_.target,
+                        " does not speak the OpenAI API: ", parsed.error().message, " at /v1/models");
+    }
+    const Json& body = *parsed;
     const Json* data = body.find("data");
     if (data == nullptr || !data->is_array() || data->as_array().empty()) {
       return make_error(ErrorCode::kUnavailable, config_.target, " lists no model at /v1/models");
@@ -69,7 +86,7 @@ class UrlBackend final : public ChatBackend {
       failure = take_event(event.data, sink, start, out);
       return failure.ok() && !stop.stop_requested();
     };
-    auto response = fetch_events(at("/v1/chat/completions"), std::move(request), on_event, {}, stop);
+    auto response = fetch_events(at("/v1/chat/completions"), std::move(request), on_event, options(), stop);
     out.seconds = seconds_since(start);
     if (!failure.ok()) return std::move(failure).error();
     if (stop.stop_requested()) {
@@ -90,6 +107,21 @@ class UrlBackend final : public ChatBackend {
     if (prefix.ends_with("/v1")) prefix.resize(prefix.size() - 3);
     url.target = prefix + path;
     return url;
+  }
+
+  Error unreachable(const Error& error) const {
+    // OpenSSL's "certificate verify failed".
+    const bool distrust = base_.tls && error.message.find("certificate") != std::string::npos;
+    return make_error(error.code, "cannot reach ", config_.target, ": ", error.message,
+                      distrust ? " (--tls-ca-file FILE names the certificates to trust)" : "");
+  }
+
+  HttpClientOptions options() const {
+    HttpClientOptions out;
+    out.connect_timeout = kConnectTimeout;
+    out.ca_file = config_.tls_ca_file;
+    out.insecure = config_.insecure;
+    return out;
   }
 
   HttpRequest make_request(const std::string& method) const {

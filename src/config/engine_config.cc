@@ -3,6 +3,8 @@
 #include <initializer_list>
 #include <string_view>
 
+#include "base/file.h"
+
 namespace hadal {
 namespace {
 
@@ -39,6 +41,9 @@ Status validate_engine_config(const EngineConfig& c) {
   HADAL_RETURN_IF_ERROR(check_choice("--quantization", c.quantization, {"", "fp8", "gguf"}));
   HADAL_RETURN_IF_ERROR(check_choice("--cpu-tier", c.cpu_tier,
                                      {"", "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx"}));
+  if (!c.chat_template.empty() && (!path_exists(c.chat_template) || is_directory(c.chat_template))) {
+    return invalid_argument("--chat-template: there is no file \"", c.chat_template, "\"");
+  }
   HADAL_RETURN_IF_ERROR(check_range("--num-threads", c.num_threads, 0, 1024));
   HADAL_RETURN_IF_ERROR(check_range<int64_t>("--context-length", c.context_length, 0, int64_t{1} << 24));
   HADAL_RETURN_IF_ERROR(check_range("--chunked-prefill-size", c.chunked_prefill_size, -1, 1 << 20));

@@ -1,8 +1,11 @@
 #include "config/flag_table.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+
+#include "config/nearest_name.h"
 
 namespace hadal {
 namespace {
@@ -58,7 +61,8 @@ Status parse_into(std::chrono::milliseconds& out, std::string_view text) {
   constexpr double kMaxSeconds = 1e9;
   double seconds = 0;
   HADAL_RETURN_IF_ERROR(parse_into(seconds, text));
-  if (seconds < 0 || seconds > kMaxSeconds) return invalid_argument("\"", text, "\" is not a time in seconds");
+  if (seconds < 0 || seconds > kMaxSeconds)
+    return invalid_argument("\"", text, "\" is not a time in seconds");
   out = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
   return {};
 }
@@ -114,6 +118,11 @@ using Log = At<&Settings::log, Field>;
 template <auto Field>
 using Cht = At<&Settings::chat, Field>;
 
+Status set_config_file(Settings& s, std::string_view value) {
+  s.config_file = value;
+  return {};
+}
+
 #define HADAL_FIELD(kind, field) &kind<field>::set, &kind<field>::show
 
 constexpr bool kOnce = false;
@@ -127,7 +136,7 @@ using CC = ChatConfig;
 
 const FlagSpec kFlags[] = {
     // clang-format off
-    {"--model-path,--model", kForServe, "Model", "PATH", "Model: a Hugging Face directory, a .gguf file, or (with --load-format dummy) a config.json", kOnce, HADAL_FIELD(Eng, &EC::model_path)},
+    {"--model-path,--model", kForServe, "Model", "PATH", "The MODEL, as a flag", kOnce, HADAL_FIELD(Eng, &EC::model_path)},
     {"--tokenizer-path", kForBoth, "Model", "PATH", "Directory or .gguf file with the tokenizer, where it is not the model's", kOnce, HADAL_FIELD(Eng, &EC::tokenizer_path)},
     {"--load-format", kForBoth, "Model", "FORMAT", "auto, safetensors, gguf, or dummy (random weights of the config's shape)", kOnce, HADAL_FIELD(Eng, &EC::load_format)},
     {"--dummy-dtype", kForBoth, "Model", "DTYPE", "Type of random matrices with --load-format dummy: bf16, f16, f32, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k", kOnce, HADAL_FIELD(Eng, &EC::dummy_dtype)},
@@ -136,7 +145,7 @@ const FlagSpec kFlags[] = {
     {"--kv-cache-dtype", kForBoth, "Model", "DTYPE", "auto (f16 on the CPU), f16, bf16 or f32", kOnce, HADAL_FIELD(Eng, &EC::kv_cache_dtype)},
     {"--served-model-name", kForServe, "Model", "NAME", "Name in /v1/models and answers; repeat for more names. Default: the model path", kMany, HADAL_FIELD(Srv, &SC::served_model_names)},
     {"--chat-template", kForBoth, "Model", "FILE", "Jinja file that replaces the model's chat template", kOnce, HADAL_FIELD(Eng, &EC::chat_template)},
-    {"--reasoning-parser", kForBoth, "Model", "NAME", "deepseek-r1, qwen3 or none. Default: from the chat template", kOnce, HADAL_FIELD(Srv, &SC::reasoning_parser)},
+    {"--reasoning-parser", kForBoth, "Model", "NAME", "How reasoning is told from the answer: auto (from the chat template), deepseek-r1 (the answer begins inside it), deepseek-v3 or qwen3 (it begins at a <think> tag), none", kOnce, HADAL_FIELD(Srv, &SC::reasoning_parser)},
 
     {"--host", kForServe, "Server", "ADDRESS", "Address to listen on; 0.0.0.0 or :: for all", kOnce, HADAL_FIELD(Srv, &SC::host)},
     {"--port", kForServe, "Server", "PORT", "Port to listen on; 0: any free one, printed", kOnce, HADAL_FIELD(Srv, &SC::port)},
@@ -175,91 +184,20 @@ const FlagSpec kFlags[] = {
     {"--group-secret", kForServe, "Machine", "SECRET", "Secret shared by the hosts of a group; better from HADAL_GROUP_SECRET", kOnce, HADAL_FIELD(Par, &PC::group_secret)},
 
     {"--system", kForChat, "Chat", "TEXT", "System prompt", kOnce, HADAL_FIELD(Cht, &CC::system_prompt)},
-    {"--prompt,-p", kForChat, "Chat", "TEXT", "Ask this and end; repeat for several turns", kMany, HADAL_FIELD(Cht, &CC::prompts)},
+    {"--prompt,-p", kForChat, "Chat", "TEXT", "Ask this, print the answer and end; repeat for several turns. Without it, and where the input is no terminal, all of the input is asked once", kMany, HADAL_FIELD(Cht, &CC::prompts)},
     {"--temperature", kForChat, "Chat", "T", "Sampling temperature; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::temperature)},
     {"--top-p", kForChat, "Chat", "P", "Nucleus sampling; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::top_p)},
     {"--max-tokens", kForChat, "Chat", "N", "Longest answer; 0: until the model ends", kOnce, HADAL_FIELD(Cht, &CC::max_tokens)},
-    {"--hide-reasoning", kForChat, "Chat", "", "Do not show the model's reasoning", kOnce, &set_false<&Settings::chat, &CC::show_reasoning>, nullptr},
-    {"--chat-api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
+    {"--hide-reasoning", kForChat, "Chat", "", "Do not show the model's reasoning (it is dimmed; on standard error where the output is no terminal)", kOnce, &set_false<&Settings::chat, &CC::show_reasoning>, nullptr},
+    {"--chat-api-key,--api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY: arguments are visible to other users", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
+    {"--tls-ca-file", kForChat, "Chat", "FILE", "Certificates (PEM) to trust for an https URL, in place of the system's", kOnce, HADAL_FIELD(Cht, &CC::tls_ca_file)},
+    {"--insecure", kForChat, "Chat", "", "Do not verify the certificate of an https URL: anyone on the way can read the key and the conversation", kOnce, HADAL_FIELD(Cht, &CC::insecure)},
     {"--model-name", kForChat, "Chat", "NAME", "Model to ask for at the URL; default: its first", kOnce, HADAL_FIELD(Cht, &CC::model_name)},
 
-    {"--log-level", kForBoth, "Logging", "LEVEL", "debug, info, warning, error or off", kOnce, HADAL_FIELD(Log, &LC::level)},
-    {"--log-format", kForBoth, "Logging", "FORMAT", "text or json", kOnce, HADAL_FIELD(Log, &LC::format)},
+    {"--config", kForBoth, "Settings and logging", "FILE", "YAML file of flags: each line is a flag's name without dashes, a colon and its value; lists where a flag may be repeated", kOnce, &set_config_file, nullptr},
+    {"--log-level", kForBoth, "Settings and logging", "LEVEL", "debug, info, warning, error or off", kOnce, HADAL_FIELD(Log, &LC::level)},
+    {"--log-format", kForBoth, "Settings and logging", "FORMAT", "text or json", kOnce, HADAL_FIELD(Log, &LC::format)},
     // clang-format on
-};
-
-constexpr UnneededFlag kUnneeded[] = {
-    {"--mem-fraction-static", true,
-     "memory is measured and fixed at start, so no fraction has to be guessed"},
-    {"--max-prefill-tokens", true, "--chunked-prefill-size bounds every step"},
-    {"--prefill-max-requests", true, "--chunked-prefill-size bounds every step"},
-    {"--schedule-policy", true, "prefix reuse and priorities are always on; order is priority, then arrival"},
-    {"--schedule-conservativeness", true, "a preempted request resumes from its cached prefix"},
-    {"--enable-priority-scheduling", false, "priorities are always on"},
-    {"--enable-mixed-chunk", false, "prefill chunks always share steps with decodes"},
-    {"--disable-overlap-schedule", false, "planning always overlaps execution"},
-    {"--stream-interval", true, "each step's tokens are sent at once"},
-    {"--num-continuous-decode-steps", true, "planning overlaps execution, so there is no gap to hide"},
-    {"--trust-remote-code", false, "hadal runs no code from a model's directory"},
-    {"--tokenizer-mode", true, "there is one tokenizer, and it is fast"},
-    {"--dtype", true, "weights keep the checkpoint's type; sums are in f32"},
-    {"--model-impl", true, "there is one implementation of each model"},
-    {"--attention-backend", true, "the kernel is chosen from the machine and the shape"},
-    {"--prefill-attention-backend", true, "the kernel is chosen from the machine and the shape"},
-    {"--decode-attention-backend", true, "the kernel is chosen from the machine and the shape"},
-    {"--sampling-backend", true, "there is one sampler"},
-    {"--grammar-backend", true, "structured output is not part of this build"},
-    {"--moe-runner-backend", true, "the kernel is chosen from the machine and the shape"},
-    {"--fp8-gemm-backend", true, "the kernel is chosen from the machine and the shape"},
-    {"--disable-cuda-graph", false, "this build runs on the CPU"},
-    {"--disable-cuda-graph-padding", false, "this build runs on the CPU"},
-    {"--cuda-graph-max-bs", true, "this build runs on the CPU"},
-    {"--cuda-graph-bs", true, "this build runs on the CPU"},
-    {"--enable-torch-compile", false, "nothing is compiled at run time"},
-    {"--torch-compile-max-bs", true, "nothing is compiled at run time"},
-    {"--enable-p2p-check", false, "this build runs on the CPU"},
-    {"--disable-custom-all-reduce", false, "this build runs on the CPU"},
-    {"--enable-nccl-nvls", false, "this build runs on the CPU"},
-    {"--nccl-port", true, "hosts meet at --dist-init-addr alone"},
-    {"--base-gpu-id", true, "this build runs on the CPU"},
-    {"--gpu-id-step", true, "this build runs on the CPU"},
-    {"--skip-server-warmup", false, "there is no warm-up request to skip"},
-    {"--download-dir", true, "models are read from where they are"},
-    {"--triton-attention-reduce-in-fp32", false, "sums are always in f32"},
-    {"--enable-memory-saver", false, "memory is fixed at start"},
-    {"--decode-log-interval", true, "running figures are in /metrics"},
-    {"--log-level-http", true, "--log-level covers the HTTP server"},
-    {"--show-time-cost", false, "times are in /metrics"},
-    {"--enable-cache-report", false, "cached tokens are always reported in usage"},
-    {"--is-embedding", false, "every decoder model also serves /v1/embeddings"},
-    {"--radix-eviction-policy", true, "least recently used blocks go first"},
-    {"--soft-watchdog-timeout", true, "--watchdog-timeout covers it"},
-    {"--mm-attention-backend", true, "hadal serves text models"},
-    {"--disable-shared-experts-fusion", false, "the kernel is chosen from the machine and the shape"},
-};
-
-constexpr RefusedFlag kRefused[] = {
-    {"--dp", "data parallelism inside one server is not there: start several servers"},
-    {"--dp-size", "data parallelism inside one server is not there: start several servers"},
-    {"--data-parallel-size", "data parallelism inside one server is not there: start several servers"},
-    {"--pp-size", "pipeline parallelism is not there: use --tp"},
-    {"--pipeline-parallel-size", "pipeline parallelism is not there: use --tp"},
-    {"--ep", "expert parallelism is not there: use --tp"},
-    {"--ep-size", "expert parallelism is not there: use --tp"},
-    {"--expert-parallel-size", "expert parallelism is not there: use --tp"},
-    {"--enable-dp-attention", "data-parallel attention is not there: use --tp"},
-    {"--disaggregation-mode", "prefill and decode cannot be split between servers"},
-    {"--speculative-algorithm", "speculative decoding is not there"},
-    {"--speculative-draft-model-path", "speculative decoding is not there"},
-    {"--lora-paths", "adapters are not there"},
-    {"--enable-lora", "adapters are not there"},
-    {"--tool-call-parser", "tool calls are not parsed: their text stays in content"},
-    {"--grpc-mode", "hadal speaks HTTP"},
-    {"--skip-tokenizer-init",
-     "hadal always loads the tokenizer; prompts may be sent as token ids all the same"},
-    {"--json-model-override-args", "edit the model's config.json instead"},
-    {"--revision", "name the directory of the revision instead"},
-    {"--schedule-low-priority-values-first", "higher priority values always run first"},
 };
 
 }  // namespace
@@ -267,11 +205,38 @@ constexpr RefusedFlag kRefused[] = {
 std::span<const FlagSpec> flag_table() {
   return kFlags;
 }
-std::span<const UnneededFlag> unneeded_flags() {
-  return kUnneeded;
+std::vector<std::string_view> flag_names(const FlagSpec& flag) {
+  std::vector<std::string_view> out;
+  for (size_t begin = 0; begin <= flag.names.size();) {
+    const size_t comma = std::min(flag.names.find(',', begin), flag.names.size());
+    out.push_back(flag.names.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return out;
 }
-std::span<const RefusedFlag> refused_flags() {
-  return kRefused;
+
+const FlagSpec* find_flag(std::string_view name, unsigned commands) {
+  for (const FlagSpec& flag : kFlags) {
+    if ((flag.commands & commands) == 0) continue;
+    for (std::string_view candidate : flag_names(flag)) {
+      if (candidate == name) return &flag;
+    }
+  }
+  return nullptr;
+}
+
+bool is_secret(const FlagSpec& flag) {
+  const std::string_view key = flag_key(flag);
+  return key == "api-key" || key == "chat-api-key" || key == "group-secret";
+}
+
+std::string nearest_flag(std::string_view name, unsigned commands) {
+  std::vector<std::string_view> candidates;
+  for (const FlagSpec& flag : kFlags) {
+    if ((flag.commands & commands) == 0) continue;
+    for (std::string_view candidate : flag_names(flag)) candidates.push_back(candidate);
+  }
+  return nearest_name(name, candidates);
 }
 
 std::string_view flag_key(const FlagSpec& flag) {
@@ -279,9 +244,11 @@ std::string_view flag_key(const FlagSpec& flag) {
   return first.substr(first.find_first_not_of('-'));
 }
 
-std::string flag_environment_name(const FlagSpec& flag) {
+std::string environment_name(std::string_view flag_name) {
   std::string name = "HADAL_";
-  for (char c : flag_key(flag)) name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  for (char c : flag_name.substr(flag_name.find_first_not_of('-'))) {
+    name += c == '-' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  }
   return name;
 }
 

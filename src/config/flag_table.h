@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "config/settings.h"
@@ -23,27 +24,22 @@ struct FlagSpec {
   std::string (*show)(const Settings& settings) = nullptr;  // the default, for --help
 };
 
-// A flag of SGLang's launch_server that hadal accepts and does not need.
-struct UnneededFlag {
-  std::string_view name;
-  bool takes_value = true;
-  std::string_view why;
-};
-
-// A flag of SGLang's launch_server that asks for something hadal cannot do: refused, since ignoring it would
-// change what the operator gets.
-struct RefusedFlag {
-  std::string_view name;
-  std::string_view why;
-};
-
 std::span<const FlagSpec> flag_table();
-std::span<const UnneededFlag> unneeded_flags();
-std::span<const RefusedFlag> refused_flags();
+// The flag of this command with this name ("--tp-size", "-p"); null: none.
+const FlagSpec* find_flag(std::string_view name, unsigned commands);
+// "--tp", "--tp-size", ...
+std::vector<std::string_view> flag_names(const FlagSpec& flag);
 
 // The first of FlagSpec::names without its dashes: "max-running-requests".
 std::string_view flag_key(const FlagSpec& flag);
-// "HADAL_MAX_RUNNING_REQUESTS".
-std::string flag_environment_name(const FlagSpec& flag);
+// "HADAL_MAX_RUNNING_REQUESTS" for "--max-running-requests".
+std::string environment_name(std::string_view flag_name);
+inline std::string flag_environment_name(const FlagSpec& flag) {
+  return environment_name(flag.names.substr(0, flag.names.find(',')));
+}
+// Its value must not be shown.
+bool is_secret(const FlagSpec& flag);
+// Where hadal's own names are misspelt: the nearest flag of this command, or "".
+std::string nearest_flag(std::string_view name, unsigned commands);
 
 }  // namespace hadal

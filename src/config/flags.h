@@ -2,10 +2,11 @@
 // the command line, prints --help and makes docs/flags.md. Main thread only.
 //
 // A flag --max-running-requests is HADAL_MAX_RUNNING_REQUESTS in the environment and max-running-requests in
-// the file given by --config. Command line beats environment, which beats the file, which beats the default.
+// the file given by --config. Command line beats environment, which beats the file, which beats the default;
+// a layer replaces a flag's values whole.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,15 +23,17 @@ struct ParsedCommandLine {
   std::optional<std::string> print;
 };
 
-using GetEnv = std::function<std::optional<std::string>(std::string_view)>;
+// Variables by name.
+using Environment = std::map<std::string, std::string>;
 
-// arguments: without the program's name. Errors: kInvalidArgument naming the flag, the value and what it
-// takes, with the nearest known flag for a misspelt one.
+// arguments: without the program's name; help_width: columns of the terminal. Errors: kInvalidArgument naming
+// the flag, the value, what it takes and where it was set, with the nearest known flag for a misspelt one;
+// kUnsupported for a flag of SGLang that asks for what hadal does not have.
 Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments,
-                                             const GetEnv& get_env);
+                                             const Environment& environment, int help_width = 80);
 
-// The process environment.
-GetEnv process_environment();
+// What the program reads of the process's environment: HADAL_* and HOME.
+Environment process_environment();
 
 // docs/flags.md, from the table.
 std::string flags_markdown();

@@ -1,7 +1,9 @@
-// libFuzzer: a command line, one argument a line, then a zero byte and the YAML file that --config names.
+// libFuzzer: a command line, one argument a line (HADAL_X=value is the environment's), then a zero byte and
+// the YAML file that --config names.
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,14 +21,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (::write(file.get(), yaml.data(), yaml.size()) != static_cast<ssize_t>(yaml.size())) return 0;
   std::vector<std::string> arguments = {"serve", "m", "--config",
                                         "/proc/self/fd/" + std::to_string(file.get())};
+  hadal::Environment environment;
   for (std::string_view rest = input.substr(0, zero); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());
     const std::string argument(rest.substr(0, end));
     // No other file than the one above is opened.
-    if (argument.find("conf") == std::string::npos) arguments.push_back(argument);
+    const size_t equals = argument.find('=');
+    if (argument.starts_with("HADAL_") && equals != std::string::npos) {
+      environment[argument.substr(0, equals)] = argument.substr(equals + 1);
+    } else if (argument.find("conf") == std::string::npos) {
+      arguments.push_back(argument);
+    }
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
-  const auto parsed = hadal::parse_command_line(arguments, [](std::string_view) { return std::nullopt; });
+  const auto parsed = hadal::parse_command_line(arguments, environment);
   if (!parsed.ok()) HADAL_CHECK(!parsed.error().message.empty());
   return 0;
 }

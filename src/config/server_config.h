@@ -1,13 +1,21 @@
 // ServerConfig: everything the HTTP server can be told, with its defaults. Filled from the flag table,
-// checked once by Server::create, then const. A value; any thread.
+// checked once by validate_server_config and again by Server::create (what has no flag too), then const. A
+// value; any thread.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace hadal {
+
+// --reasoning-parser; "auto" is what the model's template suggests.
+inline constexpr std::string_view kReasoningParsers[] = {"auto", "deepseek-r1", "deepseek-v3", "qwen3",
+                                                         "none"};
 
 struct ServerConfig {
   // Where to listen. Port 0 lets the system choose (Server::port tells which).
@@ -68,11 +76,14 @@ struct ServerConfig {
 
   // Names the model answers to; the first is the one reported. Empty: the model's own name.
   std::vector<std::string> served_model_names;
-  // "deepseek-r1", "qwen3", "none", or "" for what the model's template suggests.
+  // One of kReasoningParsers; "" is "auto".
   std::string reasoning_parser;
 
   bool access_log = true;
   bool enable_metrics = true;  // off: /metrics is 404
 };
+
+// Of what flags can set; errors name the flag.
+Status validate_server_config(const ServerConfig& config);
 
 }  // namespace hadal

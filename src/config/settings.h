@@ -21,11 +21,14 @@ struct ChatConfig {
   std::string system_prompt;
   std::string api_key;      // for a URL
   std::string model_name;   // for a URL that serves several
+  std::string tls_ca_file;  // PEM; "": the system's
+  bool insecure = false;    // https without verifying the server
   double temperature = -1;  // -1: the model's or server's default
   double top_p = -1;
   int max_tokens = 0;  // 0: until the model ends or the context is full
   bool show_reasoning = true;
   std::vector<std::string> prompts;  // asked one after another, then the program ends (no terminal needed)
+  std::string home;                  // the user's directory, "~" in /save and /load; may be empty
 };
 
 enum class Command { kNone, kServe, kChat, kVersion };
@@ -38,7 +41,7 @@ struct Settings {
   LogConfig log;
   ChatConfig chat;
   std::string config_file;
-  // Lines to print before starting: flags that were accepted and do nothing here, and why.
+  // Lines to print before starting: what was accepted and does nothing here, and why.
   std::vector<std::string> notes;
 };
 

@@ -1,0 +1,170 @@
+#include "config/flags_help.h"
+
+#include <algorithm>
+
+#include "config/flag_table.h"
+#include "config/flags.h"
+#include "config/sglang_flags.h"
+
+namespace hadal {
+namespace {
+
+constexpr int kIndent = 26;  // of a flag's text
+constexpr int kMinWidth = 50;
+constexpr int kMaxWidth = 110;
+
+constexpr CommandSpec kCommands[] = {
+    {"serve", Command::kServe, kForServe, "MODEL",
+     "A Hugging Face directory, a .gguf file, or (with --load-format dummy) a config.json",
+     "Load a model and serve the OpenAI API"},
+    {"chat", Command::kChat, kForChat, "MODEL|URL",
+     "A model as for serve, or http(s)://HOST:PORT of a server that speaks the OpenAI API",
+     "Talk to a local model or to a server in the terminal"},
+};
+
+// `left` in the first column, `text` wrapped in the second; `left` has a line of its own where it is too
+// long.
+void add_entry(std::string& out, std::string_view left, std::string_view text, int width) {
+  std::string line = "  " + std::string(left);
+  if (line.size() + 2 > kIndent) {
+    out += line + "\n";
+    line.clear();
+  }
+  line.resize(kIndent, ' ');
+  bool empty = true;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    begin = end + 1;
+    if (!empty && line.size() + 1 + word.size() > static_cast<size_t>(width)) {
+      out += line + "\n";
+      line.assign(kIndent, ' ');
+      empty = true;
+    }
+    if (!empty) line += ' ';
+    line += word;
+    empty = false;
+  }
+  out += line + "\n";
+}
+
+std::string names_with_value(const FlagSpec& flag) {
+  std::string names;
+  for (std::string_view name : flag_names(flag)) {
+    if (!names.empty()) names += ", ";
+    names += name;
+  }
+  if (!flag.metavar.empty()) names += " " + std::string(flag.metavar);
+  return names;
+}
+
+std::string default_of(const FlagSpec& flag) {
+  return flag.show == nullptr ? "" : flag.show(Settings{});
+}
+
+// "[default: 30000; env: HADAL_PORT]"
+std::string settings_of(const FlagSpec& flag) {
+  const std::string shown = default_of(flag);
+  return "[" + (shown.empty() ? "" : "default: " + shown + "; ") + "env: " + flag_environment_name(flag) +
+         "]";
+}
+
+}  // namespace
+
+std::span<const CommandSpec> command_table() {
+  return kCommands;
+}
+
+std::string program_help(int width) {
+  width = std::clamp(width, kMinWidth, kMaxWidth);
+  std::string out =
+      "hadal: serve DeepSeek-R1 and its relatives on your own machines over the OpenAI API.\n\n"
+      "Usage: hadal COMMAND [FLAGS]\n\nCommands\n";
+  for (const CommandSpec& command : kCommands) {
+    add_entry(out, std::string(command.name) + " " + std::string(command.argument), command.summary, width);
+  }
+  add_entry(out, "version", "Print the version", width);
+  add_entry(out, "help [COMMAND]", "Print this, or a command's flags", width);
+  out += "\nFlags\n";
+  add_entry(out, "--help, -h", "After a command: its flags", width);
+  add_entry(out, "--version", "Print the version", width);
+  out +=
+      "\nExamples\n"
+      "  hadal serve ./model --port 30000\n"
+      "  hadal chat http://127.0.0.1:30000\n"
+      "  hadal chat ./model.gguf -p 'What is the deepest trench of the sea?'\n";
+  return out;
+}
+
+std::string command_help(const CommandSpec& command, int width) {
+  width = std::clamp(width, kMinWidth, kMaxWidth);
+  std::string out = "hadal " + std::string(command.name) + ": " + std::string(command.summary) + ".\n\n";
+  out += "Usage: hadal " + std::string(command.name) + " " + std::string(command.argument) + " [FLAGS]\n\n";
+  add_entry(out, command.argument, command.argument_help, width);
+  std::string_view group;
+  for (const FlagSpec& flag : flag_table()) {
+    if ((flag.commands & command.mask) == 0) continue;
+    if (flag.group != group) {
+      group = flag.group;
+      out += "\n" + std::string(group) + "\n";
+    }
+    add_entry(out, names_with_value(flag), flag.help, width);
+    out += std::string(kIndent, ' ') + settings_of(flag) + "\n";
+  }
+  add_entry(out, "--help, -h", "Print this", width);
+  out +=
+      "\nA flag is also an environment variable (env above) and a key of the --config file. The command "
+      "line\n"
+      "beats the environment, which beats the file. Flags of SGLang's launch_server that hadal does not "
+      "need\n"
+      "are accepted with a line that says why; docs/flags.md lists them.\n";
+  return out;
+}
+
+std::string flags_markdown() {
+  std::string out =
+      "# Flags\n\nPrinted by `hadal_flags_doc` from the flag table; each is also an environment variable and "
+      "a key of the\n"
+      "YAML file given by `--config`. The command line beats the environment, which beats the file.\n";
+  std::string_view group;
+  for (const FlagSpec& flag : flag_table()) {
+    if (flag.group != group) {
+      group = flag.group;
+      out += "\n## " + std::string(group) +
+             "\n| flag | environment | commands | default | meaning |\n| --- | --- | --- | --- | --- |\n";
+    }
+    std::string names;
+    for (std::string_view name : flag_names(flag)) {
+      if (!names.empty()) names += " ";
+      names += "`" + std::string(name) + (flag.metavar.empty() ? "" : " " + std::string(flag.metavar)) + "`";
+    }
+    const std::string commands = flag.commands == kForBoth    ? "serve, chat"
+                                 : flag.commands == kForServe ? "serve"
+                                                              : "chat";
+    out += "| " + names + " | `" + flag_environment_name(flag) + "` | " + commands + " | " +
+           default_of(flag) + " | " + std::string(flag.help) + " |\n";
+  }
+  for (const auto& [verdict, title] :
+       {std::pair{FlagVerdict::kUnneeded, "accepted and not needed"}, {FlagVerdict::kRefused, "refused"}}) {
+    out += "\n## Flags of SGLang that are " + std::string(title) + "\n| why | flags |\n| --- | --- |\n";
+    const SglangReason* reason = nullptr;
+    for (const SglangFlags& row : sglang_flags()) {
+      if (row.reason.verdict != verdict) continue;
+      if (reason != &row.reason) {
+        if (reason != nullptr) out += " |\n";
+        out += "| " + std::string(row.reason.text) + " |";
+        reason = &row.reason;
+      }
+      for (std::string_view rest = row.names; !rest.empty();) {
+        const size_t end = std::min(rest.find(' '), rest.size());
+        out += " `" + std::string(rest.substr(0, end)) + "`";
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+      }
+      if (!row.harmless.empty()) out += " (but for " + std::string(row.harmless) + ")";
+    }
+    out += " |\n";
+  }
+  return out;
+}
+
+}  // namespace hadal

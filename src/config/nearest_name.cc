@@ -1,0 +1,48 @@
+#include "config/nearest_name.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace hadal {
+namespace {
+
+int edit_distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int>(j);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    int diagonal = row[0];
+    row[0] = static_cast<int>(i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const int up = row[j];
+      row[j] = std::min({up + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = up;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
+  constexpr size_t kMaxNameBytes = 128;  // a longer one is no misspelling
+  constexpr size_t kLeastPrefix = 5;
+  if (name.size() > kMaxNameBytes) return "";
+  std::string best;
+  int best_distance = static_cast<int>(std::max<size_t>(2, name.size() / 4)) + 1;
+  for (std::string_view candidate : candidates) {
+    const int distance = edit_distance(name, candidate);
+    // Two changed letters of three are another word.
+    if (distance < best_distance &&
+        distance < static_cast<int>(std::max(name.size(), candidate.size())) - 1) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  if (!best.empty() || name.size() < kLeastPrefix) return best;
+  for (std::string_view candidate : candidates) {
+    if (candidate.starts_with(name)) return std::string(candidate);
+  }
+  return "";
+}
+
+}  // namespace hadal

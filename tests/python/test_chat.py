@@ -1,0 +1,325 @@
+"""`hadal chat` as a user has it: on a terminal of its own, through a pipe, and with errors, against a server without a
+model.
+"""
+import json
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import termios
+import time
+
+import fcntl
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", str(ROOT / "build/release"))) / "hadal"
+KEY = "sk-test"
+WAIT = 30
+
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="the program is not built")
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r|\a")
+
+
+def clean_env(**more):
+    """No HADAL_ settings and, as in a bare container, no locale."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("HADAL_", "LC_", "LANG"))}
+    return {**env, "TERM": "xterm", **more}
+
+
+class Terminal:
+    """The program with a pseudo-terminal for its input and output."""
+
+    def __init__(self, *arguments, **env):
+        parent, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+        self.process = subprocess.Popen(
+            [str(PROGRAM), "chat", *arguments],
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            env=clean_env(**env),
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(child)
+        self.fd = parent
+        self.raw = ""
+        self.seen = 0  # of raw
+
+    def read_more(self, seconds):
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.raw += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def expect(self, pattern):
+        """Waits for the pattern in what came since the last one, escapes left out; returns that text."""
+        end = time.time() + WAIT
+        while time.time() < end:
+            text = ESCAPES.sub("", self.raw[self.seen :])
+            if re.search(pattern, text):
+                self.seen = len(self.raw)
+                return text
+            if not self.read_more(0.2) and self.process.poll() is not None and not self.read_more(0):
+                break
+        raise AssertionError(f"no {pattern!r} in {self.raw[self.seen:]!r}")
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def ask(self, text):
+        self.type(text + "\r")
+
+    def wait(self):
+        end = time.time() + WAIT
+        while self.process.poll() is None and time.time() < end:
+            self.read_more(0.05)
+        while self.read_more(0):
+            pass
+        return self.process.wait(timeout=1)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.fd)
+
+
+@pytest.fixture
+def terminal():
+    made = []
+
+    def make(*arguments, **env):
+        made.append(Terminal(*arguments, **env))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def saved(path):
+    return json.loads(path.read_text())
+
+
+def run(*arguments, stdin=b"", env=None):
+    return subprocess.run(
+        [str(PROGRAM), *arguments], input=stdin, capture_output=True, env=clean_env(**(env or {})), timeout=WAIT
+    )
+
+
+@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C"}, {"LANG": "C.UTF-8"}, {"LANG": "no_SUCH.UTF-8"}])
+def test_text_beyond_ascii_is_typed_and_sent(server, terminal, tmp_path, locale):
+    t = terminal(server.url, "--api-key", KEY, **locale)
+    t.expect(r"Talking to dummy at .*\n> $")
+    question = "föö 漢字 🙂 Ω"
+    t.ask(question)
+    # Echoed as typed, and answered in UTF-8.
+    text = t.expect(r"tokens/s.*\n> $")
+    assert question in text and "föx" in text
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect("Saved 2 messages")
+    assert saved(path)[0] == {"role": "user", "content": question}
+
+
+def test_editing_in_utf8_and_history(server, terminal, tmp_path):
+    t = terminal(server.url, "--api-key", KEY)
+    t.expect("> $")
+    t.ask("one é")
+    t.expect(r"tokens/s.*\n> $")
+    # Backspace takes a whole character, the left arrow moves over one, Ctrl-W takes a word.
+    t.ask("waste \x17xé漢\x7fz\x1b[Dy")
+    t.expect(r"tokens/s.*\n> $")
+    # Twice up: the first question again.
+    t.ask("\x1b[A\x1b[A")
+    t.expect(r"tokens/s.*\n> $")
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect("Saved 6 messages")
+    assert [m["content"] for m in saved(path) if m["role"] == "user"] == ["one é", "xéyz", "one é"]
+
+
+def test_commands(server, terminal, tmp_path):
+    t = terminal(server.url, "--api-key", KEY, "--system", "be brief")
+    t.expect("> $")
+    t.ask("one")
+    t.expect(r"tokens/s.*\n> $")
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect(r"Saved 3 messages.*\n> $")
+    t.ask("/reset")
+    t.expect(r"The conversation is empty.\n> $")
+    other = tmp_path / "other.json"
+    other.write_text("mine")
+    t.ask(f"/save {other}")
+    t.expect(r"is there already.*\n> $")
+    assert other.read_text() == "mine"
+    t.ask(f"/load {path}")
+    t.expect(r"Loaded 3 messages.*\n> $")
+    t.ask("two\\")
+    t.expect(r"\. $")
+    t.ask("three")
+    t.expect(r"tokens/s.*\n> $")
+    t.ask("/save")
+    t.expect(r"Saved 5 messages.*\n> $")
+    assert [m["role"] for m in saved(path)] == ["system", "user", "assistant", "user", "assistant"]
+    assert saved(path)[3]["content"] == "two\nthree"
+    t.ask("/help")
+    t.expect(r"/reset[\s\S]*/load[\s\S]*\n> $")
+    t.ask("/exit")
+    assert t.wait() == 0
+
+
+def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(slow_server, terminal):
+    t = terminal(slow_server.url)
+    t.expect("> $")
+    for question in ("first", "second"):
+        t.ask(question)
+        t.expect("quick brown")
+        t.type("\x03")
+        t.expect(r"\(stopped\)\n[\s\S]*> $")
+    # At the prompt it drops the line.
+    t.type("half a line\x03")
+    t.expect(r"\(Ctrl-D or /exit ends\)\n> $")
+    t.type("\x04")
+    assert t.wait() == 0
+
+
+def test_ctrl_d_ends(server, terminal):
+    t = terminal(server.url, "--api-key", KEY)
+    t.expect("> $")
+    t.type("\x04")
+    assert t.wait() == 0
+
+
+def test_reasoning_is_dimmed(reasoning_server, terminal):
+    t = terminal(reasoning_server.url)
+    t.expect("> $")
+    t.ask("why?")
+    t.expect(r"tokens/s.*\n> $")
+    dimmed, plain = re.search(r"\x1b\[2m(The quick brown )[\r\n]+\x1b\[0m(.*)", t.raw).groups()
+    assert "\x1b" not in dimmed and plain.startswith("föx")
+    hidden = terminal(reasoning_server.url, "--hide-reasoning", "-p", "why?")
+    assert hidden.wait() == 0
+    assert "quick" not in hidden.raw and "föx" in hidden.raw
+
+
+def silent_server():
+    """Takes connections and says nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    return listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_ctrl_c_ends_a_connect_that_hangs(terminal):
+    listener, url = silent_server()
+    with listener:
+        t = terminal(url)
+        listener.accept()
+        t.type("\x03")
+        assert t.wait() == 130
+
+
+def test_ctrl_c_ends_a_model_load(terminal, tmp_path):
+    # A pipe that nobody writes: the load waits for good.
+    os.mkfifo(tmp_path / "m.gguf")
+    t = terminal(str(tmp_path / "m.gguf"))
+    time.sleep(0.3)
+    assert t.process.poll() is None
+    t.type("\x03")
+    assert t.wait() == 130
+
+
+def test_ctrl_c_without_a_terminal(slow_server):
+    process = subprocess.Popen(
+        [str(PROGRAM), "chat", slow_server.url, "-p", "x"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_env(),
+    )
+    assert process.stdout.read(4)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=WAIT) == 130
+
+
+def test_sigterm_ends_and_restores_the_terminal(slow_server, terminal):
+    t = terminal(slow_server.url)
+    before = termios.tcgetattr(t.fd)
+    t.expect("> $")
+    assert termios.tcgetattr(t.fd) != before
+    t.process.send_signal(signal.SIGTERM)
+    assert t.wait() == 143
+    assert termios.tcgetattr(t.fd)[3] == before[3]
+
+
+def test_a_pipe_is_asked_once(server, reasoning_server):
+    done = run("chat", server.url, "--api-key", KEY, stdin="/what?\nföö\n".encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == "The quick brown föx jumps over the lazy dog. \n"
+    done = run("chat", reasoning_server.url, "-p", "why?")
+    assert done.returncode == 0
+    assert done.stdout.decode() == "föx jumps over \n"
+    assert done.stderr.decode().strip() == "The quick brown"
+
+
+def test_errors_are_on_stderr(server, failing_server):
+    for arguments, text in [
+        ((server.url,), "--api-key KEY or HADAL_CHAT_API_KEY"),
+        ((server.url, "--api-key", "wrong"), "--api-key KEY or HADAL_CHAT_API_KEY"),
+        (("http://127.0.0.1:1",), "http://127.0.0.1:1"),
+        (("127.0.0.1:1",), "127.0.0.1:1"),
+        (("/no/model",), "/no/model"),
+        ((failing_server.url, "-p", "x"), "told to fail"),
+    ]:
+        done = run("chat", *arguments, stdin=b"x")
+        assert done.returncode == 1, arguments
+        assert text in done.stderr.decode(), done.stderr
+        assert b"Talking" not in done.stdout
+    done = run("chat", server.url, "--api-key", KEY, stdin=b"")
+    assert done.returncode == 1 and b"empty" in done.stderr
+
+
+def test_tls(tmp_path):
+    cert, key = str(tmp_path / "c.pem"), str(tmp_path / "k.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+        check=True,
+        capture_output=True,
+    )
+    from conftest import DummyServer
+
+    secure = DummyServer("--answer-tokens", "9", "--tls-cert", cert, "--tls-key", key)
+    url = secure.url.replace("http:", "https:")
+    try:
+        refused = run("chat", url, "-p", "x")
+        assert refused.returncode == 1 and b"ertificate" in refused.stderr
+        assert b"--tls-ca-file" in refused.stderr
+        assert run("chat", url, "-p", "x", "--tls-ca-file", cert).returncode == 0
+        assert run("chat", url, "-p", "x", "--insecure").returncode == 0
+    finally:
+        secure.stop()
+
+
+def test_notes_show_whatever_the_log_level(server):
+    done = run(
+        *("chat", server.url, "--api-key", KEY, "-p", "x", "--mem-fraction-static", "0.9", "--log-level", "off"),
+        env={"HADAL_CONTEXT_LENGHT": "100", "HADAL_PORT": "tcp://10.0.0.1:30000"},
+    )
+    assert done.returncode == 0
+    notes = done.stderr.decode()
+    assert "--mem-fraction-static is not needed" in notes
+    assert "did you mean HADAL_CONTEXT_LENGTH?" in notes
+    assert "service link" in notes
