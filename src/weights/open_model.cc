@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "device/cpu_info.h"
 #include "weights/checkpoint_source.h"
 #include "weights/dummy_source.h"
 #include "weights/weight_source.h"
@@ -61,6 +62,11 @@ RangeLoaderOptions loader_options(const OpenModelOptions& options) {
   return out;
 }
 
+std::unique_ptr<WeightSource> make_dummy(const ModelConfig& config, const OpenModelOptions& options) {
+  return std::make_unique<DummySource>(config, options.dummy_seed, options.dummy_dtype,
+                                       detect_cpu().num_cpus);
+}
+
 // Llama 3.1 and later: the rotary scaling of a GGUF file is a tensor of divisors.
 Status read_rope_freqs(const GgufFile& file, ModelConfig& config) {
   const GgufTensorInfo* info = file.find_tensor("rope_freqs.weight");
@@ -91,7 +97,7 @@ Result<OpenedModel> open_gguf(const std::string& path, const OpenModelOptions& o
   model.config = std::move(*config);
   HADAL_RETURN_IF_ERROR(read_rope_freqs(*model.gguf, model.config));
   if (options.format == LoadFormat::kDummy) {
-    model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+    model.source = make_dummy(model.config, options);
     return model;
   }
   HADAL_ASSIGN(TensorTable table, gguf_tensor_table(*model.gguf, model.config));
@@ -105,7 +111,7 @@ Result<OpenedModel> open_hugging_face(const std::string& directory, const OpenMo
   model.directory = directory;
   HADAL_ASSIGN(model.config, read_config(directory + "/config.json"));
   if (options.format == LoadFormat::kDummy) {
-    model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+    model.source = make_dummy(model.config, options);
     return model;
   }
   HADAL_ASSIGN(TensorTable table, read_safetensors_directory(directory));
@@ -123,7 +129,7 @@ Result<OpenedModel> open_config_file(const std::string& path, const OpenModelOpt
   OpenedModel model;
   model.directory = parent_of(path);
   HADAL_ASSIGN(model.config, read_config(path));
-  model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+  model.source = make_dummy(model.config, options);
   return model;
 }
 
