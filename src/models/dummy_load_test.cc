@@ -60,9 +60,9 @@ TEST_P(DummyLoadTest, PrefillAndDecodeAreFinite) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, DummyLoadTest,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
-                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
-                                           "deepseek_v3_fp8"));
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen2_window", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v2_full",
+                                           "deepseek_v3", "deepseek_eps", "deepseek_v3_fp8"));
 
 // The published DeepSeek-R1: 671 billion parameters. Its config.json, less what no reader looks at.
 constexpr std::string_view kR1 = R"({"architectures":["DeepseekV3ForCausalLM"],"model_type":"deepseek_v3",

@@ -118,10 +118,12 @@ TEST_P(FidelityTest, ArenaBoundIsEnoughAndNotWasteful) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FidelityTest,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
-                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
-                                           "deepseek_v3_fp8", "llama/model.gguf", "qwen2/model.gguf",
-                                           "deepseek_v2_lite/model.gguf", "deepseek_v3/model.gguf"),
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen2_window", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v2_full",
+                                           "deepseek_v3", "deepseek_eps", "deepseek_v3_fp8",
+                                           "llama/model.gguf", "qwen2/model.gguf", "qwen3/model.gguf",
+                                           "deepseek_v2_full/model.gguf", "deepseek_v2_lite/model.gguf",
+                                           "deepseek_v3/model.gguf"),
                          test_name);
 
 class MlaFormsTest : public ::testing::TestWithParam<const char*> {};

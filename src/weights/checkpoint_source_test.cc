@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -13,6 +14,7 @@
 namespace hadal {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -65,6 +67,26 @@ TEST_F(CheckpointSourceTest, ReadsTensorsAsTheyAreAndAccounts) {
   ASSERT_TRUE(source->read_f32("model.norm.weight", 3).ok());
   EXPECT_EQ(source->read_bytes(), 24) << "bytes count once";
   EXPECT_THAT(source->unread(), IsEmpty());
+}
+
+TEST_F(CheckpointSourceTest, ErrorsOfTypesAndValuesNameTensorAndFile) {
+  auto source = open(Writer()
+                         .add("up.weight", "I8", {2, 4}, std::string(8, 1))
+                         .add("norm.weight", "I8", {4}, std::string(4, 1))
+                         .add("nan.weight", "F32", {2}, Writer::raw(1.0f) + Writer::raw(NAN))
+                         .add("inf.bias", "BF16", {2}, std::string("\x80\x7f\x80\x7f", 4))
+                         .bytes(),
+                     config(1));
+  const auto named = [&](const std::string& name) {
+    return AllOf(HasSubstr("tensor \"" + name + "\""), HasSubstr(dir_.file("m.safetensors")));
+  };
+  EXPECT_THAT(source->read_matrix("up", 2, 4).error().message, AllOf(named("up.weight"), HasSubstr("is i8")));
+  EXPECT_THAT(source->read_f32("norm.weight", 4).error().message,
+              AllOf(named("norm.weight"), HasSubstr("is i8")));
+  EXPECT_THAT(source->read_f32("nan.weight", 2).error().message,
+              AllOf(named("nan.weight"), HasSubstr("holds nan at 1")));
+  EXPECT_THAT(source->read_f32("inf.bias", 2).error().message,
+              AllOf(named("inf.bias"), HasSubstr("inf at 0")));
 }
 
 TEST_F(CheckpointSourceTest, ErrorsNameTensorFileAndShapes) {

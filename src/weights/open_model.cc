@@ -17,6 +17,15 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
+// The parser's messages speak of "config.json" and "generation_config.json": the paths stand in their place.
+std::string name_files(const std::string& message, const std::string& config_path) {
+  constexpr std::string_view kConfig = "config.json";
+  constexpr std::string_view kGeneration = "generation_config.json";
+  if (message.starts_with(kConfig)) return config_path + message.substr(kConfig.size());
+  if (message.starts_with(kGeneration)) return parent_of(config_path) + "/" + message;
+  return config_path + ": " + message;
+}
+
 Result<ModelConfig> read_config(const std::string& config_path) {
   HADAL_ASSIGN(const std::string text, read_file(config_path, kMaxConfigBytes));
   auto config = parse_json(text);
@@ -30,7 +39,7 @@ Result<ModelConfig> read_config(const std::string& config_path) {
     generation = std::move(*parsed);
   }
   auto model = parse_model_config(*config, generation);
-  if (!model.ok()) return make_error(model.error().code, parent_of(config_path), ": ", model.error().message);
+  if (!model.ok()) return make_error(model.error().code, name_files(model.error().message, config_path));
   return model;
 }
 
@@ -80,7 +89,8 @@ Status read_rope_freqs(const GgufFile& file, ModelConfig& config) {
   const auto bytes = file.tensor_bytes(*info);
   const Tensor tensor(const_cast<std::byte*>(bytes.data()), DType::kF32, info->shape);
   config.rope.freq_factors.resize(static_cast<size_t>(info->shape[0]));
-  HADAL_RETURN_IF_ERROR(widen_to_f32(tensor, info->name, config.rope.freq_factors.data()));
+  HADAL_RETURN_IF_ERROR(
+      widen_to_f32(tensor, path + ": tensor \"" + info->name + "\"", config.rope.freq_factors.data()));
   const Status valid = validate_model_config(config);
   if (!valid.ok()) return make_error(valid.error().code, path, ": ", valid.error().message);
   return {};

@@ -116,10 +116,12 @@ TEST_P(TinyModel, EveryTensorIsFoundWithItsShapeAndNoneIsLeft) {
   read_everything(*model);
 }
 INSTANTIATE_TEST_SUITE_P(All, TinyModel,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
-                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
-                                           "deepseek_v3_fp8", "llama/model.gguf", "qwen2/model.gguf",
-                                           "deepseek_v2_lite/model.gguf", "deepseek_v3/model.gguf"));
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen2_window", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v2_full",
+                                           "deepseek_v3", "deepseek_eps", "deepseek_v3_fp8",
+                                           "llama/model.gguf", "qwen2/model.gguf", "qwen3/model.gguf",
+                                           "deepseek_v2_full/model.gguf", "deepseek_v2_lite/model.gguf",
+                                           "deepseek_v3/model.gguf"));
 
 TEST_P(TinyModel, DummyWeightsHaveTheSameShapes) {
   OpenModelOptions options;
@@ -211,7 +213,8 @@ TEST_P(GgufTwin, HasTheSameTensors) {
   EXPECT_GT(compared, 20);
 }
 INSTANTIATE_TEST_SUITE_P(All, GgufTwin,
-                         ::testing::Values("llama", "qwen2", "deepseek_v2_lite", "deepseek_v3"));
+                         ::testing::Values("llama", "qwen2", "qwen3", "deepseek_v2_lite", "deepseek_v2_full",
+                                           "deepseek_v3"));
 
 // Row r of head h: GGUF has (pair, half), Hugging Face (half, pair).
 TEST(OpenModel, LlamaGgufKeepsItsPermutedRowsAndFreqFactors) {
@@ -310,6 +313,20 @@ TEST_F(OpenModelErrors, PickleFilesAreRefusedWithTheReason) {
   std::filesystem::remove(dir_.file("golden.safetensors"));
   dir_.write("pytorch_model.bin", "PK");
   EXPECT_THAT(error(dir_.path()), HasSubstr("pickle"));
+}
+
+// The file that was given is named, wherever it lies and whatever its name.
+TEST_F(OpenModelErrors, AConfigFileIsNamedByItsPath) {
+  EXPECT_THAT(error(dir_.write("foo.json", "{}"), LoadFormat::kDummy),
+              ::testing::StartsWith(dir_.file("foo.json") + ": \"architectures\""));
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(dir_.path());
+  const std::string message = error("foo.json", LoadFormat::kDummy);
+  std::filesystem::current_path(here);
+  EXPECT_THAT(message, ::testing::StartsWith("foo.json: \"architectures\""));
+  copy_tiny("llama");
+  dir_.write("generation_config.json", R"({"eos_token_id":"x"})");
+  EXPECT_THAT(error(dir_.path()), ::testing::StartsWith(dir_.file("generation_config.json") + ": "));
 }
 
 TEST_F(OpenModelErrors, BadGenerationConfigIsNamed) {
