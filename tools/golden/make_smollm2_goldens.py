@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Makes src/models/testdata/smollm2/: what other programs say of SmolLM2-135M-Instruct (the GGUF of scripts/test).
+"""Writes what other programs say of SmolLM2-135M-Instruct (the GGUF of scripts/test).
 
     python3 tools/golden/make_smollm2_goldens.py --model SmolLM2-135M-Instruct.Q4_1.gguf
 
 Needs tokenizers, transformers, torch, gguf, llama-cpp-python.
-tokenizer.json   documents (hand-written and seeded fuzz) and the ids of Hugging Face's own tokenizer over the file's
-                 vocabulary: [{"text", "ids"}]
-greedy.json      20 chat questions: {"noise", "mean_error", "prompts": [{"prompt", "tokens", "top"}]}
+src/text/testdata/smollm2.golden.json:
+    documents (hand-written and seeded fuzz) and the ids of Hugging Face's own tokenizer over the file's
+    vocabulary: [{"text", "ids"}]
+src/models/testdata/smollm2_greedy.json:
+    20 chat questions: {"noise", "mean_error", "prompts": [{"prompt", "tokens", "top"}]}
     prompt       ids;  tokens: llama.cpp's greedy continuation
     top          per continuation token the 5 most likely candidates of the fp32 truth, [[id, log-probability], ...]: Hugging
                  Face's model in fp32 over the weights that the `gguf` package dequantises, after llama.cpp's own tokens
@@ -25,7 +27,6 @@ import sys
 import numpy as np
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-OUT = os.path.join(ROOT, "src/models/testdata/smollm2")
 TOKENS = 48
 TOP = 5
 DOCUMENTS = 300
@@ -82,8 +83,7 @@ def greedy_golden(path):
 
 
 def write(name, rows):
-    os.makedirs(OUT, exist_ok=True)
-    path = os.path.join(OUT, name)
+    path = os.path.join(ROOT, "src", name)
     with open(path, "w", encoding="utf-8") as f:
         f.write(rows + "\n")
     print(path, os.path.getsize(path), "bytes")
@@ -94,10 +94,10 @@ def main():
     parser.add_argument("--model", required=True)
     args = parser.parse_args()
     compact = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    write("tokenizer.json", "[\n" + ",\n".join(compact(c) for c in tokenizer_golden(args.model)) + "\n]")
+    write("text/testdata/smollm2.golden.json", "[\n" + ",\n".join(compact(c) for c in tokenizer_golden(args.model)) + "\n]")
     golden = greedy_golden(args.model)
     prompts = ",\n".join(compact(p) for p in golden.pop("prompts"))
-    write("greedy.json", compact(golden)[:-1] + ',"prompts":[\n' + prompts + "\n]}")
+    write("models/testdata/smollm2_greedy.json", compact(golden)[:-1] + ',"prompts":[\n' + prompts + "\n]}")
 
 
 if __name__ == "__main__":
