@@ -30,7 +30,8 @@ TEST(SmolLm2Tokenizer, IdsEqualHuggingFaceAndDecodeToTheText) {
     for (const Json& id : golden.find("ids")->as_array()) want.push_back(static_cast<int32_t>(id.as_int()));
     const std::string& document = golden.find("text")->as_string();
     EXPECT_EQ((*tokenizer)->encode(document, {.add_special_tokens = false}), want) << document;
-    EXPECT_EQ((*tokenizer)->decode(want, false), document);
+    const Json* decoded = golden.find("decoded");  // the vocabulary lacks some control characters
+    EXPECT_EQ((*tokenizer)->decode(want, false), decoded == nullptr ? document : decoded->as_string());
     num_ids += want.size();
   }
   EXPECT_GT(num_ids, 10000u);

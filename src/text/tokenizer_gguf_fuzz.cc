@@ -1,6 +1,6 @@
-// libFuzzer: tokenizers from GGUF metadata, then texts through what loads. The first byte chooses: a GGUF file as it
-// is, or metadata whose lists are made from the input, so that broken vocabularies come often and not only broken
-// containers.
+// libFuzzer: tokenizers from GGUF metadata, then texts through what loads. The first byte chooses: a GGUF
+// file as it is, or metadata whose lists are made from the input, so that broken vocabularies come often and
+// not only broken containers.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,7 +41,8 @@ std::vector<std::string> split(std::string_view text, char at) {
 // Parts are divided by '\x01', list entries by '\x02': tokens, merges, types and scores (a byte each), text.
 std::string from_parts(uint8_t kind, const std::vector<std::string>& parts) {
   const auto part = [&](size_t i) { return i < parts.size() ? parts[i] : std::string(); };
-  constexpr const char* kPre[] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "deepseek-llm", "deepseek-v3", "tekken"};
+  constexpr const char* kPre[] = {"gpt-2",        "smollm",      "llama-bpe", "qwen2",
+                                  "deepseek-llm", "deepseek-v3", "tekken"};
   std::vector<int32_t> types;
   std::vector<float> scores;
   for (const char c : part(2)) {

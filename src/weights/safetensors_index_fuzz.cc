@@ -1,5 +1,6 @@
-// Feeds arbitrary text as model.safetensors.index.json beside two small shards, and as one shard's header beside an
-// index; reads every tensor of what is accepted. Whatever the index says, only files beside it are opened.
+// Feeds arbitrary text as model.safetensors.index.json beside two small shards, and as one shard's header
+// beside an index; reads every tensor of what is accepted. Whatever the index says, only files beside it are
+// opened.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,8 +14,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const hadal::TempDir dir;  // writing files is what costs here
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const bool as_header = text.starts_with("#");
-  dir.write("a.safetensors", as_header ? Writer::with_header(text.substr(1), "12345678")
-                                       : Writer().add("x", "F32", {1}, "1234").add("y", "BF16", {2}, "1234").bytes());
+  dir.write("a.safetensors",
+            as_header ? Writer::with_header(text.substr(1), "12345678")
+                      : Writer().add("x", "F32", {1}, "1234").add("y", "BF16", {2}, "1234").bytes());
   dir.write("b.safetensors", Writer().add("z", "F32", {2}, "12345678").bytes());
   dir.write("model.safetensors.index.json",
             as_header ? R"({"weight_map":{"x":"a.safetensors","z":"b.safetensors"}})" : text);

@@ -6,7 +6,7 @@
 Needs tokenizers, transformers, torch, gguf, llama-cpp-python.
 src/text/testdata/smollm2.golden.json:
     documents (hand-written and seeded fuzz) and the ids of Hugging Face's own tokenizer over the file's
-    vocabulary: [{"text", "ids"}]
+    vocabulary: [{"text", "ids", "decoded" where it is not the text}]
 src/models/testdata/smollm2_greedy.json:
     20 chat questions: {"noise", "mean_error", "prompts": [{"prompt", "tokens", "top"}]}
     prompt       ids;  tokens: llama.cpp's greedy continuation
@@ -50,7 +50,13 @@ def tokenizer_golden(model):
     rng, points = random.Random(2024), fuzz.scalars()
     texts = ["", " ", "Hello, world!", "  two  spaces ", "\n\n  \n x", small.TEXT, *small.TEXT.split("\n")]
     texts += [fuzz.document(rng, points, added)[:200] for _ in range(DOCUMENTS)]
-    return [{"text": t, "ids": tokenizer.encode(t, add_special_tokens=False).ids} for t in texts]
+    cases = []
+    for text in texts:
+        ids = tokenizer.encode(text, add_special_tokens=False).ids
+        decoded = tokenizer.decode(ids, skip_special_tokens=False)
+        # The vocabulary lacks some control characters' bytes.
+        cases.append({"text": text, "ids": ids, **({} if decoded == text else {"decoded": decoded})})
+    return cases
 
 
 def greedy_golden(path):

@@ -92,7 +92,7 @@ SPECS = {
         num_experts_per_tok=3, n_shared_experts=1, moe_intermediate_size=16, first_k_dense_replace=1, n_group=4,
         topk_group=2, topk_method="group_limited_greedy", scoring_func="softmax", norm_topk_prob=False,
         routed_scaling_factor=4.0, bos_token_id=1, eos_token_id=2, rope_theta=10000.0,
-        rope_scaling={**YARN_DEEPSEEK, "mscale": 0.707, "mscale_all_dim": 0.707}, extra=dict(seeds=24)),
+        rope_scaling={**YARN_DEEPSEEK, "mscale": 0.707, "mscale_all_dim": 0.707}, extra=dict(seeds=24, first_seed=True)),
     # Latents so small that their norms' epsilon counts: it is 1e-6 in Hugging Face's models whatever rms_norm_eps is.
     "deepseek_eps": dict(
         model_type="deepseek_v3", vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_layers=2,
@@ -312,6 +312,9 @@ def main():
                 flips, noise, spread = make_golden(spec, 1000 + 17 * attempt, directory)
                 if flips == 0 and (best is None or noise[0] < best[0][0]):
                     best = (noise, spread, directory)
+                # The least noise of many seeds is below what this arithmetic makes: a bound that nothing keeps.
+                if best is not None and spec.get("extra", {}).get("first_seed"):
+                    break
             assert best is not None, f"{name}: every seed flips an expert choice; try more seeds"
             noise, spread, directory = best
             target = os.path.join(args.out, name)
