@@ -239,8 +239,8 @@ ServedModel ModelHost::served() const {
   served.engine = impl_->follower != nullptr ? static_cast<EngineApi*>(impl_->follower_engine.get())
                                              : impl_->engine.get();
   served.tokenizer = impl_->text.tokenizer;
-  if (impl_->text.chat_template != nullptr) {
-    served.render_chat = [chat = impl_->text.chat_template](const Json& variables) {
+  if (impl_->text.chat_templates != nullptr) {
+    served.render_chat = [chat = impl_->text.chat_templates](const Json& variables) {
       return chat->render(variables, std::chrono::system_clock::now());
     };
   }

@@ -88,6 +88,7 @@ Result<StartPlan> plan_start(const Settings& settings, const ModelConfig& config
   out.block_size = engine.page_size;
   out.available_bytes = available_bytes;
   const int64_t local_weights = weight_bytes / settings.parallel.nnodes;
+  HADAL_RETURN_IF_ERROR(check_weights_fit(local_weights, available_bytes));
   // MLA's cache is the same on every rank; others' heads are split.
   const int64_t copies = config.mla.has_value() ? local_ranks : 1;
   const int64_t token_bytes = kv_bytes_per_token(config, out.kv_dtype) * copies /

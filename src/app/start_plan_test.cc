@@ -79,6 +79,13 @@ TEST(StartPlan, SaysWhenNothingFits) {
   auto plan = plan_start({}, small_model(), cpu(), 4 * kGiB, 4 * kGiB);
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kResourceExhausted);
+  EXPECT_NE(plan.error().message.find("its weights alone are"), std::string::npos) << plan.error().message;
+  // However long a context was asked for.
+  Settings fixed;
+  fixed.engine.context_length = 512;
+  auto asked = plan_start(fixed, small_model(), cpu(), 600 * kGiB, 4 * kGiB);
+  ASSERT_FALSE(asked.ok());
+  EXPECT_NE(asked.error().message.find("596.1 GiB short; use"), std::string::npos) << asked.error().message;
 }
 
 TEST(StartPlan, RefusesATierTheMachineLacks) {

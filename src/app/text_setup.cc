@@ -32,9 +32,21 @@ Result<std::shared_ptr<const Tokenizer>> load_tokenizer(const Settings& settings
   return tokenizer;
 }
 
-Result<std::string> template_source(const Settings& settings, const Tokenizer& tokenizer) {
-  if (settings.engine.chat_template.empty()) return tokenizer.chat_template();
-  return read_file(settings.engine.chat_template, kMaxTemplateBytes);
+Result<ChatTemplateSet::Sources> template_sources(const Settings& settings, const Tokenizer& tokenizer) {
+  if (settings.engine.chat_template.empty()) return chat_template_sources(tokenizer);
+  ChatTemplateSet::Sources sources;
+  HADAL_ASSIGN(sources["default"], read_file(settings.engine.chat_template, kMaxTemplateBytes));
+  if (sources["default"].empty()) sources.clear();
+  return sources;
+}
+
+// A template that knows </think> belongs to a model that reasons.
+bool knows_reasoning(const ChatTemplateSet::Sources& sources) {
+  for (const char* name : {"default", "tool_use"}) {
+    const auto found = sources.find(std::string_view(name));
+    if (found != sources.end() && found->second.find("</think>") != std::string::npos) return true;
+  }
+  return false;
 }
 
 void read_number(const Json& object, std::string_view key, float& out) {
@@ -78,21 +90,20 @@ Status check_chat_template(const Settings& settings) {
 Result<ModelText> load_model_text(const Settings& settings, const OpenedModel& model) {
   ModelText text;
   HADAL_ASSIGN(text.tokenizer, load_tokenizer(settings, model));
-  HADAL_ASSIGN(const std::string source, template_source(settings, *text.tokenizer));
-  if (!source.empty()) {
-    auto parsed = ChatTemplate::parse(source);
+  HADAL_ASSIGN(const ChatTemplateSet::Sources sources, template_sources(settings, *text.tokenizer));
+  if (!sources.empty()) {
+    auto parsed = ChatTemplateSet::parse(sources);
     if (!parsed.ok()) {
       return invalid_argument("the chat template does not parse: ", parsed.error().message,
                               " (--chat-template FILE replaces it)");
     }
-    text.chat_template = std::move(parsed).value();
+    text.chat_templates = std::move(parsed).value();
   }
   const std::string& parser = settings.server.reasoning_parser;
   const bool automatic = parser.empty() || parser == "auto";
   HADAL_ASSIGN(text.reasoning, parse_reasoning_kind(automatic ? "" : parser));
-  // A template that knows </think> belongs to a model that reasons; reasoning then starts where the prompt or
-  // the model's first token opens it.
-  if (automatic && source.find("</think>") != std::string::npos) {
+  // Reasoning then starts where the prompt or the model's first token opens it.
+  if (automatic && knows_reasoning(sources)) {
     text.reasoning = ReasoningKind::kQwen3;
   }
   text.end_ids = text.tokenizer->end_ids();

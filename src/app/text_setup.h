@@ -7,7 +7,7 @@
 
 #include "config/settings.h"
 #include "server/served_model.h"
-#include "text/chat_template.h"
+#include "text/chat_template_set.h"
 #include "text/tokenizer.h"
 #include "weights/weight_source.h"
 
@@ -15,7 +15,7 @@ namespace hadal {
 
 struct ModelText {
   std::shared_ptr<const Tokenizer> tokenizer;
-  std::shared_ptr<const ChatTemplate> chat_template;  // null: the model has none
+  std::shared_ptr<const ChatTemplateSet> chat_templates;  // null: the model has none
   ReasoningKind reasoning = ReasoningKind::kNone;
   std::vector<int32_t> end_ids;     // of the tokenizer and of the configuration
   SamplingParams default_sampling;  // generation_config.json's, else OpenAI's defaults

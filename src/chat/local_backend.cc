@@ -68,11 +68,9 @@ class LocalBackend final : public ChatBackend {
     for (const ChatTurn& turn : turns) {
       messages.push_back(Json(JsonObject{{"role", Json(turn.role)}, {"content", Json(turn.content)}}));
     }
-    Json variables;
+    Json variables = model_.tokenizer->template_tokens();
     variables.set("messages", Json(std::move(messages)));
     variables.set("add_generation_prompt", Json(true));
-    variables.set("bos_token", Json(model_.tokenizer->bos_token()));
-    variables.set("eos_token", Json(model_.tokenizer->eos_token()));
     return model_.render_chat(variables);
   }
 

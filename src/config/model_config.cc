@@ -92,6 +92,7 @@ namespace {
 
 constexpr int kFp8Block = 128;
 constexpr size_t kMaxEosTokens = 1024;
+constexpr int kMostLayersListed = 1 << 16;
 
 // What absent fields mean: transformers 5.23's configuration classes.
 struct Family {
@@ -170,35 +171,38 @@ void read_head_dim(JsonFields& f, const Family& family, ModelConfig& c) {
   }
 }
 
-// Qwen2 and Qwen3: layers from max_window_layers on slide, if use_sliding_window.
+// Qwen2 and Qwen3: "layer_types" says which layers slide; without it those from max_window_layers on do, if
+// use_sliding_window.
 void read_qwen_window(JsonFields& f, ModelConfig& c) {
-  int sliding_layers = 0;
   const int window = f.small("sliding_window", f.is_null("sliding_window") ? 0 : 4096);
   const bool use = f.boolean("use_sliding_window", false);
   const int full = f.small("max_window_layers", 28);
+  std::vector<bool> slides;
   const Json* types = f.find("layer_types");
   if (types != nullptr && types->is_array()) {
     for (const Json& type : types->as_array()) {
-      const bool slides = type.is_string() && type.as_string() == "sliding_attention";
-      if (!slides && !(type.is_string() && type.as_string() == "full_attention")) {
+      const std::string name = type.is_string() ? type.as_string() : "";
+      if (name != "sliding_attention" && name != "full_attention") {
         f.fail(make_error(ErrorCode::kUnsupported, "config.json: \"layer_types\" holds ",
                           to_json(type).substr(0, 60), "; hadal has full_attention and sliding_attention"));
         return;
       }
-      sliding_layers += slides ? 1 : 0;
+      slides.push_back(name == "sliding_attention");
     }
-  } else if (use && window > 0) {
-    sliding_layers = std::max(0, c.num_hidden_layers - full);
+    if (slides.size() != static_cast<size_t>(std::max(c.num_hidden_layers, 0))) {
+      f.fail(invalid_argument("config.json: \"layer_types\" has ", slides.size(), " entries for ",
+                              c.num_hidden_layers, " layers"));
+      return;
+    }
+  } else if (use) {
+    // Absurd counts are refused later.
+    const int layers = std::min(c.num_hidden_layers, kMostLayersListed);
+    for (int i = 0; i < layers; ++i) slides.push_back(i >= full);
   }
-  if (sliding_layers == 0) return;
-  if (sliding_layers != c.num_hidden_layers) {
-    f.fail(
-        make_error(ErrorCode::kUnsupported, "config.json: ", sliding_layers, " of ", c.num_hidden_layers,
-                   " layers use sliding-window attention; hadal has models where all layers or none do (see ",
-                   "\"use_sliding_window\" and \"max_window_layers\")"));
-    return;
-  }
+  const auto sliding = std::count(slides.begin(), slides.end(), true);
+  if (sliding == 0 || window == 0) return;
   c.sliding_window = window;
+  if (sliding != c.num_hidden_layers) c.sliding_layers = std::move(slides);
 }
 
 void read_yarn(JsonFields& rope, RopeConfig& out, int64_t max_positions) {

@@ -86,6 +86,7 @@ struct ModelConfig {
   bool mlp_bias = false;
   bool qk_norm = false;                  // Qwen3: RMSNorm per head on q and k
   int sliding_window = 0;                // 0: full attention
+  std::vector<bool> sliding_layers;      // which layers have the window; empty: all
   std::string torch_dtype = "bfloat16";  // of the checkpoint: "bfloat16", "float16", "float32"
   bool fp8_blocks = false;               // DeepSeek FP8: weights e4m3 with 128x128 weight_scale_inv
   int64_t bos_token_id = -1;             // -1: none
@@ -94,6 +95,10 @@ struct ModelConfig {
   std::optional<MlaConfig> mla;  // DeepSeek
   std::optional<MoeConfig> moe;
 
+  // Tokens that a layer's attention looks back at, itself included; 0: all.
+  int window_of(int layer) const {
+    return sliding_layers.empty() || sliding_layers[static_cast<size_t>(layer)] ? sliding_window : 0;
+  }
   bool is_moe_layer(int layer) const { return moe.has_value() && moe->is_moe_layer(layer); }
 };
 

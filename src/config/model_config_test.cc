@@ -148,7 +148,7 @@ TEST(ModelConfig, NullMeansAbsentWhereTheClassSaysSo) {
   EXPECT_EQ(parse("LlamaForCausalLM", R"({"bos_token_id": null})").bos_token_id, -1);
 }
 
-TEST(ModelConfig, QwenSlidingWindowIsAllLayersOrNone) {
+TEST(ModelConfig, QwenSlidingWindowIsOfTheLayersThatHuggingFaceSays) {
   EXPECT_EQ(
       parse("Qwen2ForCausalLM", R"({"sliding_window": 32768, "use_sliding_window": false})").sliding_window,
       0);
@@ -160,11 +160,23 @@ TEST(ModelConfig, QwenSlidingWindowIsAllLayersOrNone) {
                   R"({"sliding_window": 512, "use_sliding_window": true, "max_window_layers": 0})")
                 .sliding_window,
             512);
-  EXPECT_EQ(error("Qwen2ForCausalLM", R"({"use_sliding_window": true})").code, ErrorCode::kUnsupported);
-  EXPECT_EQ(error("Qwen3ForCausalLM", R"({"num_hidden_layers": 2, "sliding_window": 4,
-                                         "layer_types": ["full_attention", "sliding_attention"]})")
-                .code,
-            ErrorCode::kUnsupported);
+  const ModelConfig late =
+      parse("Qwen2ForCausalLM", R"({"use_sliding_window": true, "sliding_window": 512})");
+  EXPECT_EQ(late.num_hidden_layers, 32);
+  EXPECT_EQ(late.window_of(27), 0);
+  EXPECT_EQ(late.window_of(28), 512);
+  const ModelConfig listed = parse("Qwen3ForCausalLM", R"({"num_hidden_layers": 3, "sliding_window": 4,
+      "use_sliding_window": true,
+      "layer_types": ["sliding_attention", "full_attention", "sliding_attention"]})");
+  EXPECT_EQ(listed.window_of(0), 4);
+  EXPECT_EQ(listed.window_of(1), 0);
+  EXPECT_EQ(listed.window_of(2), 4);
+  EXPECT_THAT(
+      error("Qwen3ForCausalLM", R"({"num_hidden_layers": 3, "layer_types": ["full_attention"]})").message,
+      HasSubstr("1 entries for 3 layers"));
+  EXPECT_EQ(
+      error("Qwen3ForCausalLM", R"({"num_hidden_layers": 1, "layer_types": ["chunked_attention"]})").code,
+      ErrorCode::kUnsupported);
 }
 
 TEST(ModelConfig, Fp8BlocksAreReadAndOtherMethodsNamed) {

@@ -40,7 +40,8 @@ struct GenerateRequest {
   bool include_stop = false;
   bool skip_special_tokens = true;
   ReasoningKind reasoning = ReasoningKind::kNone;
-  bool prompt_opens_reasoning = false;
+  bool prompt_opens_reasoning = false;   // the prompt ends with <think>
+  bool prompt_inside_reasoning = false;  // or with reasoning that it leaves open
   Pooling pooling = Pooling::kNone;  // not kNone: an embedding request
   int32_t priority = 0;              // higher first
   std::chrono::milliseconds queue_timeout{0};  // 0: the engine's default

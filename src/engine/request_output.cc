@@ -47,7 +47,7 @@ RequestOutput::RequestOutput(RequestId id, const GenerateRequest& request, TimeP
       include_stop_(request.include_stop),
       decoder_(std::move(tokenizer), request.skip_special_tokens),
       matcher_(request.stop, request.include_stop),
-      reasoning_(request.reasoning, request.prompt_opens_reasoning) {
+      reasoning_(request.reasoning, request.prompt_opens_reasoning, request.prompt_inside_reasoning) {
   usage_.prompt_tokens = static_cast<int32_t>(request.prompt_ids->size());
   if (request.sampling.num_prompt_logprobs >= 0) prompt_tokens_.resize(request.prompt_ids->size() - 1);
 }

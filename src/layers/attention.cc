@@ -44,7 +44,7 @@ Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& co
   out.num_heads_ = heads.q.count;
   out.num_kv_heads_ = heads.kv.count;
   out.head_dim_ = dim;
-  out.window_ = config.sliding_window;
+  out.window_ = config.window_of(names.layer);
   out.tp_size_ = load.tp_size;
   const std::array<MatrixPart, 3> qkv = {
       MatrixPart::by_rows(names.q_proj, q_width, hidden, times(heads.q, dim), config.qkv_bias),

@@ -21,6 +21,7 @@ struct AttentionNames {
   std::string o_proj;
   std::string q_norm;  // empty: none
   std::string k_norm;
+  int layer = 0;  // the window may differ between layers
 };
 
 class Attention {

@@ -33,8 +33,10 @@ Result<Linear> Linear::load(const LoadContext& load, std::span<const MatrixPart>
   }
   auto packed = pack(load, shards);
   if (!packed.ok()) {
-    return make_error(packed.error().code, "tensor ", parts.front().name,
-                      ".weight: ", packed.error().message);
+    std::string names = load.source.describe(parts.front().name + ".weight");
+    for (const MatrixPart& part : parts.subspan(1))
+      names += ", " + load.source.describe(part.name + ".weight");
+    return make_error(packed.error().code, names, ": ", packed.error().message);
   }
   Linear out = std::move(packed).value();
   HADAL_ASSIGN(const std::vector<float> biases, read_biases(load, parts));

@@ -9,8 +9,8 @@ Result<TokenEmbedding> TokenEmbedding::load(const LoadContext& load, const std::
                read_shard(load, MatrixPart::by_rows(name, vocab_size, hidden_size, rows)));
   const Tensor& source = shard.source.weight;
   if (source.dtype() == DType::kF8E4M3) {
-    return make_error(ErrorCode::kUnsupported, "tensor ", name,
-                      ".weight: an FP8 embedding table is not supported");
+    return make_error(ErrorCode::kUnsupported, load.source.describe(name + ".weight"),
+                      " is f8_e4m3: an FP8 embedding table is not supported");
   }
   TokenEmbedding out;
   out.first_row_ = rows.begin;

@@ -2,6 +2,7 @@
 
 #include "models/widened_source.h"
 #include "weights/checkpoint_source.h"
+#include "weights/tensor_table.h"
 
 namespace hadal {
 namespace {
@@ -45,6 +46,22 @@ Golden load_golden(const std::string& name, int vocab_size) {
   golden.max_noise = noise[0];
   golden.mean_noise = noise[1];
   return golden;
+}
+
+std::map<size_t, std::vector<float>> load_flipped(const std::string& name, int vocab_size) {
+  const std::string path = testdata(name) + "/gates.safetensors";
+  auto table = read_safetensors_file(path);
+  HADAL_CHECK(table.ok()) << table.error().message;
+  const int64_t count = table->find("rows")->shape.at(0);
+  std::map<size_t, std::vector<float>> out;
+  if (count == 0) return out;
+  auto source = CheckpointSource::open_safetensors(path);
+  HADAL_CHECK(source.ok()) << source.error().message;
+  const std::vector<int32_t> rows = read_all<int32_t>(**source, "rows", {count});
+  const Logits logits =
+      rows_of(read_all<float>(**source, "flipped", {count, vocab_size}).data(), count, vocab_size);
+  for (size_t i = 0; i < rows.size(); ++i) out[static_cast<size_t>(rows[i])] = logits[i];
+  return out;
 }
 
 TestModel::TestModel(const std::string& path, const TestOptions& options) : options_(options) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,10 @@ struct Golden {
 };
 
 Golden load_golden(const std::string& name, int vocab_size);
+
+// How close a mixture-of-experts checkpoint's choices were (tools/golden/make_gate_margins.py). By token, only
+// those where rounding may turn a choice over: Hugging Face's fp32 logits with the closest choice turned over.
+std::map<size_t, std::vector<float>> load_flipped(const std::string& name, int vocab_size);
 
 struct TestOptions {
   CpuTier tier = CpuTier::kScalar;
@@ -59,6 +64,8 @@ class TestModel {
   int64_t arena_high_water() const { return static_cast<int64_t>(arena_->high_water()); }
   const TestOptions& options() const { return options_; }
 
+  // Forgets all sequences.
+  void restart() { std::fill(lengths_.begin(), lengths_.end(), 0); }
   // One step; logits of all its tokens in order.
   Logits run(const std::vector<Chunk>& chunks);
   // Prefill in chunks of at most `chunk` tokens, then each decoded token alone.

@@ -12,6 +12,7 @@ Result<DecoderLayer> load_qwen2_layer(const LoadContext& load, const ModelConfig
                RmsNorm::load(load, p + "input_layernorm", config.hidden_size, config.rms_norm_eps));
   // q, k, v: rows by heads, with their biases; o: columns by heads
   AttentionNames attention;
+  attention.layer = layer;
   attention.q_proj = p + "self_attn.q_proj";
   attention.k_proj = p + "self_attn.k_proj";
   attention.v_proj = p + "self_attn.v_proj";

@@ -20,6 +20,7 @@ class ReadAheadSource final : public WeightSource {
   void begin_layer(int layer);
 
   bool has(const std::string& name) const override { return inner_.has(name); }
+  std::string describe(const std::string& name) const override { return inner_.describe(name); }
   Result<WeightTensor> read(const std::string& name, std::span<const int64_t> shape) override;
   Result<WeightMatrix> read_matrix(const std::string& name, int64_t n, int64_t k) override;
   void prefetch(std::span<const std::string> names) override { inner_.prefetch(names); }

@@ -14,6 +14,7 @@ class WidenedSource final : public WeightSource {
  public:
   explicit WidenedSource(WeightSource& inner) : inner_(inner) {}
   bool has(const std::string& name) const override { return inner_.has(name); }
+  std::string describe(const std::string& name) const override { return inner_.describe(name); }
   Result<WeightTensor> read(const std::string& name, std::span<const int64_t> shape) override {
     return inner_.read(name, shape);
   }

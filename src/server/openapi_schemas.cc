@@ -92,7 +92,8 @@ const char* const kOpenApiSchemas = R"json("components":{
 "logprobs":{"type":["boolean","null"],"default":false},
 "top_logprobs":{"type":["integer","null"],"minimum":0,"maximum":20},
 "echo":{"type":["boolean","null"],"default":false},
-"separate_reasoning":{"type":["boolean","null"],"default":true},
+"separate_reasoning":{"type":["boolean","null"],"default":true,"description":
+"Reasoning goes into reasoning_content. It runs from <think>, which the prompt or the output's start opens, to the first </think>; a nested <think> is its text; unclosed, all is reasoning; without tags, all is content. false: all is content, tags included"},
 "stream_reasoning":{"type":["boolean","null"],"default":true},
 "include_reasoning":{"type":["boolean","null"],"default":true},
 "response_format":{"anyOf":[{"type":"null"},{"type":"object","required":["type"],"properties":{"type":{

@@ -16,15 +16,15 @@ std::string_view trim(std::string_view text) {
 }
 
 Json template_variables(const ChatRequest& request, const ServedModel& model, const Json& messages) {
-  JsonObject variables;
-  if (request.template_kwargs.is_object()) variables = request.template_kwargs.as_object();
-  Json all(std::move(variables));
+  // The request's own variables win over the special tokens, as in transformers.
+  Json all = model.tokenizer->template_tokens();
+  if (request.template_kwargs.is_object()) {
+    for (const auto& [name, value] : request.template_kwargs.as_object()) all.set(name, value);
+  }
   all.set("messages", messages);
   all.set("tools", request.tools);
   all.set("documents", request.documents);
   all.set("add_generation_prompt", Json(request.add_generation_prompt));
-  all.set("bos_token", Json(model.tokenizer->bos_token()));
-  all.set("eos_token", Json(model.tokenizer->eos_token()));
   return all;
 }
 
@@ -50,6 +50,24 @@ std::optional<ApiError> cut_after_final_message(const ChatRequest& request, Chat
   out.text.resize(at + (untrimmed ? full.size() : core.size()));
   out.continued = content->as_string();
   return std::nullopt;
+}
+
+// The continued message is the beginning of the answer: reasoning that it leaves open goes on, and what it
+// closed stays closed.
+void follow_continued_reasoning(const ChatRequest& request, const ChatPrompt& prompt,
+                                GenerateRequest& order) {
+  const Json* apart = request.messages.as_array().back().find("reasoning_content");
+  const bool reasoned = apart != nullptr && apart->is_string() && !trim(apart->as_string()).empty();
+  switch (ReasoningParser::scan_continued(prompt.continued)) {
+    case ContinuedReasoning::kOpen:
+      order.prompt_inside_reasoning = !order.prompt_opens_reasoning;
+      return;
+    case ContinuedReasoning::kClosed:
+      order.reasoning = ReasoningKind::kNone;
+      return;
+    case ContinuedReasoning::kUntagged:
+      if (reasoned) order.reasoning = ReasoningKind::kNone;
+  }
 }
 
 // `what`: "messages" or "prompt".
@@ -159,6 +177,7 @@ std::optional<ApiError> build_chat_orders(const ChatRequest& request, const Chat
   if (request.separate_reasoning) {
     order.reasoning = context.model.reasoning;
     order.prompt_opens_reasoning = ReasoningParser::prompt_opens_reasoning(prompt.text);
+    if (request.continue_final_message) follow_continued_reasoning(request, prompt, order);
   }
   if (request.logprobs) order.sampling.num_logprobs = request.top_logprobs;
   add_choices(request.common, context, context.fork_group, order, out);

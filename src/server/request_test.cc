@@ -246,6 +246,45 @@ TEST_F(RequestTest, ReasoningFollowsPromptAndField) {
   EXPECT_EQ(raw.orders[0].reasoning, ReasoningKind::kNone);
 }
 
+// What the continued message says of its reasoning holds for the answer.
+TEST_F(RequestTest, ContinuedReasoningGoesOn) {
+  const auto orders = [&](const std::string& content, const std::string& fields = "") {
+    const Parsed p = chat(R"({"model":"m","continue_final_message":true,"messages":[{"role":"user",
+        "content":"Q"},{"role":"assistant","content":")" +
+                          content + "\"" + fields + "}]}");
+    EXPECT_FALSE(p.error) << p.error->message;
+    return p.orders.at(0);
+  };
+  for (const ReasoningKind kind : {ReasoningKind::kQwen3, ReasoningKind::kDeepseekR1}) {
+    model_.reasoning = kind;
+    const GenerateRequest open = orders("<think>\\nso far");
+    EXPECT_EQ(open.reasoning, kind);
+    EXPECT_TRUE(open.prompt_inside_reasoning);
+    EXPECT_FALSE(open.prompt_opens_reasoning);
+    const GenerateRequest tag = orders("<think>");
+    EXPECT_TRUE(tag.prompt_opens_reasoning);
+    EXPECT_FALSE(tag.prompt_inside_reasoning);
+    EXPECT_EQ(orders("<think>a</think>\\nThe").reasoning, ReasoningKind::kNone);
+    EXPECT_EQ(orders("The", R"(,"reasoning_content":"a")").reasoning, ReasoningKind::kNone);
+    EXPECT_EQ(orders("The").reasoning, kind);
+    EXPECT_FALSE(orders("The").prompt_inside_reasoning);
+  }
+}
+
+TEST_F(RequestTest, TemplatesSeeTheSpecialTokensUnlessTheRequestSaysOtherwise) {
+  Json seen;
+  model_.render_chat = [&](const Json& variables) -> Result<std::string> {
+    seen = variables;
+    return std::string("prompt");
+  };
+  chat_with(R"("n":1)");
+  EXPECT_EQ(seen.find("bos_token")->as_string(), model_.tokenizer->bos_token());
+  EXPECT_EQ(seen.find("eos_token")->as_string(), model_.tokenizer->eos_token());
+  EXPECT_EQ(seen.find("unk_token"), nullptr);
+  chat_with(R"("chat_template_kwargs":{"bos_token":"<other>"})");
+  EXPECT_EQ(seen.find("bos_token")->as_string(), "<other>");
+}
+
 TEST_F(RequestTest, TemplateVariablesCannotBeOverridden) {
   const Parsed p = chat_with(R"("chat_template_kwargs":{"messages":[],"add_generation_prompt":false})");
   ASSERT_FALSE(p.error);

@@ -84,7 +84,8 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTa
       bos_id_(parts.bos_id),
       eos_id_(parts.eos_id),
       end_ids_(std::move(parts.end_ids)),
-      chat_templates_(std::move(parts.chat_templates)) {
+      chat_templates_(std::move(parts.chat_templates)),
+      template_tokens_(std::move(parts.template_tokens)) {
   tokens_.build_index();
   add_finders(parts);
   // Decoding an added token inverts what normalizing did to it, so it starts from the normalized spelling.
@@ -163,6 +164,12 @@ bool BpeTokenizer::is_special(int32_t id) const {
 std::optional<int32_t> BpeTokenizer::token_to_id(std::string_view token) const {
   const int32_t id = tokens_.find(token);
   return id < 0 ? std::nullopt : std::optional<int32_t>(id);
+}
+
+std::vector<std::string> BpeTokenizer::chat_template_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, source] : chat_templates_) names.push_back(name);
+  return names;
 }
 
 std::string BpeTokenizer::chat_template(std::string_view name) const {

@@ -35,6 +35,7 @@ struct TokenizerParts {
   std::vector<int32_t> end_ids;
   std::vector<int32_t> silent;  // ids that decode to nothing (unused entries)
   std::map<std::string, std::string, std::less<>> chat_templates;
+  Json template_tokens{JsonObject{}};
 };
 
 class BpeTokenizer : public Tokenizer {
@@ -56,6 +57,8 @@ class BpeTokenizer : public Tokenizer {
   std::string_view bos_token() const override { return bos_id_ ? tokens_.at(*bos_id_) : std::string_view(); }
   std::string_view eos_token() const override { return eos_id_ ? tokens_.at(*eos_id_) : std::string_view(); }
   std::string chat_template(std::string_view name) const override;
+  std::vector<std::string> chat_template_names() const override;
+  Json template_tokens() const override { return template_tokens_; }
 
  private:
   class Encoder;
@@ -79,6 +82,7 @@ class BpeTokenizer : public Tokenizer {
   std::optional<int32_t> eos_id_;
   std::vector<int32_t> end_ids_;
   std::map<std::string, std::string, std::less<>> chat_templates_;
+  Json template_tokens_;
 };
 
 }  // namespace hadal

@@ -27,9 +27,11 @@ Result<ReasoningKind> parse_reasoning_kind(std::string_view name) {
   return invalid_argument("unknown reasoning parser '", name, "': use deepseek-r1, deepseek-v3, qwen3 or none");
 }
 
-ReasoningParser::ReasoningParser(ReasoningKind kind, bool prompt_opens)
+ReasoningParser::ReasoningParser(ReasoningKind kind, bool prompt_opens, bool inside)
     : starts_open_(kind == ReasoningKind::kDeepseekR1 || prompt_opens),
-      state_(kind == ReasoningKind::kNone ? State::kContent : State::kStart) {}
+      state_(kind == ReasoningKind::kNone ? State::kContent
+             : inside                     ? State::kReasoning
+                                          : State::kStart) {}
 
 size_t ReasoningParser::advance(std::string_view text, std::string& reasoning, std::string& content) {
   switch (state_) {
@@ -91,6 +93,12 @@ void ReasoningParser::finish(std::string& reasoning, std::string& content) {
   (in_reasoning ? reasoning : content) += text;
   held_.clear();
   state_ = State::kContent;
+}
+
+ContinuedReasoning ReasoningParser::scan_continued(std::string_view text) {
+  if (text.find(kClose) != std::string_view::npos) return ContinuedReasoning::kClosed;
+  const size_t first = std::min(text.find_first_not_of(kSpace), text.size());
+  return text.substr(first).starts_with(kOpen) ? ContinuedReasoning::kOpen : ContinuedReasoning::kUntagged;
 }
 
 bool ReasoningParser::prompt_opens_reasoning(std::string_view prompt) {

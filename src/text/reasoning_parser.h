@@ -12,6 +12,8 @@
 //   white space at the end of the reasoning is kept.
 // - Tags missing: without </think> everything is reasoning if reasoning was open (the answer was cut), else content.
 // - Kind none: all is content, untouched.
+// - An answer that continues the final message: the rule holds for that message and the output together, and
+//   only the output is given out.
 // Text that may be the start of a tag is held back until known; how the text is cut into pushes changes nothing.
 // One per output, on the output thread.
 #pragma once
@@ -28,10 +30,14 @@ enum class ReasoningKind { kNone, kDeepseekR1, kQwen3 };
 // Errors: kInvalidArgument, listing the names.
 Result<ReasoningKind> parse_reasoning_kind(std::string_view name);
 
+// What the beginning of an answer, which the model is to continue, says of its reasoning.
+enum class ContinuedReasoning { kUntagged, kOpen, kClosed };
+
 class ReasoningParser {
  public:
-  // prompt_opens: the rendered prompt ends with an unclosed <think>.
-  ReasoningParser(ReasoningKind kind, bool prompt_opens);
+  // prompt_opens: the rendered prompt ends with an unclosed <think>. inside: it ends with reasoning that goes
+  // on, so that nothing at the output's start is a tag's white space or a repeated tag.
+  ReasoningParser(ReasoningKind kind, bool prompt_opens, bool inside = false);
   // Appends to `reasoning` and `content` what `text` settles.
   void push(std::string_view text, std::string& reasoning, std::string& content);
   void finish(std::string& reasoning, std::string& content);
@@ -39,6 +45,9 @@ class ReasoningParser {
   // Whether a prompt's text leaves <think> open at its end: its last thing, apart from white space, is the tag.
   // (A <think> further up may be a user's own words, so it does not count.)
   static bool prompt_opens_reasoning(std::string_view prompt);
+
+  // kOpen: <think> is its first thing and no </think> follows; kClosed: it has a </think>.
+  static ContinuedReasoning scan_continued(std::string_view text);
 
  private:
   // kStart: only white space or a piece of <think> so far. kOpened: in reasoning, nothing of it seen yet.

@@ -118,5 +118,39 @@ TEST(ReasoningParser, Names) {
   ASSERT_FALSE(parse_reasoning_kind("gpt").ok());
 }
 
+TEST(ReasoningParser, ContinuedTextIsScanned) {
+  const auto scan = ReasoningParser::scan_continued;
+  EXPECT_EQ(scan(""), ContinuedReasoning::kUntagged);
+  EXPECT_EQ(scan("The answer"), ContinuedReasoning::kUntagged);
+  EXPECT_EQ(scan("Write <think> so"), ContinuedReasoning::kUntagged);  // the rule: the tag is the first thing
+  EXPECT_EQ(scan("<think>"), ContinuedReasoning::kOpen);
+  EXPECT_EQ(scan(" \n<think>\nso far"), ContinuedReasoning::kOpen);
+  EXPECT_EQ(scan("<think>a <think> b"), ContinuedReasoning::kOpen);
+  EXPECT_EQ(scan("<think>a</think> b"), ContinuedReasoning::kClosed);
+  EXPECT_EQ(scan("a</think>b <think>"), ContinuedReasoning::kClosed);
+}
+
+// Split anywhere, an answer and its continuation give the parts of the whole.
+TEST(ReasoningParser, AContinuationGoesOnWhereTheTextStopped) {
+  const std::string whole = "<think>\nfirst\n\n<think>second </think>\nanswer </think> end";
+  const std::string_view close = "</think>";
+  const Split all = parse_whole(ReasoningKind::kQwen3, false, whole);
+  for (size_t cut = 8; cut < whole.size(); ++cut) {
+    const std::string before = whole.substr(0, cut);
+    const size_t tag = whole.find(close);
+    if (cut > tag && cut <= tag + close.size() + 1) continue;  // within the closing tag and its white space
+    const bool closed = ReasoningParser::scan_continued(before) == ContinuedReasoning::kClosed;
+    EXPECT_EQ(closed, cut > tag);
+    ReasoningParser parser(closed ? ReasoningKind::kNone : ReasoningKind::kQwen3, false, !closed);
+    Split rest;
+    parser.push(whole.substr(cut), rest.reasoning, rest.content);
+    parser.finish(rest.reasoning, rest.content);
+    EXPECT_TRUE(all.reasoning.ends_with(rest.reasoning)) << cut;
+    EXPECT_TRUE(all.content.ends_with(rest.content)) << cut;
+    EXPECT_EQ(rest.reasoning.size(), closed ? 0 : tag - cut) << cut;
+    EXPECT_EQ(rest.content.size(), closed ? whole.size() - cut : all.content.size()) << cut;
+  }
+}
+
 }  // namespace
 }  // namespace hadal

@@ -32,6 +32,13 @@ Result<ChatTemplates> read_template_files(const std::string& path) {
 
 }  // namespace
 
+Json Tokenizer::template_tokens() const {
+  Json tokens{JsonObject{}};
+  if (!bos_token().empty()) tokens.set("bos_token", Json(bos_token()));
+  if (!eos_token().empty()) tokens.set("eos_token", Json(eos_token()));
+  return tokens;
+}
+
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_directory(const std::string& path) {
   const std::string tokenizer_path = path + "/tokenizer.json";
   if (!path_exists(tokenizer_path)) {

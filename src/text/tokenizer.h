@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/gguf.h"
+#include "base/json.h"
 #include "base/result.h"
 
 namespace hadal {
@@ -54,6 +55,12 @@ class Tokenizer {
   virtual std::string_view eos_token() const = 0;
   // Jinja source of the model's chat template; "" when there is none. `name`: where the config holds several.
   virtual std::string chat_template(std::string_view name = "default") const = 0;
+  // Sorted; empty when there is none.
+  virtual std::vector<std::string> chat_template_names() const { return {}; }
+  // An object: what templates get of the special tokens, as transformers passes them: bos_token, eos_token,
+  // unk_token, sep_token, pad_token, cls_token, mask_token as text where the model has them, and
+  // additional_special_tokens as a list.
+  virtual Json template_tokens() const;
 };
 
 }  // namespace hadal

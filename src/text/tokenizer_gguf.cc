@@ -166,6 +166,20 @@ Status read_spm(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   return {};
 }
 
+void read_template_tokens(const GgufTokenizerFields& fields, TokenizerParts& parts) {
+  const auto set = [&](const char* name, const std::optional<int64_t>& id) {
+    if (id && *id >= 0 && static_cast<size_t>(*id) < parts.tokens.size())
+      parts.template_tokens.set(name, Json(parts.tokens[static_cast<size_t>(*id)]));
+  };
+  set("bos_token", fields.bos_id);
+  set("eos_token", fields.eos_id);
+  set("unk_token", fields.unknown_id);
+  set("sep_token", fields.separator_id);
+  set("pad_token", fields.padding_id);
+  set("cls_token", fields.cls_id);
+  set("mask_token", fields.mask_id);
+}
+
 }  // namespace
 
 Result<TokenizerParts> tokenizer_parts_from_gguf(const GgufTokenizerFields& fields) {
@@ -182,6 +196,7 @@ Result<TokenizerParts> tokenizer_parts_from_gguf(const GgufTokenizerFields& fiel
     HADAL_RETURN_IF_ERROR(read_merges(fields, parts));
     read_ends(fields, parts);
     read_prefix(fields, pre.add_bos, parts);
+    read_template_tokens(fields, parts);
     return parts;
   }
   if (fields.model != "llama") {
@@ -194,6 +209,7 @@ Result<TokenizerParts> tokenizer_parts_from_gguf(const GgufTokenizerFields& fiel
   if (!fields.eos_id) with_defaults.eos_id = 2;
   read_ends(with_defaults, parts);
   read_prefix(with_defaults, true, parts);
+  read_template_tokens(with_defaults, parts);
   return parts;
 }
 
@@ -214,6 +230,10 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufFile& fi
   fields.eot_id = file.get_int("tokenizer.ggml.eot_token_id");
   fields.eom_id = file.get_int("tokenizer.ggml.eom_token_id");
   fields.unknown_id = file.get_int("tokenizer.ggml.unknown_token_id");
+  fields.separator_id = file.get_int("tokenizer.ggml.seperator_token_id");  // the format's spelling
+  fields.padding_id = file.get_int("tokenizer.ggml.padding_token_id");
+  fields.cls_id = file.get_int("tokenizer.ggml.cls_token_id");
+  fields.mask_id = file.get_int("tokenizer.ggml.mask_token_id");
   fields.add_bos = file.get_bool("tokenizer.ggml.add_bos_token");
   fields.add_eos = file.get_bool("tokenizer.ggml.add_eos_token");
   fields.add_space_prefix = file.get_bool("tokenizer.ggml.add_space_prefix");

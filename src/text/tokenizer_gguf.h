@@ -25,6 +25,10 @@ struct GgufTokenizerFields {
   std::optional<int64_t> eot_id;
   std::optional<int64_t> eom_id;
   std::optional<int64_t> unknown_id;
+  std::optional<int64_t> separator_id;
+  std::optional<int64_t> padding_id;
+  std::optional<int64_t> cls_id;
+  std::optional<int64_t> mask_id;
   std::optional<bool> add_bos;
   std::optional<bool> add_eos;
   std::optional<bool> add_space_prefix;

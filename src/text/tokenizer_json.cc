@@ -219,6 +219,23 @@ void read_chat_templates(const Json& config, TokenizerParts& parts) {
   }
 }
 
+// As transformers: named tokens as their text, the others (a list in files up to version 4) as a list.
+void read_template_tokens(const Json& config, TokenizerParts& parts) {
+  for (const char* key :
+       {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+    if (const std::string_view token = special_token(config, key); !token.empty())
+      parts.template_tokens.set(key, Json(token));
+  }
+  const Json* others = config.find("additional_special_tokens");
+  if (others == nullptr || !others->is_array()) return;
+  JsonArray list;
+  for (const Json& token : others->as_array()) {
+    if (token.is_string()) list.push_back(token);
+    if (const auto content = json_string(token, "content")) list.push_back(Json(*content));
+  }
+  if (!list.empty()) parts.template_tokens.set("additional_special_tokens", Json(std::move(list)));
+}
+
 Status read_config(std::string_view text, const PostProcessorIds& post, TokenizerParts& parts) {
   parts.prefix = post.prefix;
   parts.suffix = post.suffix;
@@ -229,6 +246,7 @@ Status read_config(std::string_view text, const PostProcessorIds& post, Tokenize
   parts.eos_id = find_token(parts, special_token(*config, "eos_token"));
   if (parts.eos_id) parts.end_ids.push_back(*parts.eos_id);
   read_chat_templates(*config, parts);
+  read_template_tokens(*config, parts);
   // Where the post-processor adds nothing of its own, the flags say what is added (DeepSeek).
   if (!post.has_template) {
     if (parts.bos_id && json_bool(*config, "add_bos_token", false)) parts.prefix.push_back(*parts.bos_id);

@@ -138,6 +138,20 @@ TEST(GgufTokenizer, SpmEqualsLlamaCpp) {
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("it's \u4f60\U0001F600 fine"), true), "it's \u4f60\U0001F600 fine");
 }
 
+TEST(GgufTokenizer, TemplatesGetTheNamedTokens) {
+  SpmFields spm;
+  spm.fields.unknown_id = 0;
+  spm.fields.padding_id = 3;
+  spm.fields.mask_id = 1 << 30;  // no such token
+  const Json tokens = spm.build()->template_tokens();
+  EXPECT_EQ(tokens.find("bos_token")->as_string(), spm.tokens[1]);
+  EXPECT_EQ(tokens.find("eos_token")->as_string(), spm.tokens[2]);
+  EXPECT_EQ(tokens.find("unk_token")->as_string(), spm.tokens[0]);
+  EXPECT_EQ(tokens.find("pad_token")->as_string(), spm.tokens[3]);
+  EXPECT_EQ(tokens.find("mask_token"), nullptr);
+  EXPECT_EQ(tokens.find("sep_token"), nullptr);
+}
+
 TEST(GgufTokenizer, AddSpacePrefixOff) {
   SpmFields spm;
   spm.fields.add_space_prefix = false;
@@ -214,6 +228,18 @@ TEST(Tokenizer, ConfigNamesSpecialTokensAndTemplates) {
   EXPECT_EQ(tokenizer->chat_template(), "D");
   EXPECT_EQ(tokenizer->chat_template("tool_use"), "T");
   EXPECT_EQ(tokenizer->chat_template("none"), "");
+  EXPECT_EQ(tokenizer->chat_template_names(), (std::vector<std::string>{"default", "tool_use"}));
+}
+
+TEST(Tokenizer, TemplatesGetTheSpecialTokensOfTheConfig) {
+  const auto tokenizer = load_small("qwen2", R"({"bos_token": null, "eos_token": {"content": "<|im_end|>"},
+      "unk_token": "<unk>", "pad_token": {"content": "<|endoftext|>", "lstrip": false}, "sep_token": "<sep>",
+      "cls_token": "<cls>", "mask_token": "<mask>",
+      "additional_special_tokens": ["<a>", {"content": "<b>"}]})");
+  EXPECT_EQ(to_json(tokenizer->template_tokens()),
+            R"({"eos_token":"<|im_end|>","unk_token":"<unk>","sep_token":"<sep>","pad_token":"<|endoftext|>",)"
+            R"("cls_token":"<cls>","mask_token":"<mask>","additional_special_tokens":["<a>","<b>"]})");
+  EXPECT_EQ(to_json(load_small("qwen2", "")->template_tokens()), "{}");
 }
 
 TEST(Tokenizer, UnknownIdsGiveNothing) {

@@ -81,6 +81,11 @@ std::string CheckpointSource::label(const TensorEntry& entry) const {
   return text + " of " + table_.paths[entry.range.file];
 }
 
+std::string CheckpointSource::describe(const std::string& name) const {
+  const TensorEntry* entry = table_.find(name);
+  return entry == nullptr ? WeightSource::describe(name) : label(*entry);
+}
+
 Result<WeightTensor> CheckpointSource::read(const std::string& name, std::span<const int64_t> shape) {
   const TensorEntry* entry = table_.find(name);
   if (entry == nullptr) {
@@ -116,7 +121,14 @@ Result<WeightMatrix> CheckpointSource::read_matrix(const std::string& name, int6
   const int64_t shape[] = {n, k};
   WeightMatrix matrix;
   HADAL_ASSIGN(matrix.weight, read(name + ".weight", shape));
-  if (matrix.weight.tensor.dtype() == DType::kF8E4M3) {
+  const DType dtype = matrix.weight.tensor.dtype();
+  if (dtype == DType::kI8 || dtype == DType::kU8 || dtype == DType::kI32 || dtype == DType::kI64) {
+    return make_error(
+        ErrorCode::kUnsupported, describe(name + ".weight"), " is ", dtype_name(dtype),
+        ": hadal computes with f32, f16, bf16, f8_e4m3 and GGUF's block types, not with integer ",
+        "weights of other quantisers");
+  }
+  if (dtype == DType::kF8E4M3) {
     HADAL_ASSIGN(matrix.scale, read_scale(name, n, k));
   }
   return matrix;
@@ -132,7 +144,7 @@ Result<WeightTensor> CheckpointSource::read_scale(const std::string& name, int64
   HADAL_ASSIGN(WeightTensor scale, read(scale_name, shape));
   if (scale.tensor.dtype() == DType::kF32) return scale;
   auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(scale.tensor.num_elements()));
-  HADAL_RETURN_IF_ERROR(widen_to_f32(scale.tensor, scale_name, values->data()));
+  HADAL_RETURN_IF_ERROR(widen_to_f32(scale.tensor, describe(scale_name), values->data()));
   return WeightTensor{Tensor(values->data(), DType::kF32, shape), values};
 }
 

@@ -23,6 +23,7 @@ class CheckpointSource final : public WeightSource {
   static Result<std::unique_ptr<CheckpointSource>> open_safetensors(const std::string& path);
 
   bool has(const std::string& name) const override { return table_.find(name) != nullptr; }
+  std::string describe(const std::string& name) const override;
   // The shape must be the file's; leading dimensions may be merged ([H, r, n] read as [H * r, n]).
   Result<WeightTensor> read(const std::string& name, std::span<const int64_t> shape) override;
   Result<WeightMatrix> read_matrix(const std::string& name, int64_t n, int64_t k) override;

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "base/gguf_writer.h"
 #include "base/temp_dir.h"
@@ -13,6 +13,7 @@
 namespace hadal {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -65,6 +66,26 @@ TEST_F(CheckpointSourceTest, ReadsTensorsAsTheyAreAndAccounts) {
   ASSERT_TRUE(source->read_f32("model.norm.weight", 3).ok());
   EXPECT_EQ(source->read_bytes(), 24) << "bytes count once";
   EXPECT_THAT(source->unread(), IsEmpty());
+}
+
+TEST_F(CheckpointSourceTest, ErrorsOfTypesAndValuesNameTensorAndFile) {
+  auto source = open(Writer()
+                         .add("up.weight", "I8", {2, 4}, std::string(8, 1))
+                         .add("norm.weight", "I8", {4}, std::string(4, 1))
+                         .add("nan.weight", "F32", {2}, Writer::raw(1.0f) + Writer::raw(NAN))
+                         .add("inf.bias", "BF16", {2}, std::string("\x80\x7f\x80\x7f", 4))
+                         .bytes(),
+                     config(1));
+  const auto named = [&](const std::string& name) {
+    return AllOf(HasSubstr("tensor \"" + name + "\""), HasSubstr(dir_.file("m.safetensors")));
+  };
+  EXPECT_THAT(source->read_matrix("up", 2, 4).error().message, AllOf(named("up.weight"), HasSubstr("is i8")));
+  EXPECT_THAT(source->read_f32("norm.weight", 4).error().message,
+              AllOf(named("norm.weight"), HasSubstr("is i8")));
+  EXPECT_THAT(source->read_f32("nan.weight", 2).error().message,
+              AllOf(named("nan.weight"), HasSubstr("holds nan at 1")));
+  EXPECT_THAT(source->read_f32("inf.bias", 2).error().message,
+              AllOf(named("inf.bias"), HasSubstr("inf at 0")));
 }
 
 TEST_F(CheckpointSourceTest, ErrorsNameTensorFileAndShapes) {
@@ -132,16 +153,15 @@ TEST_F(CheckpointSourceTest, Fp8MatricesBringTheirScales) {
 }
 
 TEST_F(CheckpointSourceTest, WidensVectorsExactly) {
-  // 1.0, -2.0, infinity, smallest subnormal and largest finite of f16.
-  const std::string half("\x00\x3c\x00\xc0\x00\x7c\x01\x00\xff\x7b", 10);
+  // 1.0, -2.0, smallest normal, smallest subnormal and largest finite of f16.
+  const std::string half("\x00\x3c\x00\xc0\x00\x04\x01\x00\xff\x7b", 10);
   auto source = open(Writer()
                          .add("h", "F16", {5}, half)
                          .add("b", "BF16", {2}, std::string("\x80\x3f\x00\xc0", 4))
                          .add("i", "I32", {1}, "1234")
                          .bytes(),
                      config(1));
-  EXPECT_THAT(*source->read_f32("h", 5),
-              ElementsAre(1.0f, -2.0f, std::numeric_limits<float>::infinity(), 0x1p-24f, 65504.0f));
+  EXPECT_THAT(*source->read_f32("h", 5), ElementsAre(1.0f, -2.0f, 0x1p-14f, 0x1p-24f, 65504.0f));
   EXPECT_THAT(*source->read_f32("b", 2), ElementsAre(1.0f, -2.0f));
   EXPECT_THAT(source->read_f32("i", 1).error().message, HasSubstr("must be f32, f16 or bf16"));
 }

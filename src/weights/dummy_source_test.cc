@@ -133,8 +133,10 @@ TEST_P(RandomWeights, HaveTheMomentsAskedFor) {
   const DType dtype = GetParam();
   constexpr int64_t kCount = 256 * 512;
   std::vector<std::byte> data(static_cast<size_t>(dtype_bytes(dtype, kCount)));
-  fill_random(dtype, 1, "w", 0.0f, 0.02f, kCount, data.data());
-  const double want = dtype == DType::kF8E4M3 ? 1.0 : 0.02;
+  fill_random(dtype, 1, "w", 0.0f, 0.02f, 0, kCount, data.data());
+  const double want = dtype == DType::kF8E4M3 ? double{kF8RandomDeviation}
+                      : dtype_is_block(dtype) ? 0.02
+                                              : 0x1p-7 * 2.4152;
   const auto values = values_of(dtype, data.data(), kCount);
   ASSERT_EQ(static_cast<int64_t>(values.size()), kCount);
   const Moments m = moments(values);
@@ -152,6 +154,63 @@ INSTANTIATE_TEST_SUITE_P(Types, RandomWeights,
                                            DType::kQ8_0, DType::kQ4_0, DType::kQ4_1, DType::kQ5_0,
                                            DType::kQ5_1, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K),
                          [](const auto& type) { return std::string(dtype_name(type.param)); });
+
+// Threads cut a tensor anywhere on its grain: the bytes are the same.
+TEST_P(RandomWeights, PartsEqualTheWhole) {
+  const DType dtype = GetParam();
+  const int64_t grain = random_grain(dtype);
+  const int64_t count = 300 * grain + (dtype_is_block(dtype) ? dtype_block_len(dtype) : 3);
+  for (const float mean : {0.0f, 1.0f}) {
+    if (mean != 0.0f && dtype_is_block(dtype)) continue;
+    std::vector<std::byte> whole(static_cast<size_t>(dtype_bytes(dtype, count)));
+    std::vector<std::byte> parts(whole.size());
+    fill_random(dtype, 5, "w", mean, 0.02f, 0, count, whole.data());
+    int64_t step = grain;
+    for (int64_t at = 0; at < count; at += step, step = step * 3 % (100 * grain)) {
+      fill_random(dtype, 5, "w", mean, 0.02f, at, std::min(step, count - at),
+                  parts.data() + dtype_bytes(dtype, at));
+    }
+    EXPECT_EQ(parts, whole) << mean;
+  }
+}
+
+TEST(RandomWeightsBound, MagnitudesAreBoundedAndBothSignsCome) {
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8E4M3}) {
+    constexpr int64_t kCount = 1 << 16;
+    std::vector<std::byte> data(static_cast<size_t>(dtype_bytes(dtype, kCount)));
+    fill_random(dtype, 3, "w", 0.0f, 0.02f, 0, kCount, data.data());
+    const double low = dtype == DType::kF8E4M3 ? 0.5 : 0x1p-7;
+    int64_t negative = 0;
+    for (const double v : values_of(dtype, data.data(), kCount)) {
+      ASSERT_GE(std::abs(v), low);
+      ASSERT_LT(std::abs(v), 4 * low);
+      negative += v < 0 ? 1 : 0;
+    }
+    EXPECT_NEAR(static_cast<double>(negative) / kCount, 0.5, 0.01) << dtype_name(dtype);
+  }
+}
+
+TEST(DummySource, ThreadsGiveTheSameBytes) {
+  const ModelConfig config;
+  for (const DType dtype : {DType::kBF16, DType::kF32, DType::kQ4_1, DType::kQ6_K}) {
+    DummySource one(config, 7, dtype, 1);
+    DummySource three(config, 7, dtype, 3);
+    const Shape shape = {1031, 1280};
+    const std::string want = bytes_of(*one.read("a.weight", shape));
+    EXPECT_EQ(bytes_of(*three.read("a.weight", shape)), want) << dtype_name(dtype);
+    // Again, into memory that was used before.
+    EXPECT_EQ(bytes_of(*three.read("a.weight", shape)), want) << dtype_name(dtype);
+  }
+}
+
+TEST(DummySource, ATensorOutlivesItsSource) {
+  auto source = std::make_unique<DummySource>(ModelConfig{}, 1, DType::kBF16);
+  const auto kept = source->read("a.weight", Shape{64, 64});
+  const auto other = source->read("b.weight", Shape{64, 64});
+  const std::string before = bytes_of(*kept);
+  source.reset();
+  EXPECT_EQ(bytes_of(*kept), before);
+}
 
 TEST(DummySource, DependsOnSeedAndNameOnly) {
   const ModelConfig config;
@@ -184,9 +243,11 @@ TEST(DummySource, NormsAreNearOne) {
 TEST(DummySource, QuantisesWhereRowsAreWholeBlocks) {
   DummySource source(ModelConfig{}, 1, DType::kQ4_K);
   EXPECT_EQ(source.read_matrix("a", 2, 512)->weight.tensor.dtype(), DType::kQ4_K);
-  EXPECT_EQ(source.read_matrix("a", 2, 576)->weight.tensor.dtype(), DType::kBF16);
+  EXPECT_EQ(source.read_matrix("b", 2, 576)->weight.tensor.dtype(), DType::kBF16);
   EXPECT_FALSE(source.has("a.weight"));
   EXPECT_TRUE(source.unread().empty());
+  // Each name counts once, however many ranks read it.
+  ASSERT_TRUE(source.read_matrix("a", 2, 512).ok());
   EXPECT_EQ(source.read_bytes(), 2 * 512 / 256 * 144 + 2 * 576 * 2);
 }
 
@@ -199,7 +260,12 @@ TEST(DummySource, MakesFp8BlocksWhereTheConfigHasThem) {
   EXPECT_EQ(matrix->weight.tensor.dtype(), DType::kF8E4M3);
   EXPECT_EQ(matrix->scale.tensor.shape_string(), "[2, 2]");
   for (int i = 0; i < 4; ++i) EXPECT_NEAR(matrix->scale.tensor.ptr<float>()[i], 0.02f, 0.01f);
+  // What DeepSeek publishes in bf16.
+  EXPECT_EQ(source.read_matrix("model.embed_tokens", 4, 256)->weight.tensor.dtype(), DType::kBF16);
   EXPECT_EQ(source.read_matrix("lm_head", 4, 256)->weight.tensor.dtype(), DType::kBF16);
+  EXPECT_EQ(source.read("model.layers.0.input_layernorm.weight", Shape{256})->tensor.dtype(), DType::kBF16);
+  EXPECT_EQ(source.read("model.layers.3.mlp.gate.e_score_correction_bias", Shape{8})->tensor.dtype(),
+            DType::kF32);
   EXPECT_EQ(source.read_matrix("model.layers.0.mlp.gate", 4, 256)->weight.tensor.dtype(), DType::kBF16);
   EXPECT_EQ(source.read("model.embed_tokens.weight", Shape{4, 256})->tensor.dtype(), DType::kBF16);
 }

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "device/cpu_info.h"
 #include "weights/checkpoint_source.h"
 #include "weights/dummy_source.h"
 #include "weights/weight_source.h"
@@ -14,6 +15,15 @@ constexpr size_t kMaxConfigBytes = 16u << 20;
 std::string parent_of(const std::string& path) {
   const std::string parent = std::filesystem::path(path).parent_path().string();
   return parent.empty() ? "." : parent;
+}
+
+// The parser's messages speak of "config.json" and "generation_config.json": the paths stand in their place.
+std::string name_files(const std::string& message, const std::string& config_path) {
+  constexpr std::string_view kConfig = "config.json";
+  constexpr std::string_view kGeneration = "generation_config.json";
+  if (message.starts_with(kConfig)) return config_path + message.substr(kConfig.size());
+  if (message.starts_with(kGeneration)) return parent_of(config_path) + "/" + message;
+  return config_path + ": " + message;
 }
 
 Result<ModelConfig> read_config(const std::string& config_path) {
@@ -29,7 +39,7 @@ Result<ModelConfig> read_config(const std::string& config_path) {
     generation = std::move(*parsed);
   }
   auto model = parse_model_config(*config, generation);
-  if (!model.ok()) return make_error(model.error().code, parent_of(config_path), ": ", model.error().message);
+  if (!model.ok()) return make_error(model.error().code, name_files(model.error().message, config_path));
   return model;
 }
 
@@ -61,6 +71,11 @@ RangeLoaderOptions loader_options(const OpenModelOptions& options) {
   return out;
 }
 
+std::unique_ptr<WeightSource> make_dummy(const ModelConfig& config, const OpenModelOptions& options) {
+  return std::make_unique<DummySource>(config, options.dummy_seed, options.dummy_dtype,
+                                       detect_cpu().num_cpus);
+}
+
 // Llama 3.1 and later: the rotary scaling of a GGUF file is a tensor of divisors.
 Status read_rope_freqs(const GgufFile& file, ModelConfig& config) {
   const GgufTensorInfo* info = file.find_tensor("rope_freqs.weight");
@@ -74,7 +89,8 @@ Status read_rope_freqs(const GgufFile& file, ModelConfig& config) {
   const auto bytes = file.tensor_bytes(*info);
   const Tensor tensor(const_cast<std::byte*>(bytes.data()), DType::kF32, info->shape);
   config.rope.freq_factors.resize(static_cast<size_t>(info->shape[0]));
-  HADAL_RETURN_IF_ERROR(widen_to_f32(tensor, info->name, config.rope.freq_factors.data()));
+  HADAL_RETURN_IF_ERROR(
+      widen_to_f32(tensor, path + ": tensor \"" + info->name + "\"", config.rope.freq_factors.data()));
   const Status valid = validate_model_config(config);
   if (!valid.ok()) return make_error(valid.error().code, path, ": ", valid.error().message);
   return {};
@@ -91,7 +107,7 @@ Result<OpenedModel> open_gguf(const std::string& path, const OpenModelOptions& o
   model.config = std::move(*config);
   HADAL_RETURN_IF_ERROR(read_rope_freqs(*model.gguf, model.config));
   if (options.format == LoadFormat::kDummy) {
-    model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+    model.source = make_dummy(model.config, options);
     return model;
   }
   HADAL_ASSIGN(TensorTable table, gguf_tensor_table(*model.gguf, model.config));
@@ -105,7 +121,7 @@ Result<OpenedModel> open_hugging_face(const std::string& directory, const OpenMo
   model.directory = directory;
   HADAL_ASSIGN(model.config, read_config(directory + "/config.json"));
   if (options.format == LoadFormat::kDummy) {
-    model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+    model.source = make_dummy(model.config, options);
     return model;
   }
   HADAL_ASSIGN(TensorTable table, read_safetensors_directory(directory));
@@ -123,7 +139,7 @@ Result<OpenedModel> open_config_file(const std::string& path, const OpenModelOpt
   OpenedModel model;
   model.directory = parent_of(path);
   HADAL_ASSIGN(model.config, read_config(path));
-  model.source = std::make_unique<DummySource>(model.config, options.dummy_seed, options.dummy_dtype);
+  model.source = make_dummy(model.config, options);
   return model;
 }
 

@@ -116,10 +116,12 @@ TEST_P(TinyModel, EveryTensorIsFoundWithItsShapeAndNoneIsLeft) {
   read_everything(*model);
 }
 INSTANTIATE_TEST_SUITE_P(All, TinyModel,
-                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen3",
-                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v3",
-                                           "deepseek_v3_fp8", "llama/model.gguf", "qwen2/model.gguf",
-                                           "deepseek_v2_lite/model.gguf", "deepseek_v3/model.gguf"));
+                         ::testing::Values("llama", "llama_tied", "mistral", "qwen2", "qwen2_window", "qwen3",
+                                           "deepseek_v2_lite", "deepseek_v2", "deepseek_v2_full",
+                                           "deepseek_v3", "deepseek_eps", "deepseek_v3_fp8",
+                                           "llama/model.gguf", "qwen2/model.gguf", "qwen3/model.gguf",
+                                           "deepseek_v2_full/model.gguf", "deepseek_v2_lite/model.gguf",
+                                           "deepseek_v3/model.gguf"));
 
 TEST_P(TinyModel, DummyWeightsHaveTheSameShapes) {
   OpenModelOptions options;
@@ -211,7 +213,8 @@ TEST_P(GgufTwin, HasTheSameTensors) {
   EXPECT_GT(compared, 20);
 }
 INSTANTIATE_TEST_SUITE_P(All, GgufTwin,
-                         ::testing::Values("llama", "qwen2", "deepseek_v2_lite", "deepseek_v3"));
+                         ::testing::Values("llama", "qwen2", "qwen3", "deepseek_v2_lite", "deepseek_v2_full",
+                                           "deepseek_v3"));
 
 // Row r of head h: GGUF has (pair, half), Hugging Face (half, pair).
 TEST(OpenModel, LlamaGgufKeepsItsPermutedRowsAndFreqFactors) {
@@ -271,6 +274,70 @@ TEST(OpenModel, NewDeepseekGgufHasTheTwoPartsOfKvB) {
   }
 }
 
+// A GGUF model in `parts` files as llama.cpp's gguf-split names them, its tensors dealt out in turn.
+void write_split(const GgufFile& whole, int parts, const TempDir& dir) {
+  for (int part = 0; part < parts; ++part) {
+    GgufWriter writer;
+    const auto add = [&](const std::string& key, const GgufValue& value) {
+      if (const auto* v = std::get_if<int64_t>(&value)) writer.add_u32(key, static_cast<uint32_t>(*v));
+      if (const auto* v = std::get_if<double>(&value)) writer.add_f32(key, static_cast<float>(*v));
+      if (const auto* v = std::get_if<bool>(&value)) writer.add_bool(key, *v);
+      if (const auto* v = std::get_if<std::string>(&value)) writer.add_string(key, *v);
+    };
+    // The first part alone describes the model.
+    for (const auto& [key, value] : whole.metadata()) {
+      if (part == 0) add(key, value);
+    }
+    writer.add_u16("split.no", static_cast<uint16_t>(part))
+        .add_u16("split.count", static_cast<uint16_t>(parts));
+    writer.add_i32("split.tensors.count", static_cast<int32_t>(whole.tensors().size()));
+    for (size_t i = 0; i < whole.tensors().size(); ++i) {
+      const GgufTensorInfo& info = whole.tensors()[i];
+      const auto bytes = whole.tensor_bytes(info);
+      if (static_cast<int>(i) % parts != part) continue;
+      writer.add_tensor(info.name, info.type, info.shape,
+                        std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    }
+    char name[64];
+    std::snprintf(name, sizeof name, "tiny-%05d-of-%05d.gguf", part + 1, parts);
+    dir.write(name, writer.bytes());
+  }
+}
+
+TEST(OpenModel, ASplitGgufIsTheWholeModel) {
+  for (const char* name : {"llama", "deepseek_v3"}) {
+    const std::string path = kTestData + "/" + name + "/model.gguf";
+    auto file = GgufFile::open(path);
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    TempDir dir;
+    write_split(**file, 3, dir);
+    auto whole = open_model(path, {});
+    ASSERT_TRUE(whole.ok()) << whole.error().message;
+    const auto expected = Expected(whole->config, *whole->source).tensors();
+    // By the first part's path, and by the directory, which holds one model.
+    for (const std::string& given : {dir.file("tiny-00001-of-00003.gguf"), dir.path()}) {
+      auto split = open_model(given, {});
+      ASSERT_TRUE(split.ok()) << split.error().message;
+      EXPECT_EQ(split->source->total_bytes(), whole->source->total_bytes());
+      for (const auto& [tensor, shape] : expected) {
+        auto a = split->source->read(tensor, shape);
+        auto b = whole->source->read(tensor, shape);
+        ASSERT_TRUE(a.ok()) << a.error().message;
+        ASSERT_TRUE(b.ok()) << b.error().message;
+        EXPECT_EQ(std::memcmp(a->tensor.data(), b->tensor.data(), static_cast<size_t>(a->tensor.num_bytes())),
+                  0)
+            << tensor;
+      }
+      EXPECT_THAT(split->source->unread(), IsEmpty());
+    }
+    std::filesystem::remove(dir.file("tiny-00002-of-00003.gguf"));
+    auto cut = open_model(dir.path(), {});
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("tiny-00002-of-00003.gguf"));
+    EXPECT_FALSE(open_model(dir.file("tiny-00003-of-00003.gguf"), {}).ok());
+  }
+}
+
 class OpenModelErrors : public ::testing::Test {
  protected:
   std::string error(const std::string& path, LoadFormat format = LoadFormat::kAuto) {
@@ -310,6 +377,20 @@ TEST_F(OpenModelErrors, PickleFilesAreRefusedWithTheReason) {
   std::filesystem::remove(dir_.file("golden.safetensors"));
   dir_.write("pytorch_model.bin", "PK");
   EXPECT_THAT(error(dir_.path()), HasSubstr("pickle"));
+}
+
+// The file that was given is named, wherever it lies and whatever its name.
+TEST_F(OpenModelErrors, AConfigFileIsNamedByItsPath) {
+  EXPECT_THAT(error(dir_.write("foo.json", "{}"), LoadFormat::kDummy),
+              ::testing::StartsWith(dir_.file("foo.json") + ": \"architectures\""));
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(dir_.path());
+  const std::string message = error("foo.json", LoadFormat::kDummy);
+  std::filesystem::current_path(here);
+  EXPECT_THAT(message, ::testing::StartsWith("foo.json: \"architectures\""));
+  copy_tiny("llama");
+  dir_.write("generation_config.json", R"({"eos_token_id":"x"})");
+  EXPECT_THAT(error(dir_.path()), ::testing::StartsWith(dir_.file("generation_config.json") + ": "));
 }
 
 TEST_F(OpenModelErrors, BadGenerationConfigIsNamed) {

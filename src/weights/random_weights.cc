@@ -1,15 +1,17 @@
 #include "weights/random_weights.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "base/check.h"
 
 namespace hadal {
 namespace {
+
+constexpr uint64_t kGolden = 0x9e3779b97f4a7c15ull;
 
 // SplitMix64 (Steele, Lea, Flood 2014): a counter goes in, a well mixed word comes out.
 uint64_t mix(uint64_t z) {
@@ -17,7 +19,13 @@ uint64_t mix(uint64_t z) {
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   return z ^ (z >> 31);
 }
-constexpr uint64_t kGolden = 0x9e3779b97f4a7c15ull;
+
+// Word `index` of a stream by one multiplication (wyrand, Wang Yi 2019): weights come at memory speed.
+uint64_t word_at(uint64_t stream, uint64_t index) {
+  const uint64_t counter = stream + index * 0xa0761d6478bd642full;
+  const auto product = static_cast<unsigned __int128>(counter) * (counter ^ 0xe7037ed1a0b428dbull);
+  return static_cast<uint64_t>(product >> 64) ^ static_cast<uint64_t>(product);
+}
 
 // FNV-1a, then mixed with the seed.
 uint64_t stream_of(uint64_t seed, std::string_view name) {
@@ -59,38 +67,56 @@ uint16_t to_f16(float value) {
   return static_cast<uint16_t>(sign | (((exponent + 14) << 10) + mantissa));
 }
 
-// e4m3fn (4 exponent bits of bias 7, 3 of mantissa), to nearest; for magnitudes below its largest, 448.
-uint8_t to_f8(float value) {
-  const auto sign = static_cast<uint8_t>(std::signbit(value) ? 0x80 : 0);
-  const float magnitude = std::fabs(value);
-  HADAL_CHECK(magnitude < 448.0f);
-  if (magnitude < 0x1p-6f)
-    return static_cast<uint8_t>(sign | static_cast<uint8_t>(std::nearbyint(magnitude * 0x1p9f)));
-  int exponent = 0;
-  const float fraction = std::frexp(magnitude, &exponent);  // [0.5, 1)
-  const auto mantissa = static_cast<int>(std::nearbyint((fraction * 2 - 1) * 8));
-  return static_cast<uint8_t>(sign | (((exponent + 6) << 3) + mantissa));
-}
-
-// Writes table[i] for `count` random 12-bit i.
+// Writes elements [begin, begin + count): element i is table[a random 12-bit number].
 template <typename T>
-void fill_from_table(const std::array<T, kTableSize>& table, uint64_t stream, int64_t count,
+void fill_from_table(const std::array<T, kTableSize>& table, uint64_t stream, int64_t begin, int64_t count,
                      std::byte* out_bytes) {
   T* out = reinterpret_cast<T*>(out_bytes);
-  int64_t i = 0;
-  uint64_t counter = stream;
-  for (; i + kPerWord <= count; i += kPerWord) {
-    uint64_t word = mix(counter += kGolden);
-    for (int j = 0; j < kPerWord; ++j) {
-      out[i + j] = table[word & (kTableSize - 1)];
-      word >>= kTableBits;
-    }
+  for (int64_t i = 0; i < count; ++i) {
+    const auto element = static_cast<uint64_t>(begin + i);
+    const uint64_t word = word_at(stream, element / kPerWord);
+    out[i] = table[(word >> (element % kPerWord * kTableBits)) & (kTableSize - 1)];
   }
-  uint64_t word = mix(counter + kGolden);
-  for (; i < count; ++i) {
-    out[i] = table[word & (kTableSize - 1)];
-    word >>= kTableBits;
+}
+
+// How a 64-bit random word becomes weights: sign and mantissa of each lane stay random, and one random bit
+// chooses between two exponents. That costs three operations for eight bytes, has no conversion in it, and
+// bounds every magnitude.
+struct FloatLanes {
+  uint64_t keep;      // the random bits: sign, mantissa, lowest bit of the exponent
+  uint64_t exponent;  // added to the magnitude of every lane
+};
+
+uint64_t repeat(uint64_t lane, int bits) {
+  uint64_t word = 0;
+  for (int at = 0; at < 64; at += bits) word |= lane << at;
+  return word;
+}
+
+// Magnitudes [2^e, 2^(e + 2)), exponents alike probable: their deviation is 2^e times this, to a percent.
+constexpr double kLaneDeviation = 2.4152;  // sqrt((7/3 + 4 * 7/3) / 2)
+
+FloatLanes float_lanes(int bits, int mantissa_bits, int bias, double deviation) {
+  const int exponent = static_cast<int>(std::lround(std::log2(deviation / kLaneDeviation))) + bias;
+  HADAL_CHECK(exponent > 0) << "random weights of deviation " << deviation;
+  const uint64_t sign = uint64_t{1} << (bits - 1);
+  const uint64_t magnitude = (uint64_t{2} << mantissa_bits) - 1;
+  return {repeat(sign | magnitude, bits), repeat(static_cast<uint64_t>(exponent) << mantissa_bits, bits)};
+}
+
+// Bytes [8 * first_word, 8 * first_word + num_bytes) of the stream. Lanes do not carry into their neighbours:
+// the kept magnitude plus the exponent stays below the sign, which is random in both.
+void fill_lanes(const FloatLanes& lanes, uint64_t sign, uint64_t stream, uint64_t first_word,
+                int64_t num_bytes, std::byte* out) {
+  for (; num_bytes >= 8; num_bytes -= 8, out += 8) {
+    const uint64_t word = word_at(stream, first_word++) & lanes.keep;
+    const uint64_t value = ((word & ~sign) + lanes.exponent) | (word & sign);
+    std::memcpy(out, &value, 8);
   }
+  if (num_bytes == 0) return;
+  const uint64_t word = word_at(stream, first_word) & lanes.keep;
+  const uint64_t value = ((word & ~sign) + lanes.exponent) | (word & sign);
+  std::memcpy(out, &value, static_cast<size_t>(num_bytes));
 }
 
 // Quantiles of the upper half, from the middle outwards.
@@ -113,10 +139,9 @@ std::array<T, kTableSize> make_table(float mean, float scale, Convert convert) {
   return table;
 }
 
-void fill_bytes(uint64_t stream, int64_t num_bytes, std::byte* out) {
-  uint64_t counter = stream;
+void fill_bytes(uint64_t stream, uint64_t first_word, int64_t num_bytes, std::byte* out) {
   for (; num_bytes > 0; num_bytes -= 8, out += 8) {
-    const uint64_t word = mix(counter += kGolden);
+    const uint64_t word = word_at(stream, first_word++);
     std::memcpy(out, &word, static_cast<size_t>(num_bytes < 8 ? num_bytes : 8));
   }
 }
@@ -149,20 +174,15 @@ BlockScales block_scales(DType dtype) {
   }
 }
 
-void put_f16(std::byte* at, double value) {
-  const uint16_t bits = to_f16(static_cast<float>(value));
-  std::memcpy(at, &bits, sizeof bits);
-}
-
 // Overwrites the scales of one block whose bytes are all random (layouts: ggml's ggml-common.h).
-void set_block(DType dtype, double d, double second, std::byte* block) {
+void set_block(DType dtype, uint16_t d, uint16_t second, bool has_second, std::byte* block) {
   if (dtype == DType::kQ6_K) {  // ql 128, qh 64, int8 scales 16, d
     std::memset(block + 192, 16, 16);
-    put_f16(block + 208, d);
+    std::memcpy(block + 208, &d, sizeof d);
     return;
   }
-  put_f16(block, d);
-  if (second != 0) put_f16(block + 2, second);
+  std::memcpy(block, &d, sizeof d);
+  if (has_second) std::memcpy(block + 2, &second, sizeof second);
   if (dtype == DType::kQ4_K || dtype == DType::kQ5_K) {
     // Eight 6-bit scales and minima of 32 each: low six bits of the first four with the top two of the
     // others, then the low four bits of the others, which are 0.
@@ -171,29 +191,50 @@ void set_block(DType dtype, double d, double second, std::byte* block) {
   }
 }
 
-void fill_blocks(DType dtype, uint64_t stream, float scale, int64_t count, std::byte* out) {
+// Elements [begin, begin + count), both whole blocks, begin a multiple of 8 blocks.
+void fill_blocks(DType dtype, uint64_t stream, float scale, int64_t begin, int64_t count, std::byte* out) {
+  constexpr int64_t kBlocksAtOnce = 64;  // their bytes are still in cache when the scales are set
   const int64_t block_bytes = dtype_block_bytes(dtype);
   const int64_t blocks = count / dtype_block_len(dtype);
-  fill_bytes(stream, blocks * block_bytes, out);
   const BlockScales scales = block_scales(dtype);
-  const double d = scale * scales.step;
-  for (int64_t b = 0; b < blocks; ++b) set_block(dtype, d, d * scales.offset, out + b * block_bytes);
+  const double step = static_cast<double>(scale) * scales.step;
+  const uint16_t d = to_f16(static_cast<float>(step));
+  const uint16_t second = to_f16(static_cast<float>(step * scales.offset));
+  auto word = static_cast<uint64_t>(begin / dtype_block_len(dtype) * block_bytes / 8);
+  for (int64_t done = 0; done < blocks; done += kBlocksAtOnce) {
+    const int64_t some = std::min(kBlocksAtOnce, blocks - done);
+    fill_bytes(stream, word, some * block_bytes, out);
+    word += static_cast<uint64_t>(some * block_bytes / 8);
+    for (int64_t b = 0; b < some; ++b, out += block_bytes)
+      set_block(dtype, d, second, scales.offset != 0, out);
+  }
+}
+
+// Elements [begin, begin + count) of a plain dtype around 0; begin a multiple of 8.
+void fill_plain(DType dtype, uint64_t stream, float scale, int64_t begin, int64_t count, std::byte* out) {
+  const int bits = static_cast<int>(dtype_block_bytes(dtype)) * 8;
+  FloatLanes lanes{};
+  if (dtype == DType::kF32) lanes = float_lanes(bits, 23, 127, scale);
+  if (dtype == DType::kBF16) lanes = float_lanes(bits, 7, 127, scale);
+  if (dtype == DType::kF16) lanes = float_lanes(bits, 10, 15, scale);
+  if (dtype == DType::kF8E4M3) lanes = float_lanes(bits, 3, 7, kF8RandomDeviation);
+  const uint64_t sign = repeat(uint64_t{1} << (bits - 1), bits);
+  fill_lanes(lanes, sign, stream, static_cast<uint64_t>(dtype_bytes(dtype, begin) / 8),
+             dtype_bytes(dtype, count), out);
 }
 
 }  // namespace
 
-void fill_random(DType dtype, uint64_t seed, std::string_view name, float mean, float scale, int64_t count,
-                 std::byte* out) {
+void fill_random(DType dtype, uint64_t seed, std::string_view name, float mean, float scale, int64_t begin,
+                 int64_t count, std::byte* out) {
+  HADAL_CHECK(begin % random_grain(dtype) == 0) << begin;
   const uint64_t stream = stream_of(seed, name);
   switch (dtype) {
     case DType::kF32:
-      return fill_from_table(make_table<float>(mean, scale, [](float v) { return v; }), stream, count, out);
     case DType::kF16:
-      return fill_from_table(make_table<uint16_t>(mean, scale, to_f16), stream, count, out);
     case DType::kBF16:
-      return fill_from_table(make_table<uint16_t>(mean, scale, to_bf16), stream, count, out);
     case DType::kF8E4M3:
-      return fill_from_table(make_table<uint8_t>(0.0f, 1.0f, to_f8), stream, count, out);
+      break;
     case DType::kI8:
     case DType::kU8:
     case DType::kI32:
@@ -201,8 +242,19 @@ void fill_random(DType dtype, uint64_t seed, std::string_view name, float mean, 
       HADAL_CHECK(false) << "random weights of type " << dtype_name(dtype);
       return;
     default:
-      fill_blocks(dtype, stream, scale, count, out);
+      return fill_blocks(dtype, stream, scale, begin, count, out);
   }
+  if (mean == 0.0f || dtype == DType::kF8E4M3) return fill_plain(dtype, stream, scale, begin, count, out);
+  if (dtype == DType::kF32) {
+    const auto same = [](float v) { return v; };
+    return fill_from_table(make_table<float>(mean, scale, same), stream, begin, count, out);
+  }
+  const auto table = make_table<uint16_t>(mean, scale, dtype == DType::kF16 ? to_f16 : to_bf16);
+  fill_from_table(table, stream, begin, count, out);
+}
+
+int64_t random_grain(DType dtype) {
+  return int64_t{8} * dtype_block_len(dtype);
 }
 
 }  // namespace hadal

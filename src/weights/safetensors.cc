@@ -44,6 +44,37 @@ Error damaged(const std::string& path, const auto&... what) {
                     "; the file is damaged or incomplete: fetch it again");
 }
 
+// Keys of the outermost object of valid JSON text, unescaped, in order, with repetitions, which parse_json
+// drops.
+std::vector<std::string> outer_keys(std::string_view text) {
+  std::vector<std::string> keys;
+  int depth = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (c != '"') continue;
+    size_t end = at + 1;
+    while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+    const size_t next = text.find_first_not_of(" \t\r\n", std::min(end + 1, text.size()));
+    if (depth == 1 && next != std::string_view::npos && text[next] == ':') {
+      auto key = parse_json(text.substr(at, end + 1 - at));
+      if (key.ok() && key->is_string()) keys.push_back(key->as_string());
+    }
+    at = end;
+  }
+  return keys;
+}
+
+// Two tensors of one name: which one is meant is a matter of the reader, so the file is refused.
+Status check_names(const std::string& path, std::string_view header) {
+  std::vector<std::string> keys = outer_keys(header);
+  std::sort(keys.begin(), keys.end());
+  const auto twice = std::adjacent_find(keys.begin(), keys.end());
+  if (twice == keys.end()) return {};
+  return damaged(path, "two tensors are named \"", utf8_sanitize(*twice), "\"");
+}
+
 // An integer of the header that is not negative; nullopt otherwise.
 std::optional<uint64_t> natural(const Json& value) {
   if (value.kind() == Json::Kind::kUint) return value.as_uint();
@@ -210,6 +241,7 @@ Result<TensorTable> read_safetensors_file(const std::string& path) {
   auto header = parse_json(text, 16);
   if (!header.ok()) return damaged(path, "its header is not JSON (", header.error().message, ")");
   if (!header->is_object()) return damaged(path, "its header is not a JSON object");
+  HADAL_RETURN_IF_ERROR(check_names(path, text));
   TensorTable table;
   table.paths.push_back(path);
   for (const auto& [name, value] : header->as_object()) {

@@ -124,9 +124,30 @@ TEST_F(SafetensorsTest, RefusesBadExtents) {
                         .add_data(std::string(16, 0))
                         .bytes()),
               HasSubstr("\"two\" begins at 8, inside"));
-  // A name written twice leaves a hole where its first data lies.
+}
+
+// Whether its data lies apart, in the same place, or is empty; and however the name is spelled.
+TEST_F(SafetensorsTest, RefusesANameWrittenTwice) {
   EXPECT_THAT(error(Writer().add("t", "F32", {1}, "1234").add("t", "F32", {1}, "1234").bytes()),
-              HasSubstr("gap"));
+              HasSubstr("two tensors are named \"t\""));
+  EXPECT_THAT(error(Writer().add("a", "F32", {1}, "1234").add_entry("a", "F32", {1}, 0, 4).bytes()),
+              HasSubstr("two tensors are named \"a\""));
+  EXPECT_THAT(error(Writer()
+                        .add("a\"b", "F32", {0}, "")
+                        .add("c", "F32", {1}, "1234")
+                        .add("a\"b", "F32", {0}, "")
+                        .bytes()),
+              HasSubstr("two tensors are named"));
+  EXPECT_THAT(error(Writer::with_header(R"({"t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},
+      "\u0074":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                                        "")),
+              HasSubstr("two tensors are named \"t\""));
+  // The same words as values, or further in, are no names.
+  EXPECT_TRUE(open(Writer::with_header(R"({"__metadata__":{"t":"t","dtype":"t"},
+      "t":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},
+      "dtype":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}})",
+                                       ""))
+                  .ok());
 }
 
 TEST_F(SafetensorsTest, ReadsShards) {

@@ -63,9 +63,9 @@ Result<TensorTable> read_safetensors_directory(const std::string& directory);
 //     self_attn.v_b_proj.weight [H, v_head_dim, kv_lora_rank]
 Result<TensorTable> gguf_tensor_table(const GgufFile& file, const ModelConfig& config);
 
-// Copies a f32, f16 or bf16 tensor's elements to out as f32. Errors: kUnsupported naming `name` for other
-// dtypes.
-Status widen_to_f32(const Tensor& tensor, std::string_view name, float* out);
+// Copies a f32, f16 or bf16 tensor's elements to out as f32. Errors: kUnsupported for other dtypes, beginning
+// with `label` (`tensor "NAME" of FILE`).
+Status widen_to_f32(const Tensor& tensor, std::string_view label, float* out);
 
 // "[128, 64]"
 std::string shape_text(std::span<const int64_t> shape);

@@ -1,6 +1,7 @@
 #include "weights/weight_source.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "weights/tensor_table.h"
@@ -34,7 +35,7 @@ T load_at(const void* data, int64_t i) {
 
 }  // namespace
 
-Status widen_to_f32(const Tensor& tensor, std::string_view name, float* out) {
+Status widen_to_f32(const Tensor& tensor, std::string_view label, float* out) {
   const int64_t count = tensor.num_elements();
   for (int64_t i = 0; i < count; ++i) {
     switch (tensor.dtype()) {
@@ -48,7 +49,7 @@ Status widen_to_f32(const Tensor& tensor, std::string_view name, float* out) {
         out[i] = widen_bf16(load_at<uint16_t>(tensor.data(), i));
         break;
       default:
-        return make_error(ErrorCode::kUnsupported, "tensor \"", name, "\" is ", dtype_name(tensor.dtype()),
+        return make_error(ErrorCode::kUnsupported, label, " is ", dtype_name(tensor.dtype()),
                           "; it must be f32, f16 or bf16");
     }
   }
@@ -59,7 +60,13 @@ Result<std::vector<float>> WeightSource::read_f32(const std::string& name, int64
   const int64_t shape[] = {n};
   HADAL_ASSIGN(const WeightTensor read_tensor, read(name, shape));
   std::vector<float> values(static_cast<size_t>(n));
-  HADAL_RETURN_IF_ERROR(widen_to_f32(read_tensor.tensor, name, values.data()));
+  HADAL_RETURN_IF_ERROR(widen_to_f32(read_tensor.tensor, describe(name), values.data()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      return invalid_argument(describe(name), " holds ", values[i], " at ", i,
+                              ": every answer would be wrong; the file is damaged, fetch it again");
+    }
+  }
   return values;
 }
 

@@ -41,7 +41,11 @@ class WeightSource {
   // `name` + ".weight" [n, k] with its ".weight_scale_inv" where the file has one.
   virtual Result<WeightMatrix> read_matrix(const std::string& name, int64_t n, int64_t k) = 0;
 
-  // f32 copy of a small vector (norms, biases), whatever the file's dtype.
+  // The tensor and where it lies, for messages: `tensor "NAME" of FILE`.
+  virtual std::string describe(const std::string& name) const { return "tensor \"" + name + "\""; }
+
+  // f32 copy of a small vector (norms, biases), whatever the file's dtype. Errors: also kUnsupported for other
+  // types than f32, f16 and bf16, kInvalidArgument for a value that is not finite; both name tensor and file.
   Result<std::vector<float>> read_f32(const std::string& name, int64_t n);
 
   // The order in which reads will come, so that the source can read ahead within its own memory budget.

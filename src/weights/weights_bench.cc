@@ -121,7 +121,7 @@ void random_speed() {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF8E4M3, DType::kQ8_0,
                             DType::kQ4_0, DType::kQ4_1, DType::kQ4_K, DType::kQ6_K}) {
     const Timer timer;
-    fill_random(dtype, 1, "w", 0.0f, 0.02f, kCount, buffer.data());
+    fill_random(dtype, 1, "w", 0.0f, 0.02f, 0, kCount, buffer.data());
     std::printf("random %-8s %.2f GB/s on 1 thread\n", std::string(dtype_name(dtype)).c_str(),
                 static_cast<double>(dtype_bytes(dtype, kCount)) / timer.seconds() / 1e9);
   }

@@ -7,7 +7,9 @@ Needs torch, safetensors, gguf. Matrices stay bf16, vectors become f32, so a rea
 right gives golden.safetensors' logits. The layout follows what llama.cpp's converter writes:
     llama              Q and K rows permuted for interleaved rotation; llama3 scaling as rope_freqs.weight
     qwen2              tied (no output.weight), biases, rotation by halves
+    qwen3              norms of q and k per head, a head size of its own, YaRN
     deepseek_v2_lite   the older deepseek2 layout: attn_kv_b, key_length of the expanded form, no q_lora_rank
+    deepseek_v2_full   the newer one, with q_lora_rank, softmax gate and groups
     deepseek_v3        the newer one: attn_k_b and attn_v_b, one KV head, *_mla lengths; merged experts; exp_probs_b
 """
 
@@ -25,7 +27,7 @@ from safetensors.torch import load_file
 LAYER = {
     "input_layernorm.weight": "attn_norm.weight", "post_attention_layernorm.weight": "ffn_norm.weight",
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "self_attn.q_a_proj": "attn_q_a", "self_attn.q_b_proj": "attn_q_b",
+    "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "self_attn.q_a_proj": "attn_q_a", "self_attn.q_b_proj": "attn_q_b",
     "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa",
     "self_attn.kv_a_layernorm": "attn_kv_a_norm", "self_attn.kv_b_proj": "attn_kv_b", "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate.weight": "ffn_gate_inp.weight",
@@ -34,9 +36,10 @@ LAYER = {
 }
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
        "lm_head.weight": "output.weight"}
-ARCH = {"llama": "llama", "qwen2": "qwen2", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2"}
+ARCH = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2"}
 # absorbed: of deepseek2, the newer layout.
-MODELS = {"llama": {}, "qwen2": {}, "deepseek_v2_lite": {"absorbed": False}, "deepseek_v3": {"absorbed": True}}
+MODELS = {"llama": {}, "qwen2": {}, "qwen3": {}, "deepseek_v2_lite": {"absorbed": False},
+          "deepseek_v2_full": {"absorbed": True}, "deepseek_v3": {"absorbed": True}}
 
 
 def permute(weight, heads):
@@ -73,6 +76,20 @@ def rope_freqs(config):
     return torch.tensor(out)
 
 
+def rope_of(config):
+    """The rotary settings, in transformers 5's spelling or the older one."""
+    return config.get("rope_parameters") or {"rope_theta": config["rope_theta"], **(config.get("rope_scaling") or {})}
+
+
+def write_yarn(writer, config):
+    rope = rope_of(config)
+    if rope.get("rope_type", rope.get("type")) != "yarn":
+        return
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(rope["factor"])
+    writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+
+
 def write_metadata(writer, arch, config, absorbed):
     writer.add_string("general.type", "model")
     writer.add_block_count(config["num_hidden_layers"])
@@ -81,7 +98,7 @@ def write_metadata(writer, arch, config, absorbed):
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_freq_base(config["rope_theta"])
+    writer.add_rope_freq_base(rope_of(config)["rope_theta"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_string("tokenizer.ggml.model", "no_vocab")
     writer.add_bos_token_id(config["bos_token_id"])
@@ -89,7 +106,11 @@ def write_metadata(writer, arch, config, absorbed):
     writer.add_eos_token_id(eos[0] if isinstance(eos, list) else eos)
     if arch != "deepseek2":
         writer.add_head_count_kv(config["num_key_value_heads"])
-        writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
+        head_dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+        writer.add_rope_dimension_count(head_dim)
+        writer.add_key_length(head_dim)
+        writer.add_value_length(head_dim)
+        write_yarn(writer, config)
         return
     nope, rope, v = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
     lora = config["kv_lora_rank"]
@@ -115,11 +136,8 @@ def write_metadata(writer, arch, config, absorbed):
     if config["n_group"] > 1:
         writer.add_expert_group_count(config["n_group"])
         writer.add_expert_group_used_count(config["topk_group"])
-    scaling = config["rope_scaling"]
-    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
-    writer.add_rope_scaling_factor(scaling["factor"])
-    writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
-    writer.add_rope_scaling_yarn_log_mul(0.1 * scaling["mscale_all_dim"])
+    write_yarn(writer, config)
+    writer.add_rope_scaling_yarn_log_mul(0.1 * rope_of(config)["mscale_all_dim"])
 
 
 def split_kv_b(writer, prefix, weight, config):
@@ -177,9 +195,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
     parser.add_argument("--dir", default=os.path.join(root, "src", "models", "testdata"))
+    parser.add_argument("--only", nargs="*", default=list(MODELS))
     args = parser.parse_args()
-    for name, options in MODELS.items():
-        convert(os.path.join(args.dir, name), **options)
+    for name in args.only:
+        convert(os.path.join(args.dir, name), **MODELS[name])
 
 
 if __name__ == "__main__":

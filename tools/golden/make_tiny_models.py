@@ -59,6 +59,12 @@ SPECS = {
         model_type="qwen2", vocab_size=320, hidden_size=64, intermediate_size=96, num_hidden_layers=3,
         num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=256, tie_word_embeddings=True,
         bos_token_id=1, eos_token_id=2, rope_theta=1000000.0, extra=dict(shards=2, old_spelling=True)),
+    # Layers from the second on slide; the prompt is three windows long.
+    "qwen2_window": dict(
+        model_type="qwen2", vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_layers=3,
+        num_attention_heads=3, num_key_value_heads=1, max_position_embeddings=256, tie_word_embeddings=True,
+        use_sliding_window=True, sliding_window=7, max_window_layers=1, bos_token_id=1, eos_token_id=2,
+        rope_theta=10000.0, extra=dict(old_spelling=True)),
     "qwen3": dict(
         model_type="qwen3", vocab_size=256, hidden_size=64, intermediate_size=80, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=2, head_dim=32, max_position_embeddings=256,
@@ -79,6 +85,22 @@ SPECS = {
         topk_group=2, topk_method="group_limited_greedy", scoring_func="softmax", norm_topk_prob=False,
         routed_scaling_factor=4.0, bos_token_id=1, eos_token_id=2, rope_theta=10000.0,
         rope_scaling={**YARN_DEEPSEEK, "mscale": 1.0, "mscale_all_dim": 0.5}, extra=dict(seeds=24)),
+    # As published V2: both mscales alike, which is all that GGUF can say.
+    "deepseek_v2_full": dict(
+        model_type="deepseek_v2", vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=3, q_lora_rank=24, **MLA, max_position_embeddings=640, n_routed_experts=8,
+        num_experts_per_tok=3, n_shared_experts=1, moe_intermediate_size=16, first_k_dense_replace=1, n_group=4,
+        topk_group=2, topk_method="group_limited_greedy", scoring_func="softmax", norm_topk_prob=False,
+        routed_scaling_factor=4.0, bos_token_id=1, eos_token_id=2, rope_theta=10000.0,
+        rope_scaling={**YARN_DEEPSEEK, "mscale": 0.707, "mscale_all_dim": 0.707}, extra=dict(seeds=24, first_seed=True)),
+    # Latents so small that their norms' epsilon counts: it is 1e-6 in Hugging Face's models whatever rms_norm_eps is.
+    "deepseek_eps": dict(
+        model_type="deepseek_v3", vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, q_lora_rank=24, **MLA, n_routed_experts=4, num_experts_per_tok=2,
+        n_shared_experts=1, moe_intermediate_size=16, first_k_dense_replace=1, n_group=1, topk_group=1,
+        norm_topk_prob=True, routed_scaling_factor=2.5, rms_norm_eps=1e-4, max_position_embeddings=256,
+        topk_method="noaux_tc", scoring_func="sigmoid", num_nextn_predict_layers=0, bos_token_id=0, eos_token_id=1,
+        rope_theta=10000.0, extra=dict(old_spelling=True, seeds=24, latent_gain=0.005)),
     "deepseek_v3": dict(
         model_type="deepseek_v3", vocab_size=160, hidden_size=64, intermediate_size=80, num_hidden_layers=3,
         num_attention_heads=4, num_key_value_heads=4, q_lora_rank=24, **MLA, **MOE_V3, max_position_embeddings=640,
@@ -103,7 +125,7 @@ def make_config(spec):
     return AutoConfig.for_model(spec["model_type"], **fields)
 
 
-def randomize(model, generator):
+def randomize(model, generator, latent_gain=1.0):
     """Matrices get unit gain, queries and keys more, so that attention is peaked; norms and biases are not neutral."""
     with torch.no_grad():
         for name, p in list(model.named_parameters()) + list(model.named_buffers()):
@@ -121,6 +143,7 @@ def randomize(model, generator):
             else:
                 gain = 1.6 if any(s in name for s in ("q_proj", "k_proj", "q_b_proj", "kv_b_proj")) else 1.0
                 gain = 2.0 if "lm_head" in name or name.endswith("gate.weight") else gain
+                gain *= latent_gain if "q_a_proj" in name or "kv_a_proj" in name else 1.0
                 p.copy_(gain / math.sqrt(p.shape[-1]) * r)
 
 
@@ -164,7 +187,7 @@ def write_checkpoint(spec, seed, directory):
     extra = spec.get("extra", {})
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(make_config(spec))
-    randomize(model, torch.Generator().manual_seed(seed))
+    randomize(model, torch.Generator().manual_seed(seed), extra.get("latent_gain", 1.0))
     dtype = getattr(torch, extra.get("dtype", "bfloat16"))
     model.to(dtype).save_pretrained(directory)
     state = load_file(os.path.join(directory, "model.safetensors"))
@@ -289,6 +312,9 @@ def main():
                 flips, noise, spread = make_golden(spec, 1000 + 17 * attempt, directory)
                 if flips == 0 and (best is None or noise[0] < best[0][0]):
                     best = (noise, spread, directory)
+                # The least noise of many seeds is below what this arithmetic makes: a bound that nothing keeps.
+                if best is not None and spec.get("extra", {}).get("first_seed"):
+                    break
             assert best is not None, f"{name}: every seed flips an expert choice; try more seeds"
             noise, spread, directory = best
             target = os.path.join(args.out, name)

@@ -214,4 +214,5 @@ def main():
         write(name + ".golden.json", cases(Tokenizer.from_file(f"{path}/tokenizers/{name}/tokenizer.json"), 5, 80))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,9 @@
 // kernels want (RowKind::kQ8). One rule for all tiers; V gives largest() and quantize().
 #pragma once
 
+#include <cstring>
+#include <limits>
+
 #include "kernels/op/linear_panels.h"
 #include "kernels/op/quant_block.h"
 
@@ -14,6 +17,15 @@ constexpr float kSmallestBlock = 1e-30f;
 // Unsigned, because the sums of a row with NaN in it are arbitrary.
 inline int32_t offset_sum(int32_t offset, int32_t sum) {
   return static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * static_cast<uint32_t>(sum));
+}
+
+// Whether one of 32 floats is NaN. Integer compares: largest() drops NaN, as hardware maxima do.
+inline bool any_nan(const float* x) {
+  uint32_t bits[32];
+  std::memcpy(bits, x, sizeof bits);
+  uint32_t found = 0;
+  for (int i = 0; i < 32; ++i) found |= 0x7f800000u - (bits[i] & 0x7fffffffu);  // negative: above infinity
+  return (found >> 31) != 0;
 }
 
 template <class V>
@@ -31,6 +43,8 @@ void stage_q8_row(const LinearLayout& layout, const float* x, std::byte* row) {
     int32_t sums[2];  // of each half
     V::quantize(x + b * 32, zero ? 0.0f : 127.0f / largest, q + b * 32, sums);
     scales[b] = zero ? 0.0f : largest / 127.0f;
+    // Levels cannot hold NaN; the scale makes the row's results NaN.
+    if (any_nan(x + b * 32)) scales[b] = std::numeric_limits<float>::quiet_NaN();
     if (has_minimum) {
       min_sums[b] = scales[b] * (static_cast<float>(sums[0]) + static_cast<float>(sums[1]));
     } else if (halves) {
