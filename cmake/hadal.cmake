@@ -2,7 +2,10 @@
 
 add_library(hadal_flags INTERFACE)
 target_include_directories(hadal_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_compile_options(hadal_flags INTERFACE -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+target_compile_options(hadal_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+if(HADAL_WERROR)
+  target_compile_options(hadal_flags INTERFACE -Werror)
+endif()
 find_package(Threads REQUIRED)
 target_link_libraries(hadal_flags INTERFACE Threads::Threads)
 if(HADAL_SANITIZE)
@@ -14,12 +17,31 @@ if(HADAL_FUZZ)
   target_link_options(hadal_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
+# The standard headers that nearly every file includes, compiled once for all libraries and tests. Files compiled with
+# options of their own (the kernels of one instruction set) cannot share it and set SKIP_PRECOMPILE_HEADERS.
+if(HADAL_PCH)
+  file(WRITE ${CMAKE_BINARY_DIR}/pch.cc.in "// Only carries the precompiled header.\n")
+  configure_file(${CMAKE_BINARY_DIR}/pch.cc.in ${CMAKE_BINARY_DIR}/pch.cc COPYONLY)
+  add_library(hadal_pch STATIC ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(hadal_pch PRIVATE hadal_flags)
+  target_precompile_headers(hadal_pch PRIVATE
+    <algorithm> <array> <atomic> <charconv> <chrono> <cmath> <condition_variable> <cstdint> <cstdio> <cstdlib> <cstring>
+    <deque> <functional> <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map>
+    <utility> <variant> <vector>)
+endif()
+function(hadal_use_pch target)
+  if(HADAL_PCH)
+    target_precompile_headers(${target} REUSE_FROM hadal_pch)
+  endif()
+endfunction()
+
 # hadal_library(NAME SOURCES... DEPS folder... LINK library...)
 # Makes hadal_NAME. DEPS name other hadal folders; LINK names outside libraries.
 function(hadal_library name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS;LINK;PRIVATE_LINK" ${ARGN})
   add_library(hadal_${name} STATIC ${A_SOURCES})
   target_link_libraries(hadal_${name} PUBLIC hadal_flags ${A_LINK} PRIVATE ${A_PRIVATE_LINK})
+  hadal_use_pch(hadal_${name})
   foreach(dep ${A_DEPS})
     target_link_libraries(hadal_${name} PUBLIC hadal_${dep})
   endforeach()
@@ -35,6 +57,7 @@ function(hadal_test name)
   find_package(GTest REQUIRED)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE hadal_flags GTest::gmock GTest::gtest GTest::gtest_main ${A_LINK})
+  hadal_use_pch(${name})
   foreach(dep ${A_DEPS})
     target_link_libraries(${name} PRIVATE hadal_${dep})
   endforeach()
