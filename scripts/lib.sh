@@ -75,7 +75,7 @@ choose_package() {
   for name in ${1//|/ }; do
     if is_available "$name"; then printf '%s\n' "$name"; return; fi
   done
-  fail "no package $1 in this system's package lists: hadal is built on Debian 12 or Ubuntu 24.04 (there with the component \"universe\")"
+  fail "no package $1 in this system's package lists: either apt-get update cannot read them (run it to see why), or this is neither Debian 12 nor Ubuntu 24.04 with the component \"universe\""
 }
 
 # install_packages NAME[|NAME]...: installs those that are missing.
@@ -85,12 +85,13 @@ install_packages() {
   missing=$(missing_packages "$@")
   [ -z "$missing" ] && return 0
   can_be_root $missing
-  step "Installing $(wc -l <<<"$missing") packages: ${missing//$'\n'/ }"
+  step "Reading the package lists"
   with_progress "apt-get update" as_root apt-get update -q
   for spec in $missing; do
     name=$(choose_package "$spec")
     names+=("$name")
   done
+  step "Installing ${#names[@]} packages: ${names[*]}"
   with_progress "apt-get install" as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${names[@]}"
 }
