@@ -57,8 +57,9 @@ can_be_root() {
   sudo -n true 2>/dev/null || sudo -v || fail "packages are missing and sudo was refused. Let an administrator run: apt-get install $*"
 }
 
-is_installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed'; }
-is_available() { apt-cache show --no-all-versions "$1" 2>/dev/null | grep -q '^Package:'; }
+is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# Not grep -q: it leaves early, and under pipefail the broken pipe would read as "not there".
+is_available() { apt-cache show --no-all-versions "$1" 2>/dev/null | grep '^Package:' >/dev/null; }
 
 # missing_packages NAME[|NAME]...: those of which no alternative is installed, one a line.
 missing_packages() {
