@@ -58,8 +58,6 @@ can_be_root() {
 }
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
-# Not grep -q: it leaves early, and under pipefail the broken pipe would read as "not there".
-is_available() { apt-cache show --no-all-versions "$1" 2>/dev/null | grep '^Package:' >/dev/null; }
 
 # missing_packages NAME[|NAME]...: those of which no alternative is installed, one a line.
 missing_packages() {
@@ -70,31 +68,32 @@ missing_packages() {
   done
 }
 
-# choose_package NAME[|NAME]...: the first alternative that the package lists have.
-choose_package() {
-  local name
-  for name in ${1//|/ }; do
-    if is_available "$name"; then printf '%s\n' "$name"; return; fi
+# choose_packages NAME[|NAME]...: of each the first alternative that the package lists have, one a line. Asks apt-cache
+# once: where the system keeps no cache of the lists, as in Docker images, each question takes seconds.
+choose_packages() {
+  local available spec name
+  available=$(apt-cache show --no-all-versions ${*//|/ } 2>/dev/null | sed -n 's/^Package: //p' || true)
+  for spec in "$@"; do
+    for name in ${spec//|/ }; do
+      if grep -qxF "$name" <<<"$available"; then printf '%s\n' "$name"; continue 2; fi
+    done
+    fail "no package $spec in this system's package lists: either apt-get update cannot read them (run it to see why), or this is neither Debian 12 nor Ubuntu 24.04 with the component \"universe\""
   done
-  fail "no package $1 in this system's package lists: either apt-get update cannot read them (run it to see why), or this is neither Debian 12 nor Ubuntu 24.04 with the component \"universe\""
 }
 
 # install_packages NAME[|NAME]...: installs those that are missing.
 install_packages() {
   command -v dpkg-query >/dev/null || fail "this script knows Debian 12 and Ubuntu 24.04; elsewhere install the packages named in scripts/lib.sh and run: cmake --preset release -D HADAL_WERROR=OFF -D HADAL_TESTS=OFF && ninja -C $BUILD_DIR hadal"
-  local missing names=() spec name
+  local missing names
   missing=$(missing_packages "$@")
   [ -z "$missing" ] && return 0
   can_be_root $missing
   step "Reading the package lists"
   with_progress "apt-get update" as_root apt-get update -q
-  for spec in $missing; do
-    name=$(choose_package "$spec")
-    names+=("$name")
-  done
-  step "Installing ${#names[@]} packages: ${names[*]}"
+  names=$(choose_packages $missing)
+  step "Installing $(wc -l <<<"$names") packages: ${names//$'\n'/ }"
   with_progress "apt-get install" as_root env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 "${names[@]}"
+    apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 $names
 }
 
 # configure OPTION...: makes the build folder. One that is there keeps its options, so that nothing is compiled twice.
