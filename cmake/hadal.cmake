@@ -17,23 +17,25 @@ if(HADAL_FUZZ)
   target_link_options(hadal_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
-# The standard headers that nearly every file includes, compiled once for all libraries and tests. Files compiled with
-# options of their own (the kernels of one instruction set) cannot share it and set SKIP_PRECOMPILE_HEADERS.
+# The standard headers that nearly every file includes, compiled once for all libraries, and with GoogleTest once for all
+# tests (programs are compiled as -fPIE, which cannot share the libraries' header). Files with options of their own, the
+# kernels of one instruction set, cannot share it either and set SKIP_PRECOMPILE_HEADERS.
+set(HADAL_COMMON_HEADERS
+  <algorithm> <array> <atomic> <charconv> <chrono> <cmath> <condition_variable> <cstdint> <cstdio> <cstdlib> <cstring>
+  <deque> <functional> <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map>
+  <utility> <variant> <vector>)
 if(HADAL_PCH)
-  file(WRITE ${CMAKE_BINARY_DIR}/pch.cc.in "// Only carries the precompiled header.\n")
-  configure_file(${CMAKE_BINARY_DIR}/pch.cc.in ${CMAKE_BINARY_DIR}/pch.cc COPYONLY)
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "int main() { return 0; }\n")
   add_library(hadal_pch STATIC ${CMAKE_BINARY_DIR}/pch.cc)
   target_link_libraries(hadal_pch PRIVATE hadal_flags)
-  target_precompile_headers(hadal_pch PRIVATE
-    <algorithm> <array> <atomic> <charconv> <chrono> <cmath> <condition_variable> <cstdint> <cstdio> <cstdlib> <cstring>
-    <deque> <functional> <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map>
-    <utility> <variant> <vector>)
-endif()
-function(hadal_use_pch target)
-  if(HADAL_PCH)
-    target_precompile_headers(${target} REUSE_FROM hadal_pch)
+  target_precompile_headers(hadal_pch PRIVATE ${HADAL_COMMON_HEADERS})
+  if(HADAL_TESTS)
+    find_package(GTest REQUIRED)
+    add_executable(hadal_test_pch ${CMAKE_BINARY_DIR}/pch.cc)
+    target_link_libraries(hadal_test_pch PRIVATE hadal_flags GTest::gmock GTest::gtest)
+    target_precompile_headers(hadal_test_pch PRIVATE ${HADAL_COMMON_HEADERS} <random> <gmock/gmock.h> <gtest/gtest.h>)
   endif()
-endfunction()
+endif()
 
 # hadal_library(NAME SOURCES... DEPS folder... LINK library...)
 # Makes hadal_NAME. DEPS name other hadal folders; LINK names outside libraries.
@@ -41,7 +43,9 @@ function(hadal_library name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS;LINK;PRIVATE_LINK" ${ARGN})
   add_library(hadal_${name} STATIC ${A_SOURCES})
   target_link_libraries(hadal_${name} PUBLIC hadal_flags ${A_LINK} PRIVATE ${A_PRIVATE_LINK})
-  hadal_use_pch(hadal_${name})
+  if(HADAL_PCH)
+    target_precompile_headers(hadal_${name} REUSE_FROM hadal_pch)
+  endif()
   foreach(dep ${A_DEPS})
     target_link_libraries(hadal_${name} PUBLIC hadal_${dep})
   endforeach()
@@ -57,7 +61,9 @@ function(hadal_test name)
   find_package(GTest REQUIRED)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE hadal_flags GTest::gmock GTest::gtest GTest::gtest_main ${A_LINK})
-  hadal_use_pch(${name})
+  if(HADAL_PCH)
+    target_precompile_headers(${name} REUSE_FROM hadal_test_pch)
+  endif()
   foreach(dep ${A_DEPS})
     target_link_libraries(${name} PRIVATE hadal_${dep})
   endforeach()
