@@ -53,8 +53,8 @@ as_root() { if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi; }
 # Asks for the password, where one is needed, before sudo runs behind a progress line.
 can_be_root() {
   [ "$(id -u)" -eq 0 ] && return 0
-  command -v sudo >/dev/null || fail "packages are missing: $*. Run this as root, or install sudo, or let an administrator run: apt-get install $*"
-  sudo -n true 2>/dev/null || sudo -v || fail "packages are missing and sudo was refused. Let an administrator run: apt-get install $*"
+  command -v sudo >/dev/null || fail "packages are missing: $* (A|B: either). Run this as root, or install sudo, or let an administrator install them"
+  sudo -n true 2>/dev/null || sudo -v || fail "packages are missing and sudo was refused. Let an administrator install them: $* (A|B: either)"
 }
 
 is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
