@@ -33,7 +33,8 @@ std::string number_text(double value) {
   return text;
 }
 
-std::string quoted(std::string_view path) {
+// Not "quoted": GCC 13's <chrono> brings in std::quoted, which a std::string argument would find first.
+std::string in_quotes(std::string_view path) {
   return "'" + std::string(path) + "'";
 }
 
@@ -48,7 +49,7 @@ const Json* FieldReader::get(std::string_view name) const {
 const Json* FieldReader::require(std::string_view name) {
   const Json* member = get(name);
   if (!member && ok()) {
-    fail(invalid_param(path(name), "Missing required parameter: " + quoted(path(name)) + ".",
+    fail(invalid_param(path(name), "Missing required parameter: " + in_quotes(path(name)) + ".",
                        "missing_required_parameter"));
   }
   return member;
@@ -56,7 +57,7 @@ const Json* FieldReader::require(std::string_view name) {
 
 ApiError FieldReader::type_error(std::string_view path, std::string_view expected, const Json& got) {
   return invalid_param(std::string(path),
-                       "Invalid type for " + quoted(path) + ": expected " + std::string(expected) +
+                       "Invalid type for " + in_quotes(path) + ": expected " + std::string(expected) +
                            ", but got " + with_article(got) + " instead.",
                        "invalid_type");
 }
@@ -64,13 +65,13 @@ ApiError FieldReader::type_error(std::string_view path, std::string_view expecte
 ApiError FieldReader::length_error(std::string_view path, size_t min_len, size_t max_len, size_t got) {
   if (got < min_len) {
     return invalid_param(std::string(path),
-                         "Invalid " + quoted(path) + ": empty array. Expected an array with minimum length " +
+                         "Invalid " + in_quotes(path) + ": empty array. Expected an array with minimum length " +
                              std::to_string(min_len) + ", but got an empty array instead.",
                          "empty_array");
   }
   return invalid_param(
       std::string(path),
-      "Invalid " + quoted(path) + ": array too long. Expected an array with maximum length " +
+      "Invalid " + in_quotes(path) + ": array too long. Expected an array with maximum length " +
           std::to_string(max_len) + ", but got an array with length " + std::to_string(got) + " instead.",
       "array_above_max_length");
 }
@@ -83,7 +84,7 @@ std::optional<ApiError> FieldReader::check_integer(std::string_view path, const 
   const bool above = !value.is_int() || value.as_int() > max;
   if (!above && value.as_int() >= min) return std::nullopt;
   return invalid_param(std::string(path),
-                       "Invalid " + quoted(path) + ": integer " +
+                       "Invalid " + in_quotes(path) + ": integer " +
                            (above ? "above maximum" : "below minimum") + " value. Expected a value " +
                            (above ? "<= " : ">= ") + std::to_string(above ? max : min) + ", but got " +
                            to_json(value) + " instead.",
@@ -97,7 +98,7 @@ std::optional<ApiError> FieldReader::check_number(std::string_view path, const J
   if (v >= min && v <= max) return std::nullopt;
   const bool above = v > max;
   return invalid_param(std::string(path),
-                       "Invalid " + quoted(path) + ": decimal " +
+                       "Invalid " + in_quotes(path) + ": decimal " +
                            (above ? "above maximum" : "below minimum") + " value. Expected a value " +
                            (above ? "<= " : ">= ") + number_text(above ? max : min) + ", but got " +
                            number_text(v) + " instead.",
@@ -198,9 +199,9 @@ bool FieldReader::choice(std::string_view name, std::initializer_list<std::strin
       return true;
     }
     if (!list.empty()) list += ", ";
-    list += quoted(value);
+    list += in_quotes(value);
   }
-  fail(invalid_param(path(name), "Invalid value: " + quoted(text) + ". Supported values are: " + list + ".",
+  fail(invalid_param(path(name), "Invalid value: " + in_quotes(text) + ". Supported values are: " + list + ".",
                      "invalid_value"));
   return false;
 }
@@ -208,7 +209,7 @@ bool FieldReader::choice(std::string_view name, std::initializer_list<std::strin
 void FieldReader::refuse(std::string_view name, std::string_view why) {
   if (!has(name)) return;
   fail(invalid_param(path(name),
-                     "Unsupported parameter: " + quoted(path(name)) + ": " + std::string(why) + ".",
+                     "Unsupported parameter: " + in_quotes(path(name)) + ": " + std::string(why) + ".",
                      "unsupported_parameter"));
 }
 

@@ -99,9 +99,9 @@ Result<GgufPre> gguf_pre(std::string_view name) {
     HADAL_ASSIGN(SplitStep split, make_regex_split(expression));
     pre.pre_tokenizer.push_back(std::move(split));
   }
-  pre.pre_tokenizer.push_back(ByteLevelStep{.add_prefix_space = false, .use_regex = false});
+  pre.pre_tokenizer.emplace_back(ByteLevelStep{.add_prefix_space = false, .use_regex = false});
   // GGUF does not carry the normalizer; Qwen's own files have NFC.
-  if (found->family == PreFamily::kQwen2 || found->family == PreFamily::kQwen35) pre.normalizer.push_back(NfcStep{});
+  if (found->family == PreFamily::kQwen2 || found->family == PreFamily::kQwen35) pre.normalizer.emplace_back(NfcStep{});
   pre.ignore_merges = found->family == PreFamily::kTekken || (found->family == PreFamily::kLlama3 &&
                                                              name != "dbrx" && name != "smaug-bpe");
   pre.add_bos = pre.ignore_merges;

@@ -242,7 +242,8 @@ Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_gguf(const GgufFile& fi
     const auto* source = std::get_if<std::string>(&value);
     if (source == nullptr || !key.starts_with(kTemplate)) continue;
     if (key == kTemplate) fields.chat_templates["default"] = *source;
-    if (key.starts_with(std::string(kTemplate) + ".")) fields.chat_templates[key.substr(kTemplate.size() + 1)] = *source;
+    const std::string_view name = std::string_view(key).substr(kTemplate.size());
+    if (name.starts_with('.')) fields.chat_templates[std::string(name.substr(1))] = *source;
   }
   HADAL_ASSIGN(TokenizerParts parts, tokenizer_parts_from_gguf(fields));
   return BpeTokenizer::build(std::move(parts));
