@@ -46,6 +46,7 @@ class BpeTokenizer : public Tokenizer {
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
   std::string_view token_bytes(int32_t id) const override { return decoder_.middle(id); }
   std::string_view first_token_bytes(int32_t id) const override { return decoder_.first(id); }
+  size_t max_bytes_per_id() const override { return max_bytes_per_id_; }
   bool is_special(int32_t id) const override;
   std::optional<int32_t> token_to_id(std::string_view token) const override;
   std::string_view id_to_token(int32_t id) const override { return tokens_.at(id); }
@@ -64,6 +65,7 @@ class BpeTokenizer : public Tokenizer {
   void add_finders(const TokenizerParts& parts);
 
   std::shared_ptr<const UnicodeTables> tables_;
+  size_t max_bytes_per_id_;
   StringTable tokens_;
   BpeModel model_;
   Normalizer normalizer_;
