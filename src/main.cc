@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/signals.h"
 #include "base/log.h"
+#include "base/process_limits.h"
 #include "config/flags.h"
 
 namespace {
@@ -24,6 +25,7 @@ void set_up_logging(const hadal::Settings& settings) {
 
 int main(int argc, char** argv) {
   hadal::block_signals();
+  hadal::tune_allocator();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   auto parsed = hadal::parse_command_line(arguments, hadal::process_environment());
   if (!parsed.ok()) {
@@ -35,6 +37,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   set_up_logging(parsed->settings);
+  hadal::raise_descriptor_limit();
   const int code = parsed->settings.command == hadal::Command::kServe
                        ? hadal::run_serve(std::move(parsed->settings))
                        : hadal::run_chat(std::move(parsed->settings));
