@@ -55,7 +55,9 @@ std::string good_answer(const Operation& operation) {
   std::string_view description = "The answer";
   if (operation.streams) {
     content.back() = ',';
-    content += R"("text/event-stream":{"schema":{"type":"string"}}})";
+    // Of each event.
+    content += R"("text/event-stream":{"schema":{"type":"object","required":["data"],"properties":{"data":)"
+               R"({"type":"string","description":"A chunk, an error (both JSON) or [DONE]"}}}}})";
     description = "The answer or, with `stream`, its chunks as server-sent events that end with [DONE]";
   }
   return R"("200":{"description":)" + quoted(description) +

@@ -46,8 +46,8 @@ const char* const kOpenApiSchemas = R"json("components":{
 "add_generation_prompt":{"type":["boolean","null"],"default":true},
 "continue_final_message":{"type":["boolean","null"],"default":false},
 "reasoning_effort":{"type":["string","null"]},
-"max_tokens":{"type":["integer","null"],"minimum":1,"maximum":@MAX_TOKENS@},
-"max_completion_tokens":{"type":["integer","null"],"minimum":1,"maximum":@MAX_TOKENS@},
+"max_tokens":{"type":["integer","null"],"minimum":1,"maximum":2147483647,"description":"@FIT@"},
+"max_completion_tokens":{"type":["integer","null"],"minimum":1,"maximum":2147483647,"description":"@FIT@"},
 "logprobs":{"type":["boolean","null"],"default":false},
 "top_logprobs":{"type":["integer","null"],"minimum":0,"maximum":20},
 "echo":{"type":["boolean","null"],"default":false},
@@ -78,8 +78,8 @@ const char* const kOpenApiSchemas = R"json("components":{
 "string"}},{"type":"array","minItems":1,"items":{"type":"integer","minimum":0,"maximum":@LAST_ID@}},{"type":
 "array","minItems":1,"maxItems":@MAX_PROMPTS@,"items":{"type":"array","minItems":1,"items":{"type":
 "integer","minimum":0,"maximum":@LAST_ID@}}}]},
-"max_tokens":{"type":["integer","null"],"minimum":0,"maximum":@MAX_TOKENS@,"default":16,"description":
-"0: the prompt alone is scored, for echo"},
+"max_tokens":{"type":["integer","null"],"minimum":0,"maximum":2147483647,"default":16,"description":
+"0: the prompt alone is scored, for echo. @FIT@"},
 "echo":{"type":["boolean","null"],"default":false},
 "logprobs":{"type":["integer","null"],"minimum":0,"maximum":5},
 "best_of":{"type":["integer","null"],"minimum":1,"maximum":@MAX_N@,"description":"At most n: answers are not ranked"},

@@ -36,7 +36,7 @@ def test_memory_after_large_bodies_goes_back():
     bodies = [
         ("/v1/chat/completions", {"model": "dummy", "messages": [{"role": "user", "content": words}]}, 400),
         ("/v1/completions", {"model": "dummy", "prompt": [100] * 1_400_000}, 400),
-        ("/v1/completions", {"model": "dummy", "prompt": ["a"] * 1_000_000}, 400),
+        ("/v1/completions", {"model": "dummy", "prompt": ["a"] * 1_200_000}, 400),
         ("/tokenize", {"prompt": words}, 200),
         ("/detokenize", {"tokens": [100] * 1_400_000}, 200),
     ]
