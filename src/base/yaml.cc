@@ -9,6 +9,8 @@ namespace hadal {
 namespace {
 
 constexpr int kMaxDepth = 64;
+// Aliases are copied out, so a few lines of them can name more values than memory holds.
+constexpr int kMaxValues = 100000;
 
 Json scalar(const YAML::Node& node) {
   const std::string& text = node.Scalar();
@@ -32,8 +34,11 @@ Json scalar(const YAML::Node& node) {
   return Json(text);
 }
 
-Result<Json> convert(const YAML::Node& node, int depth) {
+// values_left: of kMaxValues, for the whole text.
+Result<Json> convert(const YAML::Node& node, int depth, int& values_left) {
   if (depth > kMaxDepth) return invalid_argument("YAML is nested deeper than ", kMaxDepth, " levels");
+  if (--values_left < 0)
+    return invalid_argument("YAML holds more than ", kMaxValues, " values, aliases expanded");
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
     case YAML::NodeType::Null:
@@ -43,7 +48,7 @@ Result<Json> convert(const YAML::Node& node, int depth) {
     case YAML::NodeType::Sequence: {
       JsonArray array;
       for (const auto& item : node) {
-        HADAL_ASSIGN(Json value, convert(item, depth + 1));
+        HADAL_ASSIGN(Json value, convert(item, depth + 1, values_left));
         array.push_back(std::move(value));
       }
       return Json(std::move(array));
@@ -60,7 +65,7 @@ Result<Json> convert(const YAML::Node& node, int depth) {
           return invalid_argument("YAML line ", item.first.Mark().line + 1, ": key \"", key,
                                   "\" appears twice");
         }
-        HADAL_ASSIGN(Json value, convert(item.second, depth + 1));
+        HADAL_ASSIGN(Json value, convert(item.second, depth + 1, values_left));
         object.emplace_back(key, std::move(value));
       }
       return Json(std::move(object));
@@ -74,7 +79,8 @@ Result<Json> convert(const YAML::Node& node, int depth) {
 Result<Json> parse_yaml(std::string_view text) {
   try {
     const YAML::Node root = YAML::Load(std::string(text));
-    return convert(root, 0);
+    int values_left = kMaxValues;
+    return convert(root, 0, values_left);
   } catch (const YAML::Exception& error) {
     return invalid_argument("YAML line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
                             error.msg);

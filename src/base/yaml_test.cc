@@ -20,5 +20,20 @@ TEST(Yaml, ErrorsNameTheLine) {
   }
 }
 
+TEST(Yaml, AliasesCannotMultiplyWithoutBound) {
+  std::string doubling = "a0: &a0 [x, x]\n";
+  for (int i = 1; i < 40; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    doubling += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before + ", " + before + "]\n";
+  }
+  auto v = parse_yaml(doubling);
+  ASSERT_FALSE(v.ok());
+  EXPECT_NE(v.error().message.find("aliases"), std::string::npos) << v.error().message;
+  EXPECT_FALSE(parse_yaml("&a [*a, *a]\n").ok());
+  auto shared = parse_yaml("a: &a [1]\nb: *a\n");
+  ASSERT_TRUE(shared.ok());
+  EXPECT_EQ(to_json(*shared), R"({"a":[1],"b":[1]})");
+}
+
 }  // namespace
 }  // namespace hadal

@@ -17,43 +17,63 @@ constexpr int kTileRows = 16;
 constexpr int kPairBytes = kPanelRows * 4;   // bf16 panel: one column pair of all rows
 constexpr int kTileColumns = 32;             // bf16 columns of one tile of x
 constexpr int kWidenColumns = 4 * kF8Chunk;  // FP8 columns turned to bf16 at a time
+constexpr int64_t kCompactWiden = 2048;      // compact columns kept as bf16 for many rows
 
-// Up to two row tiles times one panel, over `steps` tile columns.
+// Tiles 0..3 from and to the sums of up to two row tiles.
 template <class Tiles>
-void amx_bf16_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles) {
-  auto* sums = reinterpret_cast<uint8_t*>(tile.sums);
-  constexpr int64_t kSumStride = kPanelRows * 4;
+void load_sums(Tiles& tiles, const Tile& tile, bool two_row_tiles) {
+  constexpr int64_t kStride = kPanelRows * 4;
+  const auto* sums = reinterpret_cast<const uint8_t*>(tile.sums);
   if (tile.first) {
     tiles.template zero<0>();
     tiles.template zero<1>();
     tiles.template zero<2>();
     tiles.template zero<3>();
-  } else {
-    tiles.template load<0>(sums, kSumStride);
-    tiles.template load<1>(sums + 64, kSumStride);
-    if (two_row_tiles) tiles.template load<2>(sums + kTileRows * kSumStride, kSumStride);
-    if (two_row_tiles) tiles.template load<3>(sums + kTileRows * kSumStride + 64, kSumStride);
+    return;
   }
+  tiles.template load<0>(sums, kStride);
+  tiles.template load<1>(sums + 64, kStride);
+  if (two_row_tiles) tiles.template load<2>(sums + kTileRows * kStride, kStride);
+  if (two_row_tiles) tiles.template load<3>(sums + kTileRows * kStride + 64, kStride);
+}
+template <class Tiles>
+void store_sums(Tiles& tiles, const Tile& tile, bool two_row_tiles) {
+  constexpr int64_t kStride = kPanelRows * 4;
+  auto* sums = reinterpret_cast<uint8_t*>(tile.sums);
+  tiles.template store<0>(sums, kStride);
+  tiles.template store<1>(sums + 64, kStride);
+  if (two_row_tiles) tiles.template store<2>(sums + kTileRows * kStride, kStride);
+  if (two_row_tiles) tiles.template store<3>(sums + kTileRows * kStride + 64, kStride);
+}
+
+// One tile column of the panel times up to two row tiles.
+template <class Tiles>
+HADAL_INLINE void amx_bf16_step(Tiles& tiles, const uint8_t* weights, const uint8_t* x, int64_t x_stride,
+                                bool two_row_tiles) {
+  tiles.template load<6>(weights, kPairBytes);
+  tiles.template load<7>(weights + 64, kPairBytes);
+  tiles.template load<4>(x, x_stride);
+  tiles.template dot_bf16<0, 4, 6>();
+  tiles.template dot_bf16<1, 4, 7>();
+  if (!two_row_tiles) return;
+  tiles.template load<5>(x + kTileRows * x_stride, x_stride);
+  tiles.template dot_bf16<2, 5, 6>();
+  tiles.template dot_bf16<3, 5, 7>();
+}
+
+// Up to two row tiles times one panel, over `steps` tile columns.
+template <class Tiles>
+void amx_bf16_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles) {
+  load_sums(tiles, tile, two_row_tiles);
   const uint8_t* weights = tile.weights;
   const uint8_t* x = tile.x;
   const uint8_t* prefetch = tile.prefetch;
   for (int64_t s = 0; s < tile.steps; ++s, weights += kTileColumns / 2 * kPairBytes, x += kTileColumns * 2) {
     for (int64_t i = 0; i < tile.prefetch_step; i += 64) prefetch_line(prefetch + i);
     prefetch += tile.prefetch_step;
-    tiles.template load<6>(weights, kPairBytes);
-    tiles.template load<7>(weights + 64, kPairBytes);
-    tiles.template load<4>(x, tile.x_stride);
-    tiles.template dot_bf16<0, 4, 6>();
-    tiles.template dot_bf16<1, 4, 7>();
-    if (!two_row_tiles) continue;
-    tiles.template load<5>(x + kTileRows * tile.x_stride, tile.x_stride);
-    tiles.template dot_bf16<2, 5, 6>();
-    tiles.template dot_bf16<3, 5, 7>();
+    amx_bf16_step(tiles, weights, x, tile.x_stride, two_row_tiles);
   }
-  tiles.template store<0>(sums, kSumStride);
-  tiles.template store<1>(sums + 64, kSumStride);
-  if (two_row_tiles) tiles.template store<2>(sums + kTileRows * kSumStride, kSumStride);
-  if (two_row_tiles) tiles.template store<3>(sums + kTileRows * kSumStride + 64, kSumStride);
+  store_sums(tiles, tile, two_row_tiles);
 }
 
 // All tiles of rows [0, rows) over one range of K.
@@ -105,15 +125,76 @@ void amx_f8_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_
   }
 }
 
-template <class V, class Tiles, DType kType>
+// As amx_bf16_tile from compact weights. They become bf16 two tile columns before the tiles take them: the
+// vector units decode while the matrix unit multiplies, and the stores have reached the cache when they are
+// loaded. Tile column s is left in `wide` at s & kept: a ring for one pass, everything for the passes after
+// this one.
+template <class Tiles>
+void amx_compact_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles, __m512i table, uint8_t* wide,
+                      int64_t kept) {
+  constexpr int64_t kWideBytes = kTileColumns / 2 * kPairBytes;
+  constexpr int64_t kGroups = kTileColumns / kCompactColumns;
+  constexpr int64_t kStepBytes = kGroups * kCompactGroupBytes;
+  constexpr int64_t kLead = 2;
+  const auto widen = [&](int64_t s) {
+    const uint8_t* groups = tile.weights + s * kStepBytes;
+    for (int64_t i = 0; i < kStepBytes; i += 64) prefetch_line(groups + kQuantStreamAhead + i);
+    widen_compact(groups, table, kGroups, wide + (s & kept) * kWideBytes);
+  };
+  for (int64_t s = 0; s < kLead && s < tile.steps; ++s) widen(s);
+  load_sums(tiles, tile, two_row_tiles);
+  for (int64_t s = 0; s < tile.steps; ++s) {
+    if (s + kLead < tile.steps) widen(s + kLead);
+    amx_bf16_step(tiles, wide + (s & kept) * kWideBytes, tile.x + s * kTileColumns * 2, tile.x_stride,
+                  two_row_tiles);
+  }
+  store_sums(tiles, tile, two_row_tiles);
+}
+
+template <class Tiles>
+void amx_compact_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows,
+                      float* sums) {
+  constexpr int64_t kRing = 4;
+  alignas(64) uint8_t wide[kCompactWiden * kPanelRows * 2];
+  const __m512i table = compact_table(panel);
+  const int64_t first_rows = rows < 2 * kTileRows ? rows : 2 * kTileRows;
+  // One pass needs no more than the ring, so it takes all of K at once.
+  const int64_t chunk = rows > first_rows ? kCompactWiden : job.layout->k_padded;
+  for (int64_t k = 0; k < job.layout->k_padded; k += chunk) {
+    const int64_t left = job.layout->k_padded - k;
+    Tile tile;
+    tile.weights = panel + kCompactHeader + k / kCompactColumns * kCompactGroupBytes;
+    tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 2;
+    tile.x_stride = job.x_stride;
+    tile.steps = (left < chunk ? left : chunk) / kTileColumns;
+    tile.sums = sums;
+    tile.first = k == 0;
+    amx_compact_tile(tiles, tile, first_rows > kTileRows, table, wide,
+                     rows > first_rows ? ~int64_t{0} : kRing - 1);
+    if (rows == first_rows) continue;
+    // While these run, the next columns come in.
+    const int64_t bytes = tile.steps * kTileColumns / kCompactColumns * kCompactGroupBytes;
+    tile.prefetch = tile.weights + bytes;
+    tile.weights = wide;
+    tile.x += first_rows * tile.x_stride;
+    tile.sums += first_rows * kPanelRows;
+    amx_bf16_tiles(tiles, tile, rows - first_rows, bytes);
+  }
+}
+
+template <class V, class Tiles, DType kType, bool kCompact = false>
 void run_amx_bf16(const PanelJob& job) {
+  constexpr int64_t kRows = 4 * kChunkRows;
   Tiles tiles(kTileColumns * 2);
-  alignas(64) float sums[kChunkRows * kPanelRows];
+  alignas(64) float sums[kRows * kPanelRows];
   for (int64_t p = 0; p < job.num_panels; ++p) {
     const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
-    for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-      const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-      if constexpr (kType == DType::kBF16) {
+    for (int64_t row = 0; row < job.num_rows; row += kRows) {
+      const int64_t rows = job.num_rows - row < kRows ? job.num_rows - row : kRows;
+      if constexpr (kCompact) {
+        amx_compact_rows(tiles, job, panel, row, rows, sums);
+        add_outliers(job, p, row, rows, sums);
+      } else if constexpr (kType == DType::kBF16) {
         amx_bf16_rows(tiles, job, panel, row, rows, sums);
       } else {
         amx_f8_rows(tiles, job, panel, row, rows, sums);

@@ -7,9 +7,9 @@
 
 #include "kernels/op/linear_kernels.h"
 
-// Sums live in registers only if loops over rows are unrolled and everything between them is one function. Builds with
-// sanitizers do without: they would take minutes to compile.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Sums live in registers only if loops over rows are unrolled and everything between them is one function.
+// Builds with sanitizers (HADAL_PLAIN_KERNELS, from CMake) do without: they would take minutes to compile.
+#if defined(HADAL_PLAIN_KERNELS)
 #define HADAL_UNROLL
 #define HADAL_INLINE inline
 #elif defined(__clang__)
