@@ -79,8 +79,8 @@ std::optional<int64_t> FieldReader::to_integer(const Json& value) {
   if (value.is_int()) return value.as_int();
   if (value.kind() != Json::Kind::kDouble) return std::nullopt;
   const double number = value.as_double();
-  // 2^63 is the first double over the range.
-  if (number != std::floor(number) || number < -0x1p63 || number >= 0x1p63) return std::nullopt;
+  // 2^63 is the first double over the range, and -2^63 may stand for a number below it.
+  if (number != std::floor(number) || number <= -0x1p63 || number >= 0x1p63) return std::nullopt;
   return static_cast<int64_t>(number);
 }
 

@@ -151,6 +151,7 @@ TEST_F(RequestTest, ErrorsNameTheParameter) {
       {R"("stream":"yes")", "stream", "invalid_type", "a boolean"},
       {R"("n":1e19)", "n", "integer_above_max_value", ""},
       {R"("seed":-1e19)", "seed", "integer_below_min_value", ""},
+      {R"("seed":-9223372036854775809)", "seed", "integer_below_min_value", ""},
       {R"("logit_bias":{"05":1})", "logit_bias", "invalid_logit_bias", "'05'"},
       {R"("use_beam_search":true)", "use_beam_search", "unsupported_parameter", ""},
       {R"("structural_tag":{})", "structural_tag", "unsupported_parameter", "structured output"},
