@@ -100,9 +100,7 @@ std::optional<ApiError> check_length(const GenerationFields& fields, int64_t pro
 
 // What cannot fit however it is tokenized is refused before that takes seconds of a thread.
 std::optional<ApiError> check_size(std::string_view text, const ServedModel& model, const std::string& what) {
-  const size_t longest = model.tokenizer->max_bytes_per_id();
-  if (longest == 0) return std::nullopt;
-  const auto at_least = static_cast<int64_t>((text.size() + longest - 1) / longest);
+  const auto at_least = static_cast<int64_t>(model.tokenizer->min_ids(text));
   if (at_least <= model.context_length) return std::nullopt;
   return invalid_param(what,
                        "This model's maximum context length is " + std::to_string(model.context_length) +

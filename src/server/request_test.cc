@@ -357,7 +357,7 @@ class NoTokenizer : public DummyTokenizer {
     ADD_FAILURE() << "tokenized";
     return {};
   }
-  size_t max_bytes_per_id() const override { return 4; }
+  size_t min_ids(std::string_view text) const override { return text.size() / 4 + 1; }
 };
 
 TEST_F(RequestTest, WhatCannotFitIsRefusedUntokenized) {

@@ -99,25 +99,32 @@ bool keeps_all_text(const PreTokenizerStep& step) {
   return !split || split->behavior != SplitBehavior::kRemoved;
 }
 
-// Whether every byte becomes part of some id: unknown units vanish or melt into one.
-bool knows_every_byte(const TokenizerParts& parts) {
-  if (!parts.bpe.byte_level) {
-    return parts.bpe.byte_fallback && std::all_of(parts.bpe.byte_ids.begin(), parts.bpe.byte_ids.end(),
-                                                  [](int32_t id) { return id >= 0; });
+// The bytes of text that become part of some id: unknown units vanish or melt into one.
+std::array<bool, 256> find_lasting_bytes(const TokenizerParts& parts) {
+  std::array<bool, 256> lasting{};
+  if (parts.bpe.byte_level) {
+    for (const std::string_view token : parts.model_tokens) {
+      const auto bytes = kByteAlphabet.decode(token);
+      if (bytes && bytes->size() == 1) lasting[static_cast<unsigned char>((*bytes)[0])] = true;
+    }
+  } else if (parts.bpe.byte_fallback && std::all_of(parts.bpe.byte_ids.begin(), parts.bpe.byte_ids.end(),
+                                                    [](int32_t id) { return id >= 0; })) {
+    lasting.fill(true);
   }
-  std::array<bool, 256> known{};
-  for (const std::string_view token : parts.model_tokens) {
-    const auto bytes = kByteAlphabet.decode(token);
-    if (bytes && bytes->size() == 1) known[static_cast<unsigned char>((*bytes)[0])] = true;
+  // Normalizing makes other bytes of those that came.
+  if (!parts.normalizer.empty()) {
+    for (int byte = 0; byte < 0xF5; ++byte) {
+      if (!lasting[static_cast<size_t>(byte)] && byte != 0xC0 && byte != 0xC1) return {};
+    }
   }
-  return std::all_of(known.begin(), known.end(), [](bool is) { return is; });
+  return lasting;
 }
 
 size_t find_max_bytes_per_id(const TokenizerParts& parts) {
   const size_t shrink = max_shrink(parts.normalizer);
   const bool strips = std::any_of(parts.added.begin(), parts.added.end(),
                                   [](const AddedToken& token) { return token.lstrip || token.rstrip; });
-  if (shrink == 0 || strips || !knows_every_byte(parts) ||
+  if (shrink == 0 || strips ||
       !std::all_of(parts.pre_tokenizer.begin(), parts.pre_tokenizer.end(), keeps_all_text)) {
     return 0;
   }
@@ -134,6 +141,7 @@ size_t find_max_bytes_per_id(const TokenizerParts& parts) {
 
 BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTables> tables)
     : tables_(std::move(tables)),
+      counts_(find_lasting_bytes(parts)),
       max_bytes_per_id_(find_max_bytes_per_id(parts)),
       tokens_(parts.tokens),
       model_(make_model(parts)),
@@ -155,6 +163,13 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTa
   decoder_ = TokenDecoder(decoded, parts.decoder);
   normalized_spellings_.clear();
   normalized_spellings_.shrink_to_fit();
+}
+
+size_t BpeTokenizer::min_ids(std::string_view text) const {
+  if (max_bytes_per_id_ == 0) return 0;
+  const auto bytes = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [&](char c) { return counts_[static_cast<unsigned char>(c)]; }));
+  return (bytes + max_bytes_per_id_ - 1) / max_bytes_per_id_;
 }
 
 BpeModel BpeTokenizer::make_model(const TokenizerParts& parts) {
