@@ -10,6 +10,7 @@
 #include "app/signals.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/process_limits.h"
 #include "config/flags.h"
 
 namespace {
@@ -47,6 +48,7 @@ void print_notes(const hadal::Settings& settings) {
 
 int main(int argc, char** argv) {
   hadal::block_signals();
+  hadal::tune_allocator();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   auto parsed = hadal::parse_command_line(arguments, hadal::process_environment(), terminal_columns());
   if (!parsed.ok()) {
@@ -59,6 +61,7 @@ int main(int argc, char** argv) {
   }
   set_up_logging(parsed->settings);
   print_notes(parsed->settings);
+  hadal::raise_descriptor_limit();
   const int code = parsed->settings.command == hadal::Command::kServe
                        ? hadal::run_serve(std::move(parsed->settings))
                        : hadal::run_chat(std::move(parsed->settings));

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -180,6 +181,39 @@ std::string_view Json::kind_name() const {
   return "null";
 }
 
+namespace {
+
+// Integers of 19 digits and more get a fraction, so that simdjson reads those beyond 64 bits as doubles; in a text
+// whose strings are closed.
+std::string widen_integers(std::string_view text) {
+  constexpr size_t kSurelyFits = 18;
+  std::string out;
+  out.reserve(text.size() + 64);
+  bool in_string = false;
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (in_string && c == '\\' && i + 1 < text.size()) {
+      out.append(text, i, 2);
+      i += 2;
+      continue;
+    }
+    if (c == '"') in_string = !in_string;
+    if (in_string || c < '0' || c > '9') {
+      out += c;
+      ++i;
+      continue;
+    }
+    const size_t end = std::min(text.find_first_not_of("0123456789+-.eE", i), text.size());
+    const std::string_view number = text.substr(i, end - i);
+    out += number;
+    if (number.size() > kSurelyFits && number.find_first_of(".eE") == std::string_view::npos) out += ".0";
+    i = end;
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<Json> parse_json(std::string_view text, int max_depth) {
   if (text.size() > 0xFFFFFFFFull - 64) {
     return make_error(ErrorCode::kTooLarge, "JSON text of ", text.size(), " bytes is over the 4 GiB limit");
@@ -189,7 +223,11 @@ Result<Json> parse_json(std::string_view text, int max_depth) {
   if (alloc)
     return make_error(ErrorCode::kResourceExhausted, "JSON parser: ", simdjson::error_message(alloc));
   simdjson::dom::element root;
-  const auto error = parser.parse(text.data(), text.size()).get(root);
+  auto error = parser.parse(text.data(), text.size()).get(root);
+  if (error == simdjson::NUMBER_ERROR) {
+    const std::string wide = widen_integers(text);
+    error = parser.parse(wide).get(root);
+  }
   if (error == simdjson::DEPTH_ERROR)
     return invalid_argument("JSON is nested deeper than ", max_depth, " levels");
   if (error) return invalid_argument("invalid JSON: ", simdjson::error_message(error));

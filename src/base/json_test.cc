@@ -39,6 +39,21 @@ TEST(Json, NestingLimitIsAnErrorNotACrash) {
   EXPECT_FALSE(parse_json(fits, 32).ok());
 }
 
+TEST(Json, IntegersBeyond64BitsAreDoubles) {
+  auto value = parse_json(R"({"123456789012345678901234567890":[-98765432109876543210, 18446744073709551615,
+    18446744073709551616,"\"12345678901234567890",1.5,12345678901234567890.5]})");
+  ASSERT_TRUE(value.ok()) << value.error().message;
+  const Json* list = value->find("123456789012345678901234567890");
+  ASSERT_NE(list, nullptr);
+  EXPECT_EQ(list->as_array()[0].as_double(), -98765432109876543210.0);
+  EXPECT_EQ(list->as_array()[1].as_double(), 18446744073709551615.0);
+  EXPECT_EQ(list->as_array()[2].as_double(), 18446744073709551616.0);
+  EXPECT_EQ(list->as_array()[3].as_string(), "\"12345678901234567890");
+  for (const char* bad : {"00123456789012345678901", "1234567890123456789012-", "[1e400]", "[+12345678901234567890123]"}) {
+    EXPECT_FALSE(parse_json(bad).ok()) << bad;
+  }
+}
+
 TEST(JsonWriter, InvalidUtf8BecomesReplacementCharacter) {
   EXPECT_EQ(to_json(Json(std::string("a\xff\xc3"))), "\"a\xEF\xBF\xBD\xEF\xBF\xBD\"");
 }

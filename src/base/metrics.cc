@@ -5,7 +5,10 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
+
+#include <cmath>
+
+#include "base/metrics_text.h"
 
 namespace hadal {
 
@@ -52,7 +55,7 @@ Histogram MetricsRegistry::histogram(std::string_view name, std::string_view hel
 }
 
 std::string MetricsRegistry::to_text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
+  return metrics_to_text(impl_->registry.Collect());
 }
 
 std::vector<double> latency_buckets(double max_seconds) {
@@ -60,7 +63,9 @@ std::vector<double> latency_buckets(double max_seconds) {
   for (int ms = 1; ms <= 20; ++ms) bounds.push_back(ms / 1000.0);
   double bound = 0.025;
   while (bound < max_seconds) {
-    bounds.push_back(bound);
+    // Three digits: a bucket is named by its bound.
+    const double digits = std::pow(10.0, 2 - std::floor(std::log10(bound)));
+    bounds.push_back(std::round(bound * digits) / digits);
     bound *= 1.25;
   }
   bounds.push_back(max_seconds);

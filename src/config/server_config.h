@@ -52,7 +52,7 @@ struct ServerConfig {
   int max_tools = 128;
   int max_n = 128;
   int max_stop = 16;
-  size_t max_stop_len = 4096;  // bytes of one stop string
+  size_t max_stop_len = 4096;  // characters of one stop string
   int max_stop_token_ids = 256;
   int max_logit_bias = 1024;
   int max_prompts = 1024;           // of one /v1/completions request
@@ -66,6 +66,10 @@ struct ServerConfig {
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds write_timeout{30'000};
+  // A stream that has said nothing for the first time sends its head, and a comment after each second time of
+  // silence. 0: never.
+  std::chrono::milliseconds stream_silence{10'000};
+  std::chrono::milliseconds stream_keep_alive{15'000};
   // How long drain waits for running answers.
   std::chrono::milliseconds drain_timeout{30'000};
   // Without progress of the scheduler for longer than this, /livez and /readyz answer 503. 0: never.

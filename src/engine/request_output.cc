@@ -86,8 +86,10 @@ void RequestOutput::add_sample(TokenEvent& event, OutputDelta& delta) {
   if (event.matched_token && !include_stop_) return;
   raw_.clear();
   decoder_.push(event.sample->token, raw_);
-  delta.tokens.push_back(to_info(std::move(*event.sample)));
+  held_.push_back({to_info(std::move(*event.sample)), decoded_len_});
+  decoded_len_ += raw_.size();
   add_text(raw_, delta);
+  report_tokens(stop_.empty(), delta);
   if (!any_content_) ++tokens_before_content_;
 }
 
@@ -101,6 +103,7 @@ void RequestOutput::count_reasoning(const OutputDelta& delta) {
 void RequestOutput::add_text(std::string_view text, OutputDelta& delta) {
   safe_.clear();
   const bool stopped = matcher_.push(text, safe_);
+  safe_len_ += safe_.size();
   reasoning_.push(safe_, delta.reasoning, delta.content);
   if (stopped) {
     reasoning_.finish(delta.reasoning, delta.content);
@@ -109,6 +112,15 @@ void RequestOutput::add_text(std::string_view text, OutputDelta& delta) {
     finished_ = true;
   }
   any_content_ = any_content_ || !delta.content.empty();
+}
+
+// Moves the tokens that have text in the answer, or all, into the delta.
+void RequestOutput::report_tokens(bool all, OutputDelta& delta) {
+  size_t count = 0;
+  while (count < held_.size() && (all || held_[count].start < safe_len_)) {
+    delta.tokens.push_back(std::move(held_[count++].info));
+  }
+  held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void RequestOutput::finish(const TokenEvent& event, OutputDelta& delta) {
@@ -134,10 +146,16 @@ void RequestOutput::finish(const TokenEvent& event, OutputDelta& delta) {
 void RequestOutput::finish_text(OutputDelta& delta) {
   raw_.clear();
   decoder_.finish(raw_);
+  decoded_len_ += raw_.size();
   if (!raw_.empty()) add_text(raw_, delta);
-  if (finished_) return;
+  if (finished_) {
+    report_tokens(false, delta);
+    return;
+  }
   safe_.clear();
   matcher_.finish(safe_);
+  safe_len_ += safe_.size();
+  report_tokens(!matcher_.matched(), delta);
   if (matcher_.matched()) {  // a match that a longer one could have replaced
     delta.matched_stop = stop_[*matcher_.matched()];
   }

@@ -1,6 +1,8 @@
 // RequestOutput: turns one request's tokens into text: incremental decoding, then stop strings, then the
-// reasoning split. Stop strings are looked for in the whole text, reasoning included, as SGLang does. Made by
-// Engine::submit on the caller's thread; afterwards the output thread's alone.
+// reasoning split. Stop strings are looked for in the whole text, reasoning included, as SGLang does. A token
+// is reported together with the first of its text: with stop strings it waits while its text may be one's
+// beginning, and is left out when none of its text is part of the answer. Made by Engine::submit on the
+// caller's thread; afterwards the output thread's alone.
 #pragma once
 
 #include <memory>
@@ -38,6 +40,7 @@ class RequestOutput {
   void collect_prompt_logprobs(TokenEvent& event);
   void add_sample(TokenEvent& event, OutputDelta& delta);
   void add_text(std::string_view text, OutputDelta& delta);
+  void report_tokens(bool all, OutputDelta& delta);
   void count_reasoning(const OutputDelta& delta);
   void finish(const TokenEvent& event, OutputDelta& delta);
   void finish_text(OutputDelta& delta);
@@ -51,6 +54,13 @@ class RequestOutput {
   StopMatcher matcher_;
   ReasoningParser reasoning_;
   std::vector<TokenInfo> prompt_tokens_;  // of the prompt's tokens but the first; until the first delta
+  struct HeldToken {
+    TokenInfo info;
+    size_t start;  // of its text, in bytes of all that was decoded
+  };
+  std::vector<HeldToken> held_;  // sampled, not yet reported
+  size_t decoded_len_ = 0;
+  size_t safe_len_ = 0;  // of it, what has come through the stop matcher
   Usage usage_;
   int32_t tokens_before_content_ = 0;
   bool any_reasoning_ = false;

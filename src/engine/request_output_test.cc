@@ -86,6 +86,51 @@ TEST_F(RequestOutputTest, StopStringIsKeptWhenAsked) {
   EXPECT_EQ(feed("some textEND and more").content, "some textEND");
 }
 
+// Ids of the tokens that the deltas report.
+std::string reported(RequestOutput& output, const std::vector<TokenEvent>& events) {
+  std::string ids, text;
+  for (const TokenEvent& event : events) {
+    const auto delta = output.apply(event);
+    if (!delta) break;
+    text += delta->content;
+    for (const TokenInfo& info : delta->tokens) ids += info.id < 256 ? static_cast<char>(info.id) : '#';
+    // No token comes before the first of its text.
+    if (!delta->finish) {
+      EXPECT_LE(ids.size(), text.size());
+    }
+  }
+  return ids;
+}
+
+TEST_F(RequestOutputTest, TokensOutsideTheTextAreNotReported) {
+  request_.stop = {"END"};
+  auto output = make();
+  EXPECT_EQ(
+      reported(*output, {token('a'), token('E'), token('N'), token('b'), token('E'), token('N'), token('D')}),
+      "aENb");
+  request_.include_stop = true;
+  output = make();
+  EXPECT_EQ(reported(*output, {token('a'), token('E'), token('N'), token('D')}), "aEND");
+  // Without a stop all are reported in the end.
+  output = make();
+  EXPECT_EQ(reported(*output, {token('a'), token('E'), token('N', SequenceEnd::kLength)}), "aEN");
+  // Id 290 is the text " w290": some of it is in the answer.
+  request_.include_stop = false;
+  request_.stop = {"90x"};
+  output = make();
+  EXPECT_EQ(reported(*output, {token('a'), token(290), token('x')}), "a#");
+  // Parts of a character are reported with it.
+  request_.stop = {"zz"};
+  output = make();
+  EXPECT_EQ(reported(*output, {token(0xC3), token(0xA9), token('z'), token('z')}), "\xC3\xA9");
+}
+
+TEST_F(RequestOutputTest, AMatchAtTheEndDropsItsTokens) {
+  request_.stop = {"ab", "abc"};
+  auto output = make();
+  EXPECT_EQ(reported(*output, {token('x'), token('a'), token('b', SequenceEnd::kLength)}), "x");
+}
+
 TEST_F(RequestOutputTest, AfterTheStopNothingFollows) {
   request_.stop = {"b"};
   auto output = make();

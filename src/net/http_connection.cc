@@ -10,6 +10,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <vector>
 
+#include "net/sse.h"
+
 namespace hadal {
 namespace {
 
@@ -28,13 +30,14 @@ constexpr size_t kMaxBacklog = size_t{256} << 10;
 constexpr std::chrono::seconds kLinger{3};
 constexpr std::chrono::milliseconds kRoomPoll{200};
 
-// A peer that vanished without a word is noticed within a minute, while idle and while being written to.
+// A peer that vanished without a word is noticed within half a minute, while it waits for an answer and while
+// it is being written to.
 void set_socket_options(asio::ip::tcp::socket& socket) {
   error_code ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   const int fd = socket.native_handle();
-  const int idle = 30, interval = 10, count = 3, user_timeout_ms = 60'000;
+  const int idle = 15, interval = 5, count = 3, user_timeout_ms = 30'000;
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
@@ -53,6 +56,15 @@ std::string describe_peer(asio::ip::tcp::socket& socket) {
 bool peer_has_closed(int fd) {
   pollfd poll_fd{fd, POLLRDHUP, 0};
   return ::poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+// Whether a request line ends in a version of HTTP, though not one that is spoken here.
+bool names_http_version(std::string_view head) {
+  const std::string_view line = head.substr(0, head.find("\r\n"));
+  if (line.size() < 9) return false;
+  const std::string_view version = line.substr(line.size() - 9);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return version.starts_with(" HTTP/") && is_digit(version[6]) && version[7] == '.' && is_digit(version[8]);
 }
 
 bool wants_keep_alive(const HttpRequest& request) {
@@ -164,7 +176,8 @@ void HttpConnection::on_bytes(std::string_view bytes) {
   // The first byte of a request starts its clock; an answer that is under way has none.
   if (state_ == State::kHead && !head_started_) {
     head_started_ = true;
-    deadline_ = Clock::now() + shared_->options.header_timeout;
+    head_since_ = Clock::now();
+    deadline_ = head_since_ + shared_->options.header_timeout;
   }
   in_ += bytes;
   if (state_ == State::kBody) {
@@ -264,13 +277,39 @@ void HttpConnection::close_if_idle() {
   if (state_ == State::kHead && !parser_ && in_.empty() && backlog() == 0) close();
 }
 
+void HttpConnection::end_exchange(const std::function<void(const std::shared_ptr<HttpExchange>&)>& answer) {
+  if (const auto exchange = exchange_) {
+    answer(exchange);
+  } else if (state_ == State::kBody || (state_ == State::kHead && (parser_ || !in_.empty()))) {
+    deadline_.reset();
+    refuse(503, "the server is shutting down");
+  }
+}
+
+// A stream that is silent, before its first event or between two.
+void HttpConnection::keep_stream_alive(Clock::time_point now) {
+  if (!event_head_ || backlog() > 0) return;
+  const auto wait = streaming_ ? shared_->options.stream_keep_alive : shared_->options.stream_silence;
+  if (wait.count() == 0 || now - last_sent_ < wait) return;
+  if (!streaming_) begin_stream(*event_head_);
+  if (chunked_) {
+    append_chunk(out_, kSseKeepAlive);
+  } else {
+    out_ += kSseKeepAlive;
+  }
+  outcome_.bytes_sent += kSseKeepAlive.size();
+  last_sent_ = now;
+  send_or_wake();
+}
+
 void HttpConnection::check_deadlines(Clock::time_point now) {
   if (writing_now_ && now - write_progress_ > shared_->options.write_timeout) {
     close();
     return;
   }
+  keep_stream_alive(now);
   if (!deadline_ || now < *deadline_) return;
-  const bool mid_request = state_ == State::kBody || (state_ == State::kHead && !in_.empty());
+  const bool mid_request = state_ == State::kBody || (state_ == State::kHead && (parser_ || !in_.empty()));
   if (!mid_request) {
     close();
     return;
@@ -308,10 +347,20 @@ bool HttpConnection::parse_some() {
     parser_->body_limit(shared_->options.max_body_bytes);
   }
   const bool had_head = parser_->is_header_done();
+  const size_t start = in_pos_;
+  if (!had_head) {
+    const std::string_view read = std::string_view(in_).substr(start);
+    const size_t end = read.find("\r\n\r\n");
+    // The parser may have taken whole lines already.
+    if (const auto fault = find_line_fault(read.substr(0, end), !parser_->got_some())) {
+      refuse(fault->status, fault->message);
+      return false;
+    }
+  }
   error_code ec;
   in_pos_ += parser_->put(asio::buffer(in_.data() + in_pos_, in_.size() - in_pos_), ec);
   if (ec && ec != http::error::need_more) {
-    fail_parse(ec);
+    fail_parse(ec, std::string_view(in_).substr(start));
     return false;
   }
   if (!had_head && parser_->is_header_done() && !on_head()) return false;
@@ -324,25 +373,32 @@ bool HttpConnection::parse_some() {
 
 void HttpConnection::fill_request() {
   request_ = HttpRequest();
-  if (!parser_) return;
+  request_.peer = peer_;
+  if (!parser_ || !parser_->is_header_done()) {
+    request_.method = request_.target = request_.path = "-";
+    return;
+  }
   const auto& head = parser_->get();
   request_.method = std::string(head.method_string());
   request_.target = std::string(head.target());
   request_.version = static_cast<int>(head.version());
   for (const auto& field : head) request_.headers.add(field.name_string(), field.value());
-  request_.peer = peer_;
+}
+
+std::optional<HttpFault> HttpConnection::find_head_fault() const {
+  if (request_.version != 10 && request_.version != 11) {
+    return HttpFault{505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
+  }
+  return find_framing_fault(request_);
 }
 
 // False when the request is refused.
 bool HttpConnection::on_head() {
   fill_request();
   const bool has_body = !parser_->is_done();
-  if (request_.version != 10 && request_.version != 11) {
-    refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
-    return false;
-  }
-  if (request_.version == 11 && !request_.headers.find("Host")) {
-    refuse(400, "the Host header is missing");
+  if (const auto fault = find_head_fault()) {
+    split_target(request_);
+    refuse(fault->status, fault->message);
     return false;
   }
   if (!split_target(request_)) {
@@ -384,6 +440,7 @@ void HttpConnection::on_request() {
   outcome_ = HttpOutcome();
   state_ = State::kAnswering;
   deadline_.reset();
+  last_sent_ = Clock::now();
   if (has_no_body) {
     if (auto refusal = shared_->handler.check_head(exchange_->request_)) {
       send_whole(*refusal);
@@ -393,14 +450,14 @@ void HttpConnection::on_request() {
   shared_->handler.handle(exchange_);
 }
 
-void HttpConnection::fail_parse(const error_code& ec) {
+void HttpConnection::fail_parse(const error_code& ec, std::string_view head) {
   if (ec == http::error::header_limit || ec == http::error::buffer_overflow) {
     refuse(431, "the request's head is over " + std::to_string(shared_->options.max_header_bytes) + " bytes");
   } else if (ec == http::error::body_limit) {
     fill_request();
     split_target(request_);
     refuse(413, "the request's body is over " + std::to_string(shared_->options.max_body_bytes) + " bytes");
-  } else if (ec == http::error::bad_version) {
+  } else if (ec == http::error::bad_version && names_http_version(head)) {
     refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   } else {
     refuse(400, "not a valid HTTP request: " + ec.message());
@@ -409,23 +466,32 @@ void HttpConnection::fail_parse(const error_code& ec) {
 
 // Answers what cannot be read further, and closes.
 void HttpConnection::refuse(int status, std::string_view message) {
+  if (!parser_ || !parser_->is_header_done()) fill_request();
   HttpResponse response = shared_->handler.error_response(status, message, request_);
   keep_alive_ = false;
   exchange_ = std::make_shared<HttpExchange>(std::move(request_), weak_from_this(), io_.weak_from_this(),
                                              io_.index());
+  exchange_->started_ = head_since_;
   state_ = State::kAnswering;
   send_whole(response);
 }
 
 void HttpConnection::apply(HttpWrite&& write) {
   if (write.exchange != exchange_ || state_ == State::kClosed) return;
+  // What waited before: one large event is no sign of a slow reader.
+  const size_t waiting = backlog();
   for (auto& field : write.log) exchange_->log_fields_.push_back(std::move(field));
+  if (write.event_head) {
+    event_head_ = std::move(write.event_head);
+    return;
+  }
   if (write.whole && !streaming_) {
     send_whole(*write.head);
     return;
   }
   if (write.head && !streaming_) begin_stream(*write.head);
   if (streaming_ && !write.data.empty() && exchange_->request().method != "HEAD") {
+    last_sent_ = Clock::now();
     outcome_.bytes_sent += write.data.size();
     if (chunked_) {
       append_chunk(out_, write.data);
@@ -436,7 +502,7 @@ void HttpConnection::apply(HttpWrite&& write) {
   if (write.end || write.whole) {
     if (chunked_ && exchange_->request().method != "HEAD") out_ += "0\r\n\r\n";
     finish_exchange(false);
-  } else if (backlog() > shared_->options.max_stream_buffer_bytes) {
+  } else if (waiting > shared_->options.max_stream_buffer_bytes) {
     close();
     return;
   }
@@ -473,20 +539,21 @@ void HttpConnection::finish_exchange(bool client_gone) {
   exchange_.reset();
   outcome_.client_gone = client_gone;
   outcome_.seconds = std::chrono::duration<double>(Clock::now() - exchange->started_).count();
-  const auto callback = std::move(exchange->on_client_gone_);
-  exchange->on_client_gone_ = nullptr;
-  if (client_gone && callback) callback();
+  if (client_gone) exchange->abort(HttpAbort::kClientGone);
+  exchange->on_abort_ = nullptr;
   shared_->handler.on_done(*exchange, outcome_);
   exchange->token_.reset();
   uncount_body();
   outcome_ = HttpOutcome();
   streaming_ = false;
   chunked_ = false;
+  event_head_.reset();
   parser_.reset();
   if (state_ == State::kClosed) return;
   if (keep_alive_) {
     state_ = State::kHead;
     head_started_ = in_pos_ < in_.size();
+    head_since_ = Clock::now();
     deadline_ =
         Clock::now() + (head_started_ ? shared_->options.header_timeout : shared_->options.idle_timeout);
   } else {

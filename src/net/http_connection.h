@@ -32,6 +32,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void apply(HttpWrite&& write);
   void check_deadlines(Clock::time_point now);
   void close_if_idle();
+  // See HttpServer::end_exchanges.
+  void end_exchange(const std::function<void(const std::shared_ptr<HttpExchange>&)>& answer);
   // Drops the connection at once.
   void close();
 
@@ -52,11 +54,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void pump();
   bool parse_some();
   bool on_head();
+  std::optional<HttpFault> find_head_fault() const;
   void on_request();
   void fill_request();
   void uncount_body();
   void refuse(int status, std::string_view message);
-  void fail_parse(const boost::system::error_code& ec);
+  void fail_parse(const boost::system::error_code& ec, std::string_view head);
+  void keep_stream_alive(Clock::time_point now);
 
   void send_whole(const HttpResponse& response);
   void begin_stream(const HttpResponse& response);
@@ -82,12 +86,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   size_t body_counted_ = 0;  // this connection's part of HttpShared::body_bytes
   bool pumping_ = false;
   bool head_started_ = true;  // the header timeout runs; at first from the connection's start
+  Clock::time_point head_since_ = Clock::now();
 
   std::shared_ptr<HttpExchange> exchange_;
   HttpOutcome outcome_;
   bool streaming_ = false;
   bool chunked_ = false;
   bool keep_alive_ = false;
+  std::unique_ptr<HttpResponse> event_head_;  // see HttpWrite
+  Clock::time_point last_sent_;               // of the exchange's answer; at first its start
 
   std::string out_;      // to be written after writing_
   std::string writing_;  // handed to the socket

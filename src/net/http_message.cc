@@ -27,6 +27,12 @@ const std::string* HttpHeaders::find(std::string_view name) const {
   return nullptr;
 }
 
+size_t HttpHeaders::count(std::string_view name) const {
+  return static_cast<size_t>(std::count_if(fields_.begin(), fields_.end(), [&](const Field& field) {
+    return equals_ignoring_case(field.first, name);
+  }));
+}
+
 void HttpHeaders::set(std::string_view name, std::string_view value) {
   std::erase_if(fields_, [&](const Field& field) { return equals_ignoring_case(field.first, name); });
   add(name, value);
@@ -64,6 +70,49 @@ bool split_target(HttpRequest& request) {
   request.path = rest.substr(0, mark);
   request.query = mark < rest.size() ? rest.substr(mark + 1) : std::string_view();
   return true;
+}
+
+std::optional<HttpFault> find_line_fault(std::string_view head, bool at_start) {
+  constexpr HttpFault kFolded{400, "a header field is folded over lines"};
+  if (!at_start && (head.starts_with(' ') || head.starts_with('\t'))) return kFolded;
+  for (size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+    if (at == 0 || head[at - 1] != '\r') return HttpFault{400, "a line of the head does not end in CR LF"};
+    if (at + 1 < head.size() && (head[at + 1] == ' ' || head[at + 1] == '\t')) return kFolded;
+  }
+  for (size_t at = head.find('\r'); at != std::string_view::npos; at = head.find('\r', at + 1)) {
+    if (at + 1 < head.size() && head[at + 1] != '\n') return HttpFault{400, "the head has a CR without LF"};
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpFault> find_framing_fault(const HttpRequest& head) {
+  const size_t hosts = head.headers.count("Host");
+  if (hosts > 1) return HttpFault{400, "there is more than one Host header"};
+  if (hosts == 0 && head.version >= 11) return HttpFault{400, "the Host header is missing"};
+  for (const auto& [name, value] : head.headers.fields()) {
+    const bool digits = std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (equals_ignoring_case(name, "Content-Length") && (!digits || head.headers.count(name) > 1)) {
+      return HttpFault{400, "Content-Length is not one number"};
+    }
+  }
+  const size_t codings = head.headers.count("Transfer-Encoding");
+  if (codings == 0) return std::nullopt;
+  if (head.version < 11) return HttpFault{400, "HTTP/1.0 knows no Transfer-Encoding"};
+  if (head.headers.count("Content-Length") > 0) {
+    return HttpFault{400, "Content-Length and Transfer-Encoding exclude each other"};
+  }
+  const std::string& coding = *head.headers.find("Transfer-Encoding");
+  if (codings == 1 && equals_ignoring_case(coding, "chunked")) return std::nullopt;
+  // With chunked last the body's end is known, and only the coding is not.
+  if (codings == 1 && coding.find(',') != std::string::npos) {
+    std::string_view last = std::string_view(coding).substr(coding.rfind(',') + 1);
+    while (!last.empty() && (last.front() == ' ' || last.front() == '\t')) last.remove_prefix(1);
+    if (equals_ignoring_case(last, "chunked") &&
+        !list_contains(coding.substr(0, coding.rfind(',')), "chunked")) {
+      return HttpFault{501, "the only Transfer-Encoding spoken here is chunked"};
+    }
+  }
+  return HttpFault{400, "the only Transfer-Encoding spoken here is chunked, once"};
 }
 
 std::string percent_decode(std::string_view text) {

@@ -19,6 +19,7 @@ class HttpHeaders {
   HttpHeaders(std::initializer_list<Field> fields) : fields_(fields) {}
   // The first field of that name, or nullptr.
   const std::string* find(std::string_view name) const;
+  size_t count(std::string_view name) const;
   void add(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
   void add_all(const HttpHeaders& other) {
     fields_.insert(fields_.end(), other.fields_.begin(), other.fields_.end());
@@ -54,6 +55,18 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 bool list_contains(std::string_view list, std::string_view token);
 // Fills path and query from target; takes the absolute form too. False when it is neither a path nor "*".
 bool split_target(HttpRequest& request);
+// Why a request is refused before anything of it is believed, and with which status.
+struct HttpFault {
+  int status;
+  const char* message;  // lower case, no full stop
+};
+// Line ends and folds that servers read differently (RFC 9112 sections 2.2 and 5.2). head: a request's bytes,
+// up to its empty line or as far as they have come, from its first on or (with at_start false) from the
+// beginning of a later line.
+std::optional<HttpFault> find_line_fault(std::string_view head, bool at_start = true);
+// Fields that leave the body's end or the target's host open to doubt (RFC 9112 sections 3.2, 6.1 and 6.3):
+// the way to smuggle one request inside another. The request's head only.
+std::optional<HttpFault> find_framing_fault(const HttpRequest& head);
 // "%20" decoded; invalid escapes stay as they are. '+' is not a space here.
 std::string percent_decode(std::string_view text);
 // Visible ASCII, space and tab only: safe as a header value.

@@ -48,6 +48,50 @@ TEST(HttpMessage, Framing) {
   EXPECT_TRUE(head.ends_with(" GMT\r\nA: b\r\nContent-Length: 5\r\nConnection: close\r\n\r\n")) << head;
 }
 
+TEST(HttpMessage, LineFaults) {
+  EXPECT_FALSE(find_line_fault("GET / HTTP/1.1\r\nHost: t\r\nX: a b"));
+  EXPECT_FALSE(find_line_fault("GET / HTTP/1.1\r\nHost: t\r"));  // more is to come
+  EXPECT_FALSE(find_line_fault(""));
+  EXPECT_TRUE(find_line_fault(" b\r\n", false));
+  EXPECT_FALSE(find_line_fault("X: b\r\n", false));
+  for (const char* bad :
+       {"GET / HTTP/1.1\nHost: t\r\n", "\nGET", "GET / HTTP/1.1\r\nHost: t\n", "GET / HTTP/1.1\rHost: t",
+        "GET / HTTP/1.1\r\nX: a\r\n b", "GET / HTTP/1.1\r\nX: a\r\n\tb", "GET / HTTP/1.1\r\n X: a"}) {
+    const auto fault = find_line_fault(bad);
+    ASSERT_TRUE(fault) << bad;
+    EXPECT_EQ(fault->status, 400) << bad;
+  }
+}
+
+TEST(HttpMessage, FramingFaults) {
+  const auto status = [](std::initializer_list<HttpHeaders::Field> fields, int version = 11) {
+    HttpRequest request;
+    request.version = version;
+    request.headers = HttpHeaders(fields);
+    const auto fault = find_framing_fault(request);
+    return fault ? fault->status : 0;
+  };
+  EXPECT_EQ(status({{"Host", "t"}}), 0);
+  EXPECT_EQ(status({}, 10), 0);
+  EXPECT_EQ(status({}), 400);
+  EXPECT_EQ(status({{"Host", "t"}, {"host", "t"}}), 400);
+  EXPECT_EQ(status({{"Host", "a"}, {"Host", "b"}}, 10), 400);
+  EXPECT_EQ(status({{"Host", "t"}, {"Content-Length", "3"}}), 0);
+  for (const char* bad : {"0, 0", "+1", "-1", "1 ", "0x1"}) {
+    EXPECT_EQ(status({{"Host", "t"}, {"Content-Length", bad}}), 400) << bad;
+  }
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "Chunked"}}), 0);
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "chunked"}}, 10), 400);
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "chunked"}, {"Content-Length", "3"}}), 400);
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}}), 400);
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "gzip"}, {"transfer-encoding", "chunked"}}), 400);
+  for (const char* bad : {"xchunked", "chunked, identity", "chunked, chunked", "identity", "gzip", "",
+                          "chunked;q=1", "\"chunked\"", "chunked,"}) {
+    EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", bad}}), 400) << bad;
+  }
+  EXPECT_EQ(status({{"Host", "t"}, {"Transfer-Encoding", "gzip, chunked"}}), 501);
+}
+
 TEST(Url, Forms) {
   const auto full = parse_url("https://example.com:8443/v1?x=1#frag");
   ASSERT_TRUE(full.ok());

@@ -36,6 +36,12 @@ void HttpExchange::respond(HttpResponse response) {
   io->post_writes(std::move(writes));
 }
 
+void HttpExchange::abort(HttpAbort why) {
+  const auto callback = std::move(on_abort_);
+  on_abort_ = nullptr;
+  if (callback) callback(why);
+}
+
 void HttpIo::post_writes(std::vector<HttpWrite> writes) {
   asio::dispatch(context_, [writes = std::move(writes)]() mutable {
     for (HttpWrite& write : writes) {
@@ -205,6 +211,16 @@ void HttpServer::stop() {
   impl->threads.clear();
   impl->acceptor.reset();
   impl->ios.clear();
+}
+
+void HttpServer::end_exchanges(std::function<void(const std::shared_ptr<HttpExchange>&)> answer) {
+  for (const auto& io : impl_->ios) {
+    asio::post(io->context(), [io, answer] {
+      const std::vector<std::shared_ptr<HttpConnection>> all(io->connections().begin(),
+                                                             io->connections().end());
+      for (const auto& connection : all) connection->end_exchange(answer);
+    });
+  }
 }
 
 void HttpServer::close_when_idle() {

@@ -37,6 +37,10 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds write_timeout{30'000};
+  // A stream of events that has nothing to say sends its head after the first time, and a comment after each
+  // second time: proxies and clients take silence for death. 0: never.
+  std::chrono::milliseconds stream_silence{10'000};
+  std::chrono::milliseconds stream_keep_alive{15'000};
   std::string tls_cert_file;
   std::string tls_key_file;
 };
@@ -46,8 +50,10 @@ struct HttpOutcome {
   int status = 0;            // 0: nothing was sent
   size_t bytes_sent = 0;     // of the body, as handed to the socket
   bool client_gone = false;  // the client left, or read too slowly, before the answer's end
-  double seconds = 0;        // from the end of the request's head
+  double seconds = 0;        // from the end of the request's head; from its first byte where it was not read
 };
+
+enum class HttpAbort { kClientGone, kShutdown };
 
 // One request and its answer. Members without a remark: its io thread only.
 class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
@@ -63,8 +69,10 @@ class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
   std::string take_body() { return std::move(request_.body); }
   // Which io thread this exchange lives on. Any thread.
   size_t io_index() const { return io_index_; }
-  // Called once if the client leaves before the answer's end. Set while the handler runs.
-  void set_on_client_gone(std::function<void()> callback) { on_client_gone_ = std::move(callback); }
+  // Called once if nobody waits for the answer any more: the client left, or abort(). Set while the handler
+  // runs.
+  void set_on_abort(std::function<void(HttpAbort)> callback) { on_abort_ = std::move(callback); }
+  void abort(HttpAbort why);
   // Held until the answer's end, whichever end that is.
   void keep_until_done(std::shared_ptr<void> token) { token_ = std::move(token); }
   std::shared_ptr<HttpConnection> connection() const { return connection_.lock(); }  // any thread
@@ -81,7 +89,7 @@ class HttpExchange : public std::enable_shared_from_this<HttpExchange> {
   std::weak_ptr<HttpConnection> connection_;
   std::weak_ptr<HttpIo> io_;
   const size_t io_index_;
-  std::function<void()> on_client_gone_;
+  std::function<void(HttpAbort)> on_abort_;
   std::shared_ptr<void> token_;
   JsonObject log_fields_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
@@ -93,6 +101,9 @@ struct HttpWrite {
   // Starts a streamed answer (body ignored) unless it has started; with `whole`, is the whole answer.
   std::unique_ptr<HttpResponse> head;
   bool whole = false;
+  // Kept, not sent: the answer is going to be a stream of events (net/sse.h) with this head, and is kept
+  // alive where it is silent.
+  std::unique_ptr<HttpResponse> event_head;
   // With `whole`, after a stream has started: these bytes are sent instead of `head`, and the stream ends.
   std::string data;
   bool end = false;
@@ -127,6 +138,9 @@ class HttpServer {
   void stop();
   // From now on each answer says "Connection: close" and idle connections are closed. Any thread.
   void close_when_idle();
+  // Hands every open exchange to `answer`, on its io thread, and refuses with 503 what is still being read.
+  // Any thread; returns at once.
+  void end_exchanges(std::function<void(const std::shared_ptr<HttpExchange>&)> answer);
 
   uint16_t port() const;
   size_t num_io() const;

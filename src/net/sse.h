@@ -11,6 +11,9 @@
 
 namespace hadal {
 
+// A comment, which readers pass over: sent where a stream is silent.
+inline constexpr std::string_view kSseKeepAlive = ": keep-alive\n\n";
+
 // Appends "data: ...\n\n". `data` must hold no newline (JSON does not).
 inline void append_sse_data(std::string& out, std::string_view data) {
   out += "data: ";

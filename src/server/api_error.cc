@@ -24,7 +24,8 @@ ApiError http_api_error(int status, std::string message) {
     error.type = "rate_limit_error";
     error.code = "queue_full";
   }
-  if (status >= 500) error.type = "server_error";
+  // 501 and 505 are about what the client asked for.
+  if (status >= 500 && status != 501 && status != 505) error.type = "server_error";
   if (status == 503) error.code = "service_unavailable";
   if (status == 504) error.code = "timeout";
   return error;

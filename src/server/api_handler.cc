@@ -4,17 +4,20 @@
 
 #include "base/log.h"
 #include "base/utf8.h"
+#include "net/sse.h"
 
 namespace hadal {
 namespace {
 
 constexpr std::string_view kRequestId = "X-Request-ID";
+constexpr size_t kMaxRequestIdLen = 256;
 
+// What proxies send ("1-67891233-abcdef012345678912345678;Root=1", "7/=+"), and nothing that a log's reader
+// or a header could take for its own syntax.
 bool is_request_id(std::string_view text) {
-  return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == ':';
-  });
+  return !text.empty() && text.size() <= kMaxRequestIdLen &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; });
 }
 
 // Header names a browser may ask to send: tokens, commas and spaces.
@@ -164,7 +167,9 @@ void ApiHandler::start_job(Route route, const std::shared_ptr<HttpExchange>& exc
   job->request_id = *exchange->request().headers.find(kRequestId);
   job->body = exchange->take_body();
   auto cancel = std::make_shared<CancelSlot>();
-  exchange->set_on_client_gone([cancel] { cancel->client_gone(); });
+  exchange->set_on_abort([cancel](HttpAbort why) {
+    cancel->abandon(why == HttpAbort::kShutdown ? CancelReason::kShutdown : CancelReason::kClientGone);
+  });
   const size_t size = job->body.size();
   const bool fits = state_.queued_bytes.fetch_add(size) + size <= state_.config.max_total_body_bytes;
   const bool posted = fits && state_.pool->try_post([this, route, job, cancel, size] {
@@ -288,6 +293,22 @@ std::pair<int, std::string> ApiHandler::health(Route route) const {
   if (status == "failed") json.member("reason", state_.model->engine->stats().failure);
   json.end_object();
   return {good ? 200 : 503, std::move(body)};
+}
+
+void ApiHandler::shut_down(const std::shared_ptr<HttpExchange>& exchange) {
+  const ApiError error =
+      http_api_error(503, "The server is shutting down and could not finish this request in time.");
+  exchange->abort(HttpAbort::kShutdown);
+  HttpWrite write;
+  write.exchange = exchange;
+  write.head = std::make_unique<HttpResponse>(api_error_response(error, state_.config.retry_after_seconds));
+  write.head->headers.add_all(answer_headers(exchange->request()));
+  write.whole = true;
+  append_sse_data(write.data, api_error_body(error));
+  write.log.emplace_back("error", "shutting_down");
+  std::vector<HttpWrite> writes;
+  writes.push_back(std::move(write));
+  HttpServer::post_writes(std::move(writes));
 }
 
 void ApiHandler::on_done(const HttpExchange& exchange, const HttpOutcome& outcome) {

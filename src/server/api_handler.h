@@ -21,6 +21,8 @@ class ApiHandler : public HttpHandler {
   void handle(std::shared_ptr<HttpExchange> exchange) override;
   HttpResponse error_response(int status, std::string_view message, HttpRequest& head) override;
   void on_done(const HttpExchange& exchange, const HttpOutcome& outcome) override;
+  // io thread: ends an answer that is under way with an error: a 503 where nothing was sent, else an event.
+  void shut_down(const std::shared_ptr<HttpExchange>& exchange);
 
  private:
   std::optional<ApiError> refusal(const HttpRequest& head) const;

@@ -3,10 +3,13 @@
 namespace hadal {
 namespace {
 
-// The text of a content array. Only text parts (and an assistant's refusals) have one.
-std::optional<ApiError> join_parts(const Json& parts, const std::string& path, Json& out) {
+// In the order of preference.
+constexpr const char* kReasoningNames[] = {"reasoning_content", "thinking", "reasoning"};
+
+// Checks a content array. Only text parts (and an assistant's refusals, which become such) have text.
+std::optional<ApiError> read_parts(const Json& parts, const std::string& path, Json& out) {
   if (parts.as_array().empty()) return FieldReader::length_error(path, 1, SIZE_MAX, 0);
-  std::string text;
+  JsonArray list;
   for (size_t i = 0; i < parts.as_array().size(); ++i) {
     const Json& part = parts.as_array()[i];
     const std::string at = path + "[" + std::to_string(i) + "]";
@@ -26,10 +29,9 @@ std::optional<ApiError> join_parts(const Json& parts, const std::string& path, J
     reader.require(type);
     reader.string(type, value);
     if (!reader.ok()) return reader.error();
-    if (i > 0) text += '\n';
-    text += value;
+    list.emplace_back(JsonObject{{"type", Json("text")}, {"text", Json(std::move(value))}});
   }
-  out = Json(std::move(text));
+  out = Json(std::move(list));
   return std::nullopt;
 }
 
@@ -37,6 +39,9 @@ std::optional<ApiError> join_parts(const Json& parts, const std::string& path, J
 std::optional<ApiError> read_tool_call(Json& call, const std::string& path) {
   if (!call.is_object()) return FieldReader::type_error(path, "an object", call);
   FieldReader reader(call, path + ".");
+  std::string text;
+  reader.string("id", text);
+  reader.choice("type", {"function"}, text);
   const Json* function = reader.require("function");
   if (!function || !reader.object("function")) return reader.error();
   FieldReader nested(*function, path + ".function.");
@@ -50,17 +55,22 @@ std::optional<ApiError> read_tool_call(Json& call, const std::string& path) {
   Json changed = *function;
   if (!given) changed.set("arguments", JsonObject{});
   if (is_text) {
-    auto parsed = parse_json(arguments, 64);
+    const bool blank = arguments.find_first_not_of(" \t\r\n") == std::string::npos;
+    auto parsed = parse_json(blank ? "{}" : arguments, 64);
     if (parsed.ok() && parsed->is_object()) changed.set("arguments", std::move(*parsed));
   }
   call.set("function", std::move(changed));
   return std::nullopt;
 }
 
-std::optional<ApiError> read_tool_calls(Json& message, const std::string& path) {
+std::optional<ApiError> read_tool_calls(Json& message, const std::string& role, const std::string& path) {
   const Json* calls = message.find("tool_calls");
   if (!calls) return std::nullopt;
   if (!calls->is_array()) return FieldReader::type_error(path + "tool_calls", "an array", *calls);
+  if (role != "assistant" && !calls->as_array().empty()) {
+    return invalid_param(path + "tool_calls", "Only an 'assistant' message may have 'tool_calls'.",
+                         "invalid_value");
+  }
   Json changed = *calls;
   for (size_t i = 0; i < changed.as_array().size(); ++i) {
     if (auto error = read_tool_call(changed.as_array()[i], path + "tool_calls[" + std::to_string(i) + "]")) {
@@ -86,20 +96,34 @@ std::optional<ApiError> read_content(Json& message, const Json* content, const s
   if (content->is_string()) return std::nullopt;
   if (!content->is_array())
     return FieldReader::type_error(path + "content", "a string or an array of text parts", *content);
-  Json text;
-  if (auto error = join_parts(*content, path + "content", text)) return error;
-  message.set("content", std::move(text));
+  Json parts;
+  if (auto error = read_parts(*content, path + "content", parts)) return error;
+  message.set("content", std::move(parts));
   return std::nullopt;
 }
 
+// As transformers does: templates read an earlier turn's reasoning as "reasoning_content" or, gpt-oss's, as
+// "thinking"; clients send one of three names.
+void alias_reasoning(Json& message) {
+  for (const char* name : kReasoningNames) {
+    const Json* given = message.find(name);
+    if (!given) continue;
+    const Json reasoning = *given;
+    if (!message.find("thinking")) message.set("thinking", reasoning);
+    message.set("reasoning_content", reasoning);
+    return;
+  }
+}
+
 std::optional<ApiError> read_message(const Json& source, const std::string& path, Json& out,
-                                     bool& has_tool_calls) {
+                                     ChatRequest& request) {
   FieldReader reader(source, path);
   std::string role;
   reader.require("role");
   reader.choice("role", {"system", "developer", "user", "assistant", "tool", "function"}, role);
-  std::string name;
-  reader.string("name", name);
+  std::string text;
+  for (const char* name : {"name", "tool_call_id"}) reader.string(name, text);
+  for (const char* name : kReasoningNames) reader.string(name, text);
   const Json* content = reader.get("content");
   if (!reader.ok()) return reader.error();
   // Templates test for a member's presence, so clients' explicit nulls must look absent.
@@ -110,9 +134,11 @@ std::optional<ApiError> read_message(const Json& source, const std::string& path
   out = Json(std::move(kept));
   if (role == "developer") out.set("role", "system");
   if (role == "function") out.set("role", "tool");
+  alias_reasoning(out);
   if (auto error = read_content(out, content, role, path)) return error;
-  if (auto error = read_tool_calls(out, path)) return error;
-  has_tool_calls = has_tool_calls || out.find("tool_calls") != nullptr;
+  if (auto error = read_tool_calls(out, role, path)) return error;
+  request.has_tool_calls = request.has_tool_calls || out.find("tool_calls") != nullptr;
+  request.has_parts = request.has_parts || out.find("content")->is_array();
   return std::nullopt;
 }
 
@@ -130,7 +156,7 @@ void read_messages(FieldReader& reader, const RequestLimits& limits, ChatRequest
     if (!source.is_object()) {
       error = FieldReader::type_error(at, "an object", source);
     } else {
-      error = read_message(source, at + ".", message, out.has_tool_calls);
+      error = read_message(source, at + ".", message, out);
     }
     if (error) {
       reader.fail(std::move(*error));
@@ -207,17 +233,16 @@ void read_format(FieldReader& reader) {
   }
   reader.refuse("audio", "this model gives text only");
   reader.refuse("web_search_options", "web search is not supported by this server");
-  reader.refuse("functions", "it is deprecated; use 'tools'");
-  reader.refuse("function_call", "it is deprecated; use 'tool_choice'");
+  if (const Json* functions = reader.array("functions", 0, SIZE_MAX);
+      functions && !functions->as_array().empty())
+    reader.refuse("functions", "it is deprecated; use 'tools'");
+  if (const Json* call = reader.get("function_call"); call && *call != Json("none") && *call != Json("auto"))
+    reader.refuse("function_call", "it is deprecated; use 'tool_choice'");
 }
 
 void read_logprobs(FieldReader& reader, ChatRequest& out) {
   reader.boolean("logprobs", out.logprobs);
-  if (reader.integer("top_logprobs", 0, 20, out.top_logprobs) && !out.logprobs && out.top_logprobs > 0) {
-    reader.fail(invalid_param("top_logprobs",
-                              "The 'top_logprobs' parameter is only allowed when 'logprobs' is enabled.",
-                              "invalid_top_logprobs"));
-  }
+  reader.integer("top_logprobs", 0, 20, out.top_logprobs);
 }
 
 }  // namespace
@@ -268,10 +293,6 @@ std::optional<ApiError> parse_chat_request(const Json& body, const RequestLimits
   reader.boolean("separate_reasoning", out.separate_reasoning);
   reader.boolean("stream_reasoning", out.stream_reasoning);
   reader.boolean("include_reasoning", out.include_reasoning);
-  if (reader.ok() && out.common.max_tokens && out.common.sampling.min_tokens > *out.common.max_tokens) {
-    reader.fail(
-        invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
-  }
   return reader.error();
 }
 

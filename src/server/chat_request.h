@@ -10,9 +10,9 @@ namespace hadal {
 
 struct ChatRequest {
   GenerationFields common;
-  // Objects in the request's key order: content is a string (text parts joined by newlines) or null, null
-  // members are dropped, "developer" is "system", and a tool call's arguments are an object where they are
-  // valid JSON.
+  // Objects in the request's key order: content is a string, null, or a list of text parts, null members are
+  // dropped, "developer" is "system", reasoning has all the names that templates read it by, and a tool
+  // call's arguments are an object where they are valid JSON.
   Json messages = JsonArray{};
   Json tools;            // array, or null
   Json documents;        // array, or null
@@ -26,6 +26,7 @@ struct ChatRequest {
   bool stream_reasoning = true;
   bool include_reasoning = true;
   bool has_tool_calls = false;  // some message does: see tool_arguments_as_text
+  bool has_parts = false;       // some content is a list
 };
 
 std::optional<ApiError> parse_chat_request(const Json& body, const RequestLimits& limits,

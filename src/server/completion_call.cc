@@ -91,10 +91,8 @@ void EmbeddingCall::on_delta(size_t slot, OutputDelta&& delta) {
   if (!delta.embedding.empty()) vectors_[slot] = std::move(delta.embedding);
   if (!delta.finish) return;
   add_usage(total_, delta.usage, true);
-  if (*delta.finish == FinishReason::kDeadline) {
-    fail(http_api_error(504, "The request timed out."));
-  } else if (vectors_[slot].empty()) {
-    fail(http_api_error(503, "The request was cancelled."));
+  if (vectors_[slot].empty()) {
+    fail(http_api_error(500, "The model gave no embedding."));
   } else if (normalize_ && !normalize_embedding(vectors_[slot])) {
     fail(http_api_error(500, "The model gave an embedding that is not finite."));
   }

@@ -72,8 +72,8 @@ std::optional<ApiError> parse_completion_request(const Json& body, const Request
   reader.boolean("echo", out.echo);
   reader.integer("logprobs", 0, 5, out.logprobs);
   int32_t best_of = 0;
-  if (reader.integer("best_of", 1, limits.max_n, best_of) && best_of != out.common.n) {
-    reader.refuse("best_of", "only the value of 'n' is supported");
+  if (reader.integer("best_of", 1, limits.max_n, best_of) && best_of > out.common.n) {
+    reader.refuse("best_of", "answers are not ranked; a value up to that of 'n' is taken");
   }
   std::string suffix;
   if (reader.string("suffix", suffix) && !suffix.empty())
@@ -83,14 +83,6 @@ std::optional<ApiError> parse_completion_request(const Json& body, const Request
     if (!type || *type != Json("text")) {
       reader.refuse("response_format", "structured output is not supported by this server");
     }
-  }
-  if (reader.ok() && *out.common.max_tokens == 0 && !out.echo) {
-    reader.fail(invalid_param("max_tokens", "Invalid 'max_tokens': 0 is only allowed with 'echo'.",
-                              "integer_below_min_value"));
-  }
-  if (reader.ok() && *out.common.max_tokens > 0 && out.common.sampling.min_tokens > *out.common.max_tokens) {
-    reader.fail(
-        invalid_param("min_tokens", "Invalid 'min_tokens': it is over 'max_tokens'.", "invalid_value"));
   }
   // Each sequence of a request holds memory: the product is bounded as each factor is.
   if (reader.ok() && out.prompts.size() * static_cast<size_t>(out.common.n) > limits.max_prompts) {

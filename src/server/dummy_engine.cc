@@ -197,6 +197,7 @@ void DummyEngine::apply_stops(const Running& running, OutputDelta& delta) const 
     if (at == std::string::npos) continue;
     const size_t start = running.text.size() - delta.content.size();
     delta.content.resize(at > start ? at - start : 0);
+    if (delta.content.empty()) delta.tokens.clear();
     delta.finish = FinishReason::kStop;
     delta.matched_stop = stop;
     return;
@@ -207,6 +208,10 @@ bool DummyEngine::advance(RequestId id, Running& running, const std::string& sta
   const GenerateRequest& request = running.request;
   if (!options_.fail_message.empty() && running.num_tokens == 2) {
     end(id, running, FinishReason::kError, make_error(ErrorCode::kInternal, options_.fail_message));
+    return true;
+  }
+  if (options_.end_after_two && running.num_tokens == 2) {
+    end(id, running, *options_.end_after_two);
     return true;
   }
   OutputDelta delta;

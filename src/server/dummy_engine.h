@@ -30,6 +30,7 @@ struct DummyEngineOptions {
   bool timestamps = false;
   size_t max_running = 1'000'000;  // the rest wait
   std::string fail_message;        // not empty: every request ends with this error after two tokens
+  std::optional<FinishReason> end_after_two;  // or for this reason
 };
 
 class DummyEngine : public EngineApi {

@@ -2,7 +2,7 @@
 // load tests.
 //   hadal_dummy_server [--port N] [--step-us N] [--answer-tokens N] [--reasoning] [--timestamps] [--api-key
 //   KEY]
-//                      [--io-threads N] [--max-waiting N] [--fail] [--tls-cert F --tls-key F] [--quiet]
+//                      [--max-connections N] [--io-threads N] [--max-waiting N] [--fail] [--tls-cert F --tls-key F] [--quiet]
 // Prints "listening on PORT" on standard output; ends on SIGTERM or SIGINT after draining.
 #include <csignal>
 #include <cstdio>
@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "base/process_limits.h"
 #include "server/dummy_engine.h"
 #include "server/server.h"
 
@@ -48,6 +49,8 @@ bool parse(int argc, char** argv, Options& o) {
         o.engine.max_waiting = static_cast<size_t>(std::atoi(value));
       else if (flag == "--api-key")
         o.server.api_keys.push_back(value);
+      else if (flag == "--max-connections")
+        o.server.max_connections = std::atoi(value);
       else if (flag == "--io-threads")
         o.server.num_io_threads = std::atoi(value);
       else if (flag == "--cors")
@@ -66,6 +69,8 @@ bool parse(int argc, char** argv, Options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hadal::tune_allocator();
+  hadal::raise_descriptor_limit();
   Options options;
   options.server.port = 0;
   if (!parse(argc, argv, options)) {

@@ -19,6 +19,7 @@ class DummyTokenizer : public Tokenizer {
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
   std::string_view token_bytes(int32_t id) const override;
   std::string_view first_token_bytes(int32_t id) const override { return token_bytes(id); }
+  size_t min_ids(std::string_view text) const override { return text.size(); }
   bool is_special(int32_t id) const override { return id == kBos || id == kEos; }
   std::optional<int32_t> token_to_id(std::string_view token) const override;
   std::string_view id_to_token(int32_t id) const override;

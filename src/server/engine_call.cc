@@ -6,6 +6,30 @@
 
 namespace hadal {
 
+namespace {
+
+// Why the answer cannot be given as it stands. OpenAI's finish reasons know no timeout and no cancellation,
+// and strict clients refuse names of our own: these are errors.
+std::optional<ApiError> error_of(const OutputDelta& delta) {
+  if (delta.error) return to_api_error(*delta.error);
+  if (!delta.finish) return std::nullopt;
+  switch (*delta.finish) {
+    case FinishReason::kStop:
+    case FinishReason::kLength:
+      return std::nullopt;
+    case FinishReason::kDeadline:
+      return http_api_error(504, "The request timed out after " +
+                                     std::to_string(delta.usage.completion_tokens) + " generated tokens.");
+    case FinishReason::kCancelled:
+      return http_api_error(503, "The request was cancelled.");
+    case FinishReason::kError:
+      break;
+  }
+  return http_api_error(500, "The engine failed.");
+}
+
+}  // namespace
+
 // The sink of one slot.
 class SlotSink : public OutputSink {
  public:
@@ -21,6 +45,14 @@ EngineCall::EngineCall(CallEnvironment environment) : environment_(std::move(env
 
 void EngineCall::submit_all(std::vector<GenerateRequest> orders) {
   orders_ = std::move(orders);
+  if (streams()) {
+    HttpWrite write;
+    write.exchange = environment_.exchange;
+    write.event_head = std::make_unique<HttpResponse>(event_head());
+    std::vector<HttpWrite> writes;
+    writes.push_back(std::move(write));
+    HttpServer::post_writes(std::move(writes));
+  }
   ids_ = std::vector<std::atomic<uint64_t>>(orders_.size());
   for (auto& id : ids_) id.store(kNoId);
   // All that other threads read is in place before the first sink exists. The exchange's thread may cancel
@@ -66,26 +98,35 @@ void EngineCall::deliver(size_t slot, OutputDelta&& delta) {
     if (next_order_.load() < orders_.size()) submit_next();
   }
   if (failed_.load(std::memory_order_relaxed) || ended_) return;
-  const bool empty_end = finished && delta.usage.completion_tokens == 0 && !started_;
-  if (delta.error || (finished && *delta.finish == FinishReason::kError)) {
-    const Error unknown = make_error(ErrorCode::kInternal, "The engine failed.");
-    fail(to_api_error(delta.error ? *delta.error : unknown), std::move(stream_bytes_));
+  if (finished) finish_ = finish_reason_name(*delta.finish);
+  if (const auto error = error_of(delta)) {
+    fail_slot(slot, std::move(delta), *error);
     return;
   }
-  if (empty_end && *delta.finish == FinishReason::kDeadline) {
-    fail(http_api_error(504, "The request timed out before its first token."));
-    return;
-  }
-  if (empty_end && *delta.finish == FinishReason::kCancelled) {
-    fail(http_api_error(503, "The request was cancelled before its first token."));
-    return;
-  }
-  if (!first_token_seconds_ && !delta.tokens.empty()) {
+  if (!first_token_seconds_ && delta.usage.completion_tokens > 0) {
     first_token_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - created_).count();
   }
-  if (finished) finish_ = finish_reason_name(*delta.finish);
   on_delta(slot, std::move(delta));
   if (finished && num_done_ == orders_.size() && !failed_.load(std::memory_order_relaxed)) on_all_done();
+}
+
+// One choice cannot be answered: then the request is not. A stream still gets the text that came along.
+void EngineCall::fail_slot(size_t slot, OutputDelta&& delta, const ApiError& error) {
+  usage_ = delta.usage;
+  delta.finish.reset();
+  if (streams() && !(delta.content.empty() && delta.reasoning.empty())) on_delta(slot, std::move(delta));
+  fail(error, std::move(stream_bytes_), log_fields());
+  stream_bytes_.clear();
+}
+
+HttpResponse EngineCall::event_head() const {
+  HttpResponse head;
+  head.headers = environment_.headers;
+  head.headers.add("Content-Type", "text/event-stream; charset=utf-8");
+  head.headers.add("Cache-Control", "no-cache");
+  // Reverse proxies must pass events on as they come.
+  head.headers.add("X-Accel-Buffering", "no");
+  return head;
 }
 
 void EngineCall::changed() {
@@ -119,12 +160,7 @@ HttpWrite EngineCall::take_write() {
   } else {
     if (!started_) {
       started_ = true;
-      write.head = std::make_unique<HttpResponse>();
-      write.head->headers = environment_.headers;
-      write.head->headers.add("Content-Type", "text/event-stream; charset=utf-8");
-      write.head->headers.add("Cache-Control", "no-cache");
-      // Reverse proxies must pass events on as they come.
-      write.head->headers.add("X-Accel-Buffering", "no");
+      write.head = std::make_unique<HttpResponse>(event_head());
     }
     write.data = std::move(stream_bytes_);
     stream_bytes_.clear();
@@ -134,7 +170,7 @@ HttpWrite EngineCall::take_write() {
   return write;
 }
 
-void EngineCall::fail(const ApiError& error, std::string unsent) {
+void EngineCall::fail(const ApiError& error, std::string unsent, JsonObject log) {
   if (failed_.exchange(true)) return;
   HttpWrite write;
   write.exchange = environment_.exchange;
@@ -144,6 +180,7 @@ void EngineCall::fail(const ApiError& error, std::string unsent) {
   // Where the stream has started, the error is its last event.
   write.data = std::move(unsent);
   append_sse_data(write.data, api_error_body(error));
+  write.log = std::move(log);
   write.log.emplace_back("error", error.code.value_or(error.type));
   std::vector<HttpWrite> writes;
   writes.push_back(std::move(write));

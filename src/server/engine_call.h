@@ -2,7 +2,7 @@
 // the last byte of its answer. A kind of answer is a subclass.
 //
 // Threads: submit_all() on a tokenizer thread; deliver() and all formatting on the output thread;
-// client_gone() on the exchange's io thread. They share only atomics; everything else passes as values
+// abandon() on the exchange's io thread. They share only atomics; everything else passes as values
 // through the exchange. Kept alive by its sinks (the engine) and its exchange's callback.
 #pragma once
 
@@ -36,8 +36,8 @@ class EngineCall : public StepWriter, public std::enable_shared_from_this<Engine
 
   // Submits the orders, at most max_parallel at once. Called once.
   void submit_all(std::vector<GenerateRequest> orders);
-  // Cancels everything that was or will be submitted. Any thread.
-  void client_gone() { cancel_all(CancelReason::kClientGone); }
+  // Nobody waits for the answer: cancels everything that was or will be submitted. Any thread.
+  void abandon(CancelReason reason) { cancel_all(reason); }
   HttpWrite take_write() override;
 
  protected:
@@ -54,14 +54,17 @@ class EngineCall : public StepWriter, public std::enable_shared_from_this<Engine
   void changed();
   void end_stream();
   void respond_json(std::string body);
-  // Ends the answer with an error: a response where nothing was sent, else an event. Any thread.
-  void fail(const ApiError& error, std::string unsent = "");
+  // Ends the answer with an error: a response where nothing was sent, else an event after the bytes `unsent`.
+  // Any thread.
+  void fail(const ApiError& error, std::string unsent = "", JsonObject log = {});
   void note_usage(const Usage& usage) { usage_ = usage; }
   size_t num_slots() const { return orders_.size(); }
 
  private:
   friend class SlotSink;
   void deliver(size_t slot, OutputDelta&& delta);
+  void fail_slot(size_t slot, OutputDelta&& delta, const ApiError& error);
+  HttpResponse event_head() const;
   bool submit_next();
   void cancel_all(CancelReason reason);
   JsonObject log_fields() const;

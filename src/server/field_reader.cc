@@ -76,13 +76,22 @@ ApiError FieldReader::length_error(std::string_view path, size_t min_len, size_t
       "array_above_max_length");
 }
 
+std::optional<int64_t> FieldReader::to_integer(const Json& value) {
+  if (value.is_int()) return value.as_int();
+  if (value.kind() != Json::Kind::kDouble) return std::nullopt;
+  const double number = value.as_double();
+  // 2^63 is the first double over the range, and -2^63 may stand for a number below it.
+  if (number != std::floor(number) || number <= -0x1p63 || number >= 0x1p63) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
 std::optional<ApiError> FieldReader::check_integer(std::string_view path, const Json& value, int64_t min,
                                                    int64_t max) {
-  if (value.kind() != Json::Kind::kInt && value.kind() != Json::Kind::kUint) {
-    return type_error(path, "an integer", value);
-  }
-  const bool above = !value.is_int() || value.as_int() > max;
-  if (!above && value.as_int() >= min) return std::nullopt;
+  const std::optional<int64_t> number = to_integer(value);
+  const bool is_large = !number && value.is_number() && value.as_double() == std::floor(value.as_double());
+  if (!number && !is_large) return type_error(path, "an integer", value);
+  const bool above = number ? *number > max : value.as_double() > 0;
+  if (number && *number >= min && *number <= max) return std::nullopt;
   return invalid_param(std::string(path),
                        "Invalid " + in_quotes(path) + ": integer " +
                            (above ? "above maximum" : "below minimum") + " value. Expected a value " +
@@ -123,7 +132,7 @@ bool FieldReader::integer(std::string_view name, int64_t min, int64_t max, int64
     fail(std::move(*error));
     return false;
   }
-  out = member->as_int();
+  out = *to_integer(*member);
   return true;
 }
 

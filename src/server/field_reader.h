@@ -52,6 +52,9 @@ class FieldReader {
 
   // Error makers, also for values that have no name of their own ("stop[2]").
   static ApiError type_error(std::string_view path, std::string_view expected, const Json& got);
+  // A number without a fraction, however it is written: 1, 1.0 and 1e0 are the same integer, as JSON Schema
+  // has it.
+  static std::optional<int64_t> to_integer(const Json& value);
   static ApiError length_error(std::string_view path, size_t min_len, size_t max_len, size_t got);
   static std::optional<ApiError> check_integer(std::string_view path, const Json& value, int64_t min,
                                                int64_t max);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <regex>
 
 #include "server/answer_format.h"
 #include "server/api_error.h"
@@ -153,6 +154,24 @@ TEST(Format, OpenApiIsJsonWithItsLimits) {
   EXPECT_EQ(to_json(*chat.find("model")), R"({"type":"string","enum":["a"]})");
   EXPECT_EQ(document->find("security")->as_array().size(), 2u);
   EXPECT_EQ(document->find("paths")->as_object().size(), 14u);
+  EXPECT_EQ(to_json(*document).find('@'), std::string::npos);
+  const Json& completion =
+      *document->find("components")->find("schemas")->find("CompletionRequest")->find("properties");
+  EXPECT_EQ(to_json(*completion.find("logit_bias")), to_json(*chat.find("logit_bias")));
+  EXPECT_EQ(to_json(*chat.find("structural_tag")->find("type")), "\"null\"");
+}
+
+TEST(Format, NumberPatterns) {
+  EXPECT_EQ(number_pattern(0), "0");
+  EXPECT_EQ(number_pattern(9), "[0-9]");
+  for (const int last : {0, 5, 9, 10, 19, 99, 100, 259, 1000, 2048}) {
+    const std::regex pattern(number_pattern(last));
+    for (int i = 0; i < 3 * last + 20; ++i) {
+      ASSERT_EQ(std::regex_match(std::to_string(i), pattern), i <= last) << i << " " << number_pattern(last);
+    }
+    EXPECT_FALSE(std::regex_match("00", pattern));
+    EXPECT_FALSE(std::regex_match("", pattern));
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "server/generation_fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 
@@ -8,19 +9,17 @@
 namespace hadal {
 namespace {
 
-constexpr size_t kMaxNameLen = 1024;  // bytes of model, cache_salt
 constexpr double kMaxTimeoutSeconds = 7 * 24 * 3600.0;
+
+size_t count_characters(std::string_view text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
 
 void read_stream(FieldReader& reader, GenerationFields& out) {
   reader.boolean("stream", out.stream);
   const Json* options = reader.object("stream_options");
   if (!options) return;
-  if (!out.stream) {
-    reader.fail(invalid_param("stream_options",
-                              "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
-                              "invalid_stream_options"));
-    return;
-  }
   FieldReader nested(*options, "stream_options.");
   nested.boolean("include_usage", out.include_usage);
   nested.boolean("continuous_usage_stats", out.continuous_usage);
@@ -31,11 +30,11 @@ void add_stop(FieldReader& reader, const Json& value, const std::string& path, c
               GenerationFields& out) {
   if (!value.is_string()) {
     reader.fail(FieldReader::type_error(path, "a string", value));
-  } else if (value.as_string().size() > limits.max_stop_len) {
+  } else if (count_characters(value.as_string()) > limits.max_stop_len) {
     reader.fail(invalid_param(path,
                               "Invalid '" + path +
                                   "': string too long. Expected a string with maximum length " +
-                                  std::to_string(limits.max_stop_len) + " bytes.",
+                                  std::to_string(limits.max_stop_len) + " characters.",
                               "string_above_max_length"));
   } else if (!value.as_string().empty()) {
     out.stop.push_back(value.as_string());
@@ -81,7 +80,9 @@ void read_logit_bias(FieldReader& reader, const RequestLimits& limits, SamplingP
   for (const auto& [key, value] : bias->as_object()) {
     int32_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
-    if (error != std::errc() || end != key.data() + key.size() || id < 0 || id >= limits.vocab_size) {
+    const bool plain = key == std::to_string(id);  // no leading zeros
+    if (error != std::errc() || end != key.data() + key.size() || !plain || id < 0 ||
+        id >= limits.vocab_size) {
       reader.fail(invalid_param("logit_bias",
                                 "Invalid key in 'logit_bias': '" + key.substr(0, 64) +
                                     "'. You should only be submitting token ids from 0 to " +
@@ -106,32 +107,27 @@ void read_sampling(FieldReader& reader, const RequestLimits& limits, GenerationF
   reader.number("min_p", 0, 1, s.min_p);
   reader.number("presence_penalty", -2, 2, s.presence_penalty);
   reader.number("frequency_penalty", -2, 2, s.frequency_penalty);
-  if (reader.number("repetition_penalty", 0, 2, s.repetition_penalty) && s.repetition_penalty <= 0) {
-    reader.fail(invalid_param("repetition_penalty",
-                              "Invalid 'repetition_penalty': expected a value > 0 and <= 2.",
-                              "decimal_below_min_value"));
+  double repetition = 1;
+  if (reader.number("repetition_penalty", 0, 2, repetition)) {
+    s.repetition_penalty = std::max(1e-6f, static_cast<float>(repetition));
+    if (repetition <= 0) {
+      reader.fail(invalid_param("repetition_penalty",
+                                "Invalid 'repetition_penalty': expected a value > 0 and <= 2.",
+                                "decimal_below_min_value"));
+    }
   }
   read_logit_bias(reader, limits, s);
   int64_t seed = 0;
   if (reader.integer("seed", INT64_MIN, INT64_MAX, seed)) out.seed = static_cast<uint64_t>(seed);
   reader.integer("min_tokens", 0, std::numeric_limits<int32_t>::max(), s.min_tokens);
   reader.integer("n", 1, limits.max_n, out.n);
-  // What would steer the answer and is not there must not be passed over in silence.
-  for (const char* name :
-       {"guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "json_schema",
-        "regex", "ebnf", "grammar", "structural_tag", "guided_decoding_backend"}) {
+  for (const char* name : kRefusedFields)
     reader.refuse(name, "structured output is not supported by this server");
-  }
-  for (const char* name : {"bad_words", "allowed_token_ids", "logits_processors", "custom_logit_processor",
-                           "lora_path", "prompt_logprobs", "truncate_prompt_tokens", "session_params",
-                           "return_hidden_states", "stop_regex"}) {
+  for (const char* name : kRefusedUnlessFalse) {
     const Json* value = reader.get(name);
     if (value && !(value->is_bool() && !value->as_bool()))
       reader.refuse(name, "it is not supported by this server");
   }
-  bool beam = false;
-  if (reader.boolean("use_beam_search", beam) && beam)
-    reader.refuse("use_beam_search", "beam search is not supported");
 }
 
 void read_timeout(FieldReader& reader, const char* name, std::chrono::milliseconds& out) {
@@ -145,9 +141,11 @@ void read_timeout(FieldReader& reader, const char* name, std::chrono::millisecon
 void read_scheduling(FieldReader& reader, GenerationFields& out) {
   reader.integer("priority", INT32_MIN, INT32_MAX, out.priority);
   if (reader.string("cache_salt", out.cache_salt) &&
-      (out.cache_salt.empty() || out.cache_salt.size() > kMaxNameLen)) {
-    reader.fail(invalid_param("cache_salt", "Invalid 'cache_salt': expected a string of 1 to 1024 bytes.",
-                              "invalid_value"));
+      (out.cache_salt.empty() || count_characters(out.cache_salt) > kMaxSaltLen)) {
+    reader.fail(invalid_param(
+        "cache_salt",
+        "Invalid 'cache_salt': expected a string of 1 to " + std::to_string(kMaxSaltLen) + " characters.",
+        "invalid_value"));
   }
   read_timeout(reader, "timeout", out.total_timeout);
   read_timeout(reader, "queue_timeout", out.queue_timeout);
@@ -193,13 +191,11 @@ std::optional<ApiError> read_token_ids(const Json& list, const std::string& path
   out.reserve(out.size() + list.as_array().size());
   for (size_t i = 0; i < list.as_array().size(); ++i) {
     const Json& item = list.as_array()[i];
-    if (!item.is_int() || item.as_int() < 0 || item.as_int() >= vocab_size) {
-      if (auto error =
-              FieldReader::check_integer(path + "[" + std::to_string(i) + "]", item, 0, vocab_size - 1)) {
-        return error;
-      }
+    const std::optional<int64_t> id = FieldReader::to_integer(item);
+    if (!id || *id < 0 || *id >= vocab_size) {
+      return FieldReader::check_integer(path + "[" + std::to_string(i) + "]", item, 0, vocab_size - 1);
     }
-    out.push_back(static_cast<int32_t>(item.as_int()));
+    out.push_back(static_cast<int32_t>(*id));
   }
   return std::nullopt;
 }

@@ -15,6 +15,28 @@
 
 namespace hadal {
 
+// Fields that would steer the answer and are not there must not be passed over in silence. Structured output:
+inline constexpr const char* kRefusedFields[] = {
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+    "structured_outputs",
+    "json_schema",
+    "regex",
+    "ebnf",
+    "grammar",
+    "structural_tag",
+    "guided_decoding_backend",
+};
+// And others, which may be there when they are off.
+inline constexpr const char* kRefusedUnlessFalse[] = {
+    "bad_words",       "allowed_token_ids",      "logits_processors", "custom_logit_processor", "lora_path",
+    "prompt_logprobs", "truncate_prompt_tokens", "session_params",    "return_hidden_states",   "stop_regex",
+    "use_beam_search",
+};
+inline constexpr size_t kMaxSaltLen = 1024;  // characters of cache_salt
+
 struct GenerationFields {
   std::string model;
   bool stream = false;

@@ -64,6 +64,79 @@ TEST(Hostile, BytesThatAreNotHttp) {
   expect_serving(server);
 }
 
+// What two servers in a row could read differently: refused, and nothing behind it is taken for a request.
+TEST(Hostile, AmbiguousRequestsAreRefusedAndCloseTheConnection) {
+  TestServer server;
+  const std::string chat = chat_body();
+  const std::string smuggled =
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(chat.size()) +
+      "\r\n\r\n" + chat;
+  const auto post = [&](const std::string& fields, const char* version = "1.1") {
+    return std::string("POST /tokenize HTTP/") + version + "\r\n" + fields + "\r\n\r\n";
+  };
+  struct Case {
+    std::string request;
+    int status;
+  };
+  const Case cases[] = {
+      {post("Host: t\r\nTransfer-Encoding: xchunked"), 400},
+      {post("Host: t\r\nTransfer-Encoding: chunked, identity"), 400},
+      {post("Host: t\r\nTransfer-Encoding: identity"), 400},
+      {post("Host: t\r\nTransfer-Encoding: gzip, chunked"), 501},
+      {post("Host: t\r\nTransfer-Encoding: gzip"), 400},
+      {post("Host: t\r\nTransfer-Encoding:"), 400},
+      {post("Host: t\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity"), 400},
+      {post("Host: t\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked"), 400},
+      {post("Host: t\r\nTransfer-Encoding: xchunked\r\nContent-Length: 0"), 400},
+      {post("Host: t\r\nContent-Length: 0\r\nTransfer-Encoding: identity"), 400},
+      {post("Host: t\r\nContent-Length: 0\r\nTransfer-Encoding: chunked"), 400},
+      {post("Host: t\r\nTransfer-Encoding : chunked"), 400},
+      {post("Host: t\r\nTransfer-Encoding: chunked", "1.0"), 400},
+      {post("Host: t\r\nTransfer-Encoding: x", "1.0"), 400},
+      {post("Host: t\r\nHost: u\r\nContent-Length: 0"), 400},
+      {post("Host: t\r\nhost: t\r\nContent-Length: 0"), 400},
+      {post("Host: t\r\nX: a\r\n b\r\nContent-Length: 0"), 400},
+      {post("Host: t\r\nX: a\r\n\tTransfer-Encoding: chunked\r\nContent-Length: 0"), 400},
+      {post(" Host: t\r\nContent-Length: 0"), 400},
+      {post("Host: t\r\nContent-Length: +0"), 400},
+      {post("Host: t\r\nContent-Length: 0, 0"), 400},
+      {post("Host: t\r\nContent-Length: 0x0"), 400},
+      {post("Host: t\r\nX: a\nContent-Length: 0"), 400},
+      {"POST /tokenize HTTP/1.1\nHost: t\nContent-Length: 0\n\n", 400},
+      {"GET /version HTTP/1.1\rHost: t\r\n\r\n", 400},
+      {"GET /version HTTP/1.x\r\nHost: t\r\n\r\n", 400},
+  };
+  for (const Case& c : cases) {
+    RawClient client(server.port());
+    client.send(c.request + smuggled);
+    const HttpResponse r = client.receive();
+    EXPECT_EQ(r.status, c.status) << c.request << r.body;
+    EXPECT_NE(r.body.find("\"invalid_request_error\""), std::string::npos) << r.body;
+    EXPECT_TRUE(client.at_end()) << c.request;
+    EXPECT_EQ(client.buffer(), "") << c.request;
+  }
+  // A chunk's size line that ends in LF alone, and one that hides a line end in its extension.
+  for (const char* chunks : {"5\n{\"a\":1\r\n0\r\n\r\n", "2;a\nb\r\n{}\r\n0\r\n\r\n", "2\r\n{}0\r\n\r\n",
+                             "-2\r\n{}\r\n0\r\n\r\n", "0x2\r\n{}\r\n0\r\n\r\n", "2 \n{}\r\n0\r\n\r\n"}) {
+    RawClient client(server.port());
+    client.send(post("Host: t\r\nTransfer-Encoding: chunked") + chunks + smuggled);
+    EXPECT_EQ(client.receive().status, 400) << chunks;
+    EXPECT_TRUE(client.at_end()) << chunks;
+    EXPECT_EQ(client.buffer(), "") << chunks;
+  }
+  EXPECT_EQ(server.engine().num_submitted(), 0);
+  expect_serving(server);
+}
+
+TEST(Hostile, VersionsThatAreNotSpokenAre505) {
+  TestServer server;
+  for (const char* version : {"0.9", "2.0", "3.9"}) {
+    const HttpResponse r = answer(server, std::string("GET / HTTP/") + version + "\r\nHost: t\r\n\r\n");
+    EXPECT_EQ(r.status, 505);
+    EXPECT_NE(r.body.find("\"invalid_request_error\""), std::string::npos) << r.body;
+  }
+}
+
 TEST(Hostile, HeadOverTheLimitIs431) {
   TestServer server;
   const HttpResponse r =
@@ -268,6 +341,54 @@ TEST(Disconnect, SlowReaderIsDroppedAndCancelled) {
   EXPECT_TRUE(TestServer::eventually([&] { return server.engine().num_running() == 1; }));
   EXPECT_TRUE(TestServer::eventually([&] { return server.engine().num_running() == 0; }));
   EXPECT_TRUE(TestServer::eventually([&] { return server.server().num_connections() == 0; }));
+}
+
+// One event may be larger than what is kept for a slow reader: whoever reads gets it whole.
+TEST(Disconnect, AnEventLargerThanTheBufferReachesAReader) {
+  ServerConfig config;
+  config.max_stream_buffer_bytes = 64 << 10;
+  TestServer server(config);
+  const std::string prompt(7500, 'a');
+  RawClient client(server.port(), 4096);
+  client.post("/v1/completions",
+              R"({"model":"dummy","stream":true,"echo":true,"logprobs":5,"max_tokens":3,"prompt":")" +
+                  prompt + "\"}");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // nothing fits the socket any more
+  const HttpResponse r = client.receive();
+  EXPECT_EQ(r.status, 200);
+  EXPECT_GT(r.body.size(), 4 * config.max_stream_buffer_bytes);
+  EXPECT_TRUE(r.body.ends_with("data: [DONE]\n\n"));
+}
+
+// What a drain cuts off is told so.
+TEST(Disconnect, EndOfTheDrainAnswersWhatIsOpen) {
+  TestServer server({}, TestServer::endless());
+  RawClient stream(server.port()), whole(server.port()), body(server.port()), second(server.port());
+  stream.post("/v1/chat/completions", chat_body(R"("stream":true)"));
+  whole.post("/v1/chat/completions", chat_body(R"("n":2)"));
+  body.send("POST /tokenize HTTP/1.1\r\nHost: t\r\nContent-Length: 20\r\n\r\n{\"pr");
+  ASSERT_TRUE(stream.wait_for("quick"));
+  ASSERT_TRUE(TestServer::eventually([&] { return server.engine().num_running() == 3; }));
+  EXPECT_FALSE(server.server().drain(std::chrono::steady_clock::now() + std::chrono::milliseconds(50)));
+  EXPECT_TRUE(TestServer::eventually([&] { return server.engine().num_running() == 0; }));
+  const HttpResponse streamed = stream.receive();
+  EXPECT_EQ(streamed.status, 200);
+  EXPECT_EQ(streamed.body.find("[DONE]"), std::string::npos);
+  const size_t last = streamed.body.rfind("data: ");
+  EXPECT_NE(streamed.body.find(R"({"error":{"message":"The server is shutting down)", last),
+            std::string::npos);
+  EXPECT_TRUE(stream.at_end());
+  for (RawClient* client : {&whole, &body}) {
+    const HttpResponse r = client->receive();
+    EXPECT_EQ(r.status, 503);
+    EXPECT_NE(r.body.find(R"("type":"server_error")"), std::string::npos) << r.body;
+    EXPECT_NE(r.headers.find("Retry-After"), nullptr);
+    EXPECT_TRUE(client->at_end());
+  }
+  const std::string metrics = server.metrics().to_text();
+  EXPECT_EQ(metrics.find("status=\"499\""), std::string::npos) << metrics;
+  EXPECT_NE(metrics.find("route=\"/v1/chat/completions\",status=\"503\"} 1"), std::string::npos) << metrics;
+  server.server().stop();
 }
 
 TEST(Disconnect, StopWithOpenStreamsCancelsThem) {

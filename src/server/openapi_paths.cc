@@ -1,125 +1,137 @@
-// The OpenAPI document, first half: what the routes take and give.
-// The text's order is the document's.
+// The OpenAPI document, first half: what the routes take and give, from one table.
+#include <initializer_list>
+#include <string_view>
+
 #include "server/openapi.h"
 
 namespace hadal {
+namespace {
 
-// clang-format off
-const char* const kOpenApiPaths = R"json("openapi":"3.1.0","info":{"title":"hadal","version":@VERSION@,"description":
-"The OpenAI API on your own machines"},"security":@SECURITY@,
-"paths":{
-"/v1/chat/completions":{
-"post":{"operationId":"createChatCompletion","summary":"Answers a conversation","requestBody":{"required":
-true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/ChatRequest"}}}},"responses":{
-"200":{"description":"The answer or, with `stream`, its chunks as server-sent events that end with [DONE]",
-"content":{"application/json":{"schema":{"$ref":"#/components/schemas/ChatResponse"}},"text/event-stream":{
-"schema":{"type":"string"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":
-"#/components/responses/Error"},"404":{"$ref":"#/components/responses/Error"},"408":{"$ref":
-"#/components/responses/Error"},"413":{"$ref":"#/components/responses/Error"},"415":{"$ref":
-"#/components/responses/Error"},"429":{"$ref":"#/components/responses/Retry"},"431":{"$ref":
-"#/components/responses/Error"},"500":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"},"504":{"$ref":"#/components/responses/Error"}}}
-},
-"/v1/completions":{
-"post":{"operationId":"createCompletion","summary":"Continues text","requestBody":{"required":true,
-"content":{"application/json":{"schema":{"$ref":"#/components/schemas/CompletionRequest"}}}},"responses":{
-"200":{"description":"The answer or, with `stream`, its chunks as server-sent events that end with [DONE]",
-"content":{"application/json":{"schema":{"$ref":"#/components/schemas/CompletionResponse"}},
-"text/event-stream":{"schema":{"type":"string"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{
-"$ref":"#/components/responses/Error"},"404":{"$ref":"#/components/responses/Error"},"408":{"$ref":
-"#/components/responses/Error"},"413":{"$ref":"#/components/responses/Error"},"415":{"$ref":
-"#/components/responses/Error"},"429":{"$ref":"#/components/responses/Retry"},"431":{"$ref":
-"#/components/responses/Error"},"500":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"},"504":{"$ref":"#/components/responses/Error"}}}
-},
-"/v1/embeddings":{
-"post":{"operationId":"createEmbedding","summary":"Embeds texts","requestBody":{"required":true,"content":{
-"application/json":{"schema":{"$ref":"#/components/schemas/EmbeddingRequest"}}}},"responses":{"200":{
-"description":"The answer","content":{"application/json":{"schema":{"$ref":
-"#/components/schemas/EmbeddingResponse"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":
-"#/components/responses/Error"},"404":{"$ref":"#/components/responses/Error"},"408":{"$ref":
-"#/components/responses/Error"},"413":{"$ref":"#/components/responses/Error"},"415":{"$ref":
-"#/components/responses/Error"},"429":{"$ref":"#/components/responses/Retry"},"431":{"$ref":
-"#/components/responses/Error"},"500":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"},"504":{"$ref":"#/components/responses/Error"}}}
-},
-"/tokenize":{
-"post":{"operationId":"tokenize","summary":"Text or messages to token ids","requestBody":{"required":true,
-"content":{"application/json":{"schema":{"$ref":"#/components/schemas/TokenizeRequest"}}}},"responses":{
-"200":{"description":"The answer","content":{"application/json":{"schema":{"$ref":
-"#/components/schemas/TokenizeResponse"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":
-"#/components/responses/Error"},"404":{"$ref":"#/components/responses/Error"},"408":{"$ref":
-"#/components/responses/Error"},"413":{"$ref":"#/components/responses/Error"},"415":{"$ref":
-"#/components/responses/Error"},"429":{"$ref":"#/components/responses/Retry"},"431":{"$ref":
-"#/components/responses/Error"},"500":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"},"504":{"$ref":"#/components/responses/Error"}}}
-},
-"/detokenize":{
-"post":{"operationId":"detokenize","summary":"Token ids to text","requestBody":{"required":true,"content":{
-"application/json":{"schema":{"$ref":"#/components/schemas/DetokenizeRequest"}}}},"responses":{"200":{
-"description":"The answer","content":{"application/json":{"schema":{"$ref":
-"#/components/schemas/DetokenizeResponse"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":
-"#/components/responses/Error"},"404":{"$ref":"#/components/responses/Error"},"408":{"$ref":
-"#/components/responses/Error"},"413":{"$ref":"#/components/responses/Error"},"415":{"$ref":
-"#/components/responses/Error"},"429":{"$ref":"#/components/responses/Retry"},"431":{"$ref":
-"#/components/responses/Error"},"500":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"},"504":{"$ref":"#/components/responses/Error"}}}
-},
-"/v1/models":{
-"get":{"operationId":"listModels","summary":"The names the model answers to","responses":{"200":{
-"description":"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/ModelList"}}}},
-"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":"#/components/responses/Error"},"503":{"$ref":
-"#/components/responses/Retry"}}}
-},
-"/v1/models/{id}":{
-"get":{"operationId":"retrieveModel","summary":"One of them","responses":{"200":{"description":"OK",
-"content":{"application/json":{"schema":{"$ref":"#/components/schemas/Model"}}}},"400":{"$ref":
-"#/components/responses/Error"},"401":{"$ref":"#/components/responses/Error"},"404":{"$ref":
-"#/components/responses/Error"},"503":{"$ref":"#/components/responses/Retry"}},"parameters":[{"name":"id",
-"in":"path","required":true,"schema":{"type":"string","minLength":1}}]}
-},
-"/health":{
-"get":{"operationId":"health","summary":"Whether requests are served","responses":{"200":{"description":
-"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Health"}}}},"400":{"$ref":
-"#/components/responses/Error"},"503":{"description":"Not now","content":{"application/json":{"schema":{
-"$ref":"#/components/schemas/Health"}}}}},"security":[]}
-},
-"/livez":{
-"get":{"operationId":"livez","summary":"Whether the process is alive: restart it when not","responses":{
-"200":{"description":"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Health"}}}},
-"400":{"$ref":"#/components/responses/Error"},"503":{"description":"Not now","content":{"application/json":{
-"schema":{"$ref":"#/components/schemas/Health"}}}}},"security":[]}
-},
-"/readyz":{
-"get":{"operationId":"readyz","summary":"Whether to send requests here","responses":{"200":{"description":
-"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Health"}}}},"400":{"$ref":
-"#/components/responses/Error"},"503":{"description":"Not now","content":{"application/json":{"schema":{
-"$ref":"#/components/schemas/Health"}}}}},"security":[]}
-},
-"/startupz":{
-"get":{"operationId":"startupz","summary":"Whether loading has ended","responses":{"200":{"description":
-"OK","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Startup"}}}},"400":{"$ref":
-"#/components/responses/Error"},"503":{"description":"Not now","content":{"application/json":{"schema":{
-"$ref":"#/components/schemas/Startup"}}}}},"security":[]}
-},
-"/metrics":{
-"get":{"operationId":"metrics","summary":"Prometheus metrics, text format 0.0.4","responses":{"200":{
-"description":"OK","content":{"text/plain":{"schema":{"type":"string"}}}},"400":{"$ref":
-"#/components/responses/Error"},"401":{"$ref":"#/components/responses/Error"},"404":{"$ref":
-"#/components/responses/Error"}}}
-},
-"/version":{
-"get":{"operationId":"version","summary":"The program's version","responses":{"200":{"description":"OK",
-"content":{"application/json":{"schema":{"type":"object","required":["version"],"properties":{"version":{
-"type":"string"}}}}}},"400":{"$ref":"#/components/responses/Error"},"401":{"$ref":
-"#/components/responses/Error"}}}
-},
-"/openapi.json":{
-"get":{"operationId":"openapi","summary":"This document","responses":{"200":{"description":"OK","content":{
-"application/json":{"schema":{"type":"object"}}}},"400":{"$ref":"#/components/responses/Error"},"401":{
-"$ref":"#/components/responses/Error"}}}
+struct Operation {
+  std::string_view path;
+  std::string_view id;  // operationId
+  std::string_view summary;
+  std::string_view request;  // schema of the body; "": a GET
+  std::string_view answer;   // schema of 200's JSON; "": plain text
+  bool streams = false;
+  bool is_health = false;  // needs no key; 503 has the same shape as 200
+};
+
+constexpr Operation kOperations[] = {
+    {"/v1/chat/completions", "createChatCompletion", "Answers a conversation", "ChatRequest", "ChatResponse",
+     true},
+    {"/v1/completions", "createCompletion", "Continues text", "CompletionRequest", "CompletionResponse",
+     true},
+    {"/v1/embeddings", "createEmbedding", "Embeds texts", "EmbeddingRequest", "EmbeddingResponse"},
+    {"/tokenize", "tokenize", "Text or messages to token ids", "TokenizeRequest", "TokenizeResponse"},
+    {"/detokenize", "detokenize", "Token ids to text", "DetokenizeRequest", "DetokenizeResponse"},
+    {"/v1/models", "listModels", "The names the model answers to", "", "ModelList"},
+    {"/v1/models/{id}", "retrieveModel", "One of them", "", "Model"},
+    {"/health", "health", "Whether requests are served", "", "Health", false, true},
+    {"/livez", "livez", "Whether the process is alive: restart it when not", "", "Health", false, true},
+    {"/readyz", "readyz", "Whether to send requests here", "", "Health", false, true},
+    {"/startupz", "startupz", "Whether loading has ended", "", "Startup", false, true},
+    {"/metrics", "metrics", "Prometheus metrics, text format 0.0.4", "", ""},
+    {"/version", "version", "The program's version", "", "Version"},
+    {"/openapi.json", "openapi", "This document", "", "Document"},
+};
+
+// What any request may be answered, and what only one with a body may be.
+constexpr std::initializer_list<int> kAnyErrors = {400, 401, 404, 405, 408, 417,
+                                                   429, 431, 500, 501, 503, 505};
+constexpr std::initializer_list<int> kBodyErrors = {413, 415, 504};
+
+std::string quoted(std::string_view text) {
+  return "\"" + std::string(text) + "\"";
 }
-})json";
-// clang-format on
+
+std::string schema_content(std::string_view schema) {
+  if (schema.empty()) return R"({"text/plain":{"schema":{"type":"string"}}})";
+  return R"({"application/json":{"schema":{"$ref":"#/components/schemas/)" + std::string(schema) + "\"}}}";
+}
+
+std::string good_answer(const Operation& operation) {
+  std::string content = schema_content(operation.answer);
+  std::string_view description = "The answer";
+  if (operation.streams) {
+    content.back() = ',';
+    // Of each event.
+    content += R"("text/event-stream":{"schema":{"type":"object","required":["data"],"properties":{"data":)"
+               R"({"type":"string","description":"A chunk, an error (both JSON) or [DONE]"}}}}})";
+    description = "The answer or, with `stream`, its chunks as server-sent events that end with [DONE]";
+  }
+  return R"("200":{"description":)" + quoted(description) +
+         R"(,"headers":{"X-Request-ID":{"$ref":"#/components/headers/RequestId"}},"content":)" + content +
+         "}";
+}
+
+std::string responses(const Operation& operation) {
+  std::string out = good_answer(operation);
+  const auto add = [&](int status) {
+    out += ",\"" + std::to_string(status) + "\":";
+    if (status == 503 && operation.is_health) {
+      out += R"({"description":"Not now","content":)" + schema_content(operation.answer) + "}";
+      return;
+    }
+    const char* kind = status == 429 || status == 503 ? "Retry" : status == 405 ? "WrongMethod" : "Error";
+    out += std::string(R"({"$ref":"#/components/responses/)") + kind + "\"}";
+  };
+  for (const int status : kAnyErrors) add(status);
+  if (!operation.request.empty()) {
+    for (const int status : kBodyErrors) add(status);
+  }
+  return "{" + out + "}";
+}
+
+// HEAD and OPTIONS answer without a body.
+std::string bodiless(const Operation& operation, std::string_view prefix, std::string_view summary, int good,
+                     std::string_view description, bool is_open) {
+  std::string out = R"({"operationId":)" + quoted(std::string(prefix) + std::string(operation.id)) +
+                    R"(,"summary":)" + quoted(summary) + R"(,"responses":{")" + std::to_string(good) +
+                    R"(":{"description":)" + quoted(description) + "}";
+  for (const int status : kAnyErrors) {
+    out += ",\"" + std::to_string(status) + R"(":{"description":"An error"})";
+  }
+  out += "}";
+  if (is_open) out += R"(,"security":[])";
+  return out + "}";
+}
+
+std::string path_item(const Operation& operation) {
+  std::string out =
+      quoted(operation.path) + R"(:{"parameters":[{"$ref":"#/components/parameters/RequestId"})";
+  if (operation.path.find('{') != std::string_view::npos) {
+    out += R"(,{"name":"id","in":"path","required":true,"schema":{"type":"string","minLength":1}})";
+  }
+  out += operation.request.empty() ? R"(],"get":{)" : R"(],"post":{)";
+  out += R"("operationId":)" + quoted(operation.id) + R"(,"summary":)" + quoted(operation.summary);
+  if (!operation.request.empty()) {
+    out += R"(,"requestBody":{"required":true,"content":)" + schema_content(operation.request) + "}";
+  }
+  out += R"(,"responses":)" + responses(operation);
+  if (operation.is_health) out += R"(,"security":[])";
+  out += "}";
+  if (operation.request.empty()) {
+    out += ",\"head\":" + bodiless(operation, "head_", "As GET, without the body", 200,
+                                   "The head of GET's answer", operation.is_health);
+  }
+  out += ",\"options\":" + bodiless(operation, "options_", "The methods, and CORS's preflight", 204,
+                                    "Allow names the methods", true);
+  return out + "}";
+}
+
+}  // namespace
+
+std::string openapi_paths() {
+  std::string out = R"("openapi":"3.1.0","info":{"title":"hadal","version":@VERSION@,"description":)"
+                    R"("The OpenAI API on your own machines"},"security":@SECURITY@,"paths":{)";
+  bool first = true;
+  for (const Operation& operation : kOperations) {
+    if (!first) out += ',';
+    first = false;
+    out += path_item(operation);
+  }
+  return out + "}";
+}
 
 }  // namespace hadal

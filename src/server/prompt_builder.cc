@@ -28,10 +28,29 @@ Json template_variables(const ChatRequest& request, const ServedModel& model, co
   return all;
 }
 
+// Some templates (DeepSeek's) concatenate a tool call's arguments, others print them as JSON: text is the
+// second try. Templates that look into a text in some conversations only must get text then.
+Result<std::string> render(const ChatRequest& request, const ServedModel& model) {
+  const Json messages = model.content_form.shape(request.messages);
+  auto text = model.render_chat(template_variables(request, model, messages));
+  if (text.ok()) return text;
+  const auto try_again = [&](const Json& other) {
+    auto again = model.render_chat(template_variables(request, model, other));
+    if (again.ok()) text = std::move(again);
+    return text.ok();
+  };
+  if (request.has_tool_calls && try_again(tool_arguments_as_text(messages))) return text;
+  if (!request.has_parts) return text;
+  const Json joined = ContentForm{}.shape(request.messages);
+  if (!try_again(joined) && request.has_tool_calls) try_again(tool_arguments_as_text(joined));
+  return text;
+}
+
 // Cuts the prompt after the final message's text, so that the model goes on with it: as transformers'
 // continue_final_message does, with white space that the template trimmed left out.
 std::optional<ApiError> cut_after_final_message(const ChatRequest& request, ChatPrompt& out) {
   const Json* content = request.messages.as_array().back().find("content");
+  if (content && content->is_array()) content = content->as_array().back().find("text");
   if (!content || !content->is_string() || trim(content->as_string()).empty()) {
     return invalid_param("continue_final_message",
                          "'continue_final_message' needs a final message with text.", "invalid_value");
@@ -97,6 +116,18 @@ std::optional<ApiError> check_length(const GenerationFields& fields, int64_t pro
   return std::nullopt;
 }
 
+// What cannot fit however it is tokenized is refused before that takes seconds of a thread.
+std::optional<ApiError> check_size(std::string_view text, const ServedModel& model, const std::string& what) {
+  const auto at_least = static_cast<int64_t>(model.tokenizer->min_ids(text));
+  if (at_least <= model.context_length) return std::nullopt;
+  return invalid_param(what,
+                       "This model's maximum context length is " + std::to_string(model.context_length) +
+                           " tokens. However, the " + std::to_string(text.size()) + " bytes of your " + what +
+                           " result in at least " + std::to_string(at_least) +
+                           " tokens. Please reduce the length of the " + what + ".",
+                       "context_length_exceeded");
+}
+
 GenerateRequest make_order(const GenerationFields& fields, const OrderContext& context) {
   GenerateRequest order;
   order.request_id = context.request_id;
@@ -137,20 +168,13 @@ uint64_t choice_seed(uint64_t seed, int choice) {
 }
 
 std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model,
-                                          ChatPrompt& out, bool add_special_tokens) {
+                                          ChatPrompt& out, PromptUse use) {
   if (!model.render_chat) {
     return http_api_error(
         400,
         "This model has no chat template: use /v1/completions, or start the server with --chat-template.");
   }
-  auto text = model.render_chat(template_variables(request, model, request.messages));
-  // Some templates (DeepSeek's) concatenate a tool call's arguments, others print them as JSON: text is the
-  // second try.
-  if (!text.ok() && request.has_tool_calls) {
-    auto again =
-        model.render_chat(template_variables(request, model, tool_arguments_as_text(request.messages)));
-    if (again.ok()) text = std::move(again);
-  }
+  auto text = render(request, model);
   if (!text.ok()) {
     return invalid_param("messages", "The chat template refuses these messages: " + text.error().message,
                          "chat_template_error");
@@ -159,8 +183,11 @@ std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const Serv
   if (request.continue_final_message) {
     if (auto error = cut_after_final_message(request, out)) return error;
   }
+  if (use == PromptUse::kAnswer) {
+    if (auto error = check_size(out.text, model, "messages")) return error;
+  }
   EncodeOptions options;
-  options.add_special_tokens = add_special_tokens;
+  options.add_special_tokens = use == PromptUse::kCountWithSpecials;
   out.ids = std::make_shared<const std::vector<int32_t>>(model.tokenizer->encode(out.text, options));
   return std::nullopt;
 }
@@ -192,6 +219,7 @@ std::optional<ApiError> build_completion_orders(const CompletionRequest& request
     GenerateRequest order = make_order(request.common, context);
     std::vector<int32_t> ids;
     if (const auto* text = std::get_if<std::string>(&input)) {
+      if (auto error = check_size(*text, context.model, "prompt")) return error;
       ids = context.model.tokenizer->encode(*text, EncodeOptions{});
       // An empty prompt starts from the beginning-of-text token, where the model has one.
       if (ids.empty() && context.model.tokenizer->bos_id()) ids.push_back(*context.model.tokenizer->bos_id());
@@ -229,6 +257,7 @@ std::optional<ApiError> build_embedding_orders(const EmbeddingRequest& request, 
     order.request_id = context.request_id;
     std::vector<int32_t> ids;
     if (const auto* text = std::get_if<std::string>(&request.inputs[i])) {
+      if (auto error = check_size(*text, context.model, path)) return error;
       ids = context.model.tokenizer->encode(*text, EncodeOptions{});
     } else {
       ids = std::get<std::vector<int32_t>>(request.inputs[i]);

@@ -19,8 +19,13 @@ struct ChatPrompt {
   std::shared_ptr<const std::vector<int32_t>> ids;
   std::string continued;  // text of the final message that is continued
 };
+enum class PromptUse {
+  kAnswer,  // refused where it cannot fit the context
+  kCount,   // /tokenize: of any length
+  kCountWithSpecials,
+};
 std::optional<ApiError> build_chat_prompt(const ChatRequest& request, const ServedModel& model,
-                                          ChatPrompt& out, bool add_special_tokens = false);
+                                          ChatPrompt& out, PromptUse use = PromptUse::kAnswer);
 
 // What the orders of one HTTP request share besides its fields.
 struct OrderContext {

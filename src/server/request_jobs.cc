@@ -42,13 +42,15 @@ void append_ids(JsonWriter& json, const std::vector<int32_t>& ids) {
 
 }  // namespace
 
-void CancelSlot::client_gone() {
-  if (state_.fetch_or(2) & 1) call_->client_gone();
+void CancelSlot::abandon(CancelReason reason) {
+  const int bit = reason == CancelReason::kShutdown ? 4 : 2;
+  if (state_.fetch_or(bit) & 1) call_->abandon(reason);
 }
 
 void CancelSlot::set(std::shared_ptr<EngineCall> call) {
   call_ = std::move(call);
-  if (state_.fetch_or(1) & 2) call_->client_gone();
+  const int before = state_.fetch_or(1);
+  if (before & 6) call_->abandon(before & 4 ? CancelReason::kShutdown : CancelReason::kClientGone);
 }
 
 RequestLimits RequestJobs::limits() const {
@@ -158,7 +160,9 @@ void RequestJobs::run_tokenize(RequestJob&& job) {
   std::vector<std::vector<int32_t>> lists;
   if (!error && request.chat) {
     ChatPrompt prompt;
-    error = build_chat_prompt(*request.chat, model, prompt, request.add_special_tokens.value_or(false));
+    const bool specials = request.add_special_tokens.value_or(false);
+    error = build_chat_prompt(*request.chat, model, prompt,
+                              specials ? PromptUse::kCountWithSpecials : PromptUse::kCount);
     if (!error) lists.push_back(*prompt.ids);
   }
   if (error) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/engine_api.h"
 #include "net/http_server.h"
 #include "server/api_error.h"
 #include "server/request_limits.h"
@@ -24,17 +25,17 @@ struct RequestJob {
   std::string request_id;
 };
 
-// Where an EngineCall is announced so that its exchange's io thread can cancel it when the client leaves.
+// Where an EngineCall is announced so that its exchange's io thread can cancel it when nobody waits for it.
 class CancelSlot {
  public:
   // io thread. Cancels the call at once, or when it is set.
-  void client_gone();
+  void abandon(CancelReason reason);
   // Tokenizer thread, once, before the call submits.
   void set(std::shared_ptr<EngineCall> call);
 
  private:
   std::shared_ptr<EngineCall> call_;
-  std::atomic<int> state_{0};  // bit 0: call_ is set; bit 1: the client is gone
+  std::atomic<int> state_{0};  // bit 0: call_ is set; bit 1: the client is gone; bit 2: shutdown
 };
 
 class RequestJobs {

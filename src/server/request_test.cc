@@ -147,10 +147,16 @@ TEST_F(RequestTest, ErrorsNameTheParameter) {
       {R"("logit_bias":{"260":1})", "logit_bias", "invalid_logit_bias", "from 0 to 259"},
       {R"("logit_bias":{"1":101})", "logit_bias.1", "decimal_above_max_value", ""},
       {R"("stop_token_ids":[260])", "stop_token_ids[0]", "integer_above_max_value", ""},
-      {R"("stream_options":{"include_usage":true})", "stream_options", "invalid_stream_options",
-       "only allowed"},
+      {R"("stream_options":{"include_usage":1})", "stream_options.include_usage", "invalid_type", ""},
       {R"("stream":"yes")", "stream", "invalid_type", "a boolean"},
-      {R"("top_logprobs":3)", "top_logprobs", "invalid_top_logprobs", ""},
+      {R"("n":1e19)", "n", "integer_above_max_value", ""},
+      {R"("seed":-1e19)", "seed", "integer_below_min_value", ""},
+      {R"("seed":-9223372036854775809)", "seed", "integer_below_min_value", ""},
+      {R"("logit_bias":{"05":1})", "logit_bias", "invalid_logit_bias", "'05'"},
+      {R"("use_beam_search":true)", "use_beam_search", "unsupported_parameter", ""},
+      {R"("structural_tag":{})", "structural_tag", "unsupported_parameter", "structured output"},
+      {R"("stop_regex":"a")", "stop_regex", "unsupported_parameter", ""},
+      {R"("function_call":{"name":"f"})", "function_call", "unsupported_parameter", ""},
       {R"("logprobs":true,"top_logprobs":21)", "top_logprobs", "integer_above_max_value", ""},
       {R"("response_format":{"type":"json_object"})", "response_format.type", "unsupported_value",
        "structured output"},
@@ -161,12 +167,11 @@ TEST_F(RequestTest, ErrorsNameTheParameter) {
        "tools[0].function.description", "invalid_type", ""},
       {R"("guided_json":{})", "guided_json", "unsupported_parameter", "structured output"},
       {R"("chat_template":"x")", "chat_template", "unsupported_parameter", ""},
-      {R"("functions":[])", "functions", "unsupported_parameter", "deprecated"},
+      {R"("functions":[{}])", "functions", "unsupported_parameter", "deprecated"},
       {R"("modalities":["audio"])", "modalities", "unsupported_parameter", "text only"},
       {R"("add_generation_prompt":true,"continue_final_message":true)", "continue_final_message",
        "invalid_value", ""},
       {R"("repetition_penalty":0)", "repetition_penalty", "decimal_below_min_value", ""},
-      {R"("min_tokens":5,"max_tokens":4)", "min_tokens", "invalid_value", ""},
       {R"("cache_salt":"")", "cache_salt", "invalid_value", ""},
   };
   for (const Case& c : cases) {
@@ -196,6 +201,16 @@ TEST_F(RequestTest, BadBodiesAndMessages) {
   const auto image = chat(
       R"({"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]})");
   EXPECT_EQ(*image.error->code, "unsupported_content_part");
+  const auto message_error = [&](const std::string& message) {
+    const Parsed p = chat(R"({"model":"m","messages":[)" + message + "]}");
+    return p.error ? p.error->param.value_or("") : "";
+  };
+  EXPECT_EQ(message_error(R"({"role":"tool","content":"x","tool_call_id":5})"), "messages[0].tool_call_id");
+  EXPECT_EQ(message_error(R"({"role":"user","content":"x","tool_calls":[{"function":{"name":"f"}}]})"),
+            "messages[0].tool_calls");
+  EXPECT_EQ(message_error(R"({"role":"assistant","tool_calls":[{"id":1,"function":{"name":"f"}}]})"),
+            "messages[0].tool_calls[0].id");
+  EXPECT_EQ(message_error(R"({"role":"assistant","thinking":[]})"), "messages[0].thinking");
   const auto refused = chat(R"({"model":"m","messages":[{"role":"system","content":"fail"}]})");
   EXPECT_NE(refused.error->message.find("this conversation is not allowed"), std::string::npos);
 }
@@ -209,13 +224,15 @@ TEST_F(RequestTest, MessagesAreNormalized) {
   ASSERT_FALSE(p.error) << p.error->message;
   EXPECT_EQ(
       to_json(p.chat.messages),
-      R"([{"role":"system","content":"a\nb\u0000"},{"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
+      R"([{"role":"system","content":[{"type":"text","text":"a"},{"type":"text","text":"b\u0000"}]},{"role":"assistant","content":null,"tool_calls":[{"id":"1",)"
       R"("type":"function","function":{"name":"f","arguments":{"b":1,"a":[2]}}}]},)"
       R"({"role":"tool","content":"ok","tool_call_id":"1"}])");
   EXPECT_TRUE(p.chat.has_tool_calls);
   EXPECT_NE(to_json(tool_arguments_as_text(p.chat.messages)).find(R"("arguments":"{\"b\":1,\"a\":[2]}")"),
             std::string::npos);
   EXPECT_NE(p.prompt.text.find("tools: "), std::string::npos);
+  // A template that takes text gets the parts joined.
+  EXPECT_TRUE(p.prompt.text.starts_with(std::string("system: a\nb\0\n", 13))) << p.prompt.text;
 }
 
 TEST_F(RequestTest, ToolChoiceNoneHidesTools) {
@@ -325,7 +342,79 @@ TEST_F(RequestTest, CompletionErrors) {
   EXPECT_EQ(*completion(R"("prompt":"a","suffix":"b")").error->param, "suffix");
   EXPECT_EQ(*completion(R"("prompt":"a","best_of":2)").error->param, "best_of");
   EXPECT_EQ(*completion(R"("prompt":"a","logprobs":6)").error->param, "logprobs");
-  EXPECT_EQ(*completion(R"("prompt":"a","max_tokens":0)").error->param, "max_tokens");
+  EXPECT_FALSE(completion(R"("prompt":"a","max_tokens":0)").error);
+  EXPECT_FALSE(completion(R"("prompt":"a","best_of":2,"n":3)").error);
+}
+
+// JSON Schema's integers: without a fraction, however they are written.
+TEST_F(RequestTest, IntegralNumbersAreIntegers) {
+  const Parsed p = chat_with(R"("n":2.0,"max_tokens":1e1,"seed":-5.0,"stop_token_ids":[3.0],"top_k":40.0)");
+  ASSERT_FALSE(p.error) << p.error->message;
+  ASSERT_EQ(p.orders.size(), 2u);
+  EXPECT_EQ(p.orders[0].sampling.max_tokens, 10);
+  EXPECT_EQ(p.orders[0].sampling.seed, static_cast<uint64_t>(-5));
+  EXPECT_EQ(p.orders[0].sampling.stop_token_ids, std::vector<int32_t>{3});
+  const Parsed ids = completion(R"("prompt":[97.0,9.8e1])");
+  ASSERT_FALSE(ids.error) << ids.error->message;
+  EXPECT_EQ(*ids.orders[0].prompt_ids, (std::vector<int32_t>{'a', 'b'}));
+  EXPECT_EQ(*completion(R"("prompt":[97.5])").error->code, "invalid_type");
+}
+
+TEST_F(RequestTest, FieldsThatOnlyOthersGiveAMeaningAreIgnored) {
+  const Parsed p =
+      chat_with(R"("stream_options":{"include_usage":true},"top_logprobs":3,"min_tokens":9,)"
+                R"("max_tokens":4,"functions":[],"function_call":"none","use_beam_search":false)");
+  ASSERT_FALSE(p.error) << p.error->message;
+  EXPECT_EQ(p.orders[0].sampling.num_logprobs, -1);
+  EXPECT_EQ(p.orders[0].sampling.min_tokens, 4);
+}
+
+TEST_F(RequestTest, CacheSaltIsMeasuredInCharacters) {
+  std::string salt;
+  for (int i = 0; i < 1024; ++i) salt += "\xC3\xA9";
+  EXPECT_FALSE(chat_with("\"cache_salt\":\"" + salt + "\"").error);
+  EXPECT_EQ(*chat_with("\"cache_salt\":\"" + salt + "x\"").error->param, "cache_salt");
+}
+
+TEST_F(RequestTest, ReasoningGetsEveryNameThatTemplatesRead) {
+  for (const std::string name : {"reasoning_content", "thinking", "reasoning"}) {
+    const Parsed p =
+        chat(R"({"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b",")" +
+             name + R"(":"why"},{"role":"user","content":"c"}]})");
+    ASSERT_FALSE(p.error) << p.error->message;
+    const Json& message = p.chat.messages.as_array()[1];
+    EXPECT_EQ(message.find("reasoning_content")->as_string(), "why") << name;
+    EXPECT_EQ(message.find("thinking")->as_string(), "why") << name;
+    EXPECT_EQ(p.chat.messages.as_array()[0].find("thinking"), nullptr);
+  }
+}
+
+// A tokenizer that must not be asked.
+class NoTokenizer : public DummyTokenizer {
+ public:
+  std::vector<int32_t> encode(std::string_view, const EncodeOptions&) const override {
+    ADD_FAILURE() << "tokenized";
+    return {};
+  }
+  size_t min_ids(std::string_view text) const override { return text.size() / 4 + 1; }
+};
+
+TEST_F(RequestTest, WhatCannotFitIsRefusedUntokenized) {
+  model_.tokenizer = std::make_shared<NoTokenizer>();
+  model_.context_length = 100;
+  const std::string text(401, ' ');
+  const Parsed p = completion("\"prompt\":\"" + text + "\"");
+  ASSERT_TRUE(p.error);
+  EXPECT_EQ(*p.error->code, "context_length_exceeded");
+  EXPECT_NE(p.error->message.find("at least 101 tokens"), std::string::npos) << p.error->message;
+  const Parsed c = chat(R"({"model":"m","messages":[{"role":"user","content":")" + text + R"("}]})");
+  ASSERT_TRUE(c.error);
+  EXPECT_EQ(*c.error->param, "messages");
+  EmbeddingRequest embedding;
+  embedding.inputs = {text, text};
+  std::vector<GenerateRequest> orders;
+  const OrderContext context{model_, config_, "req-1", 7, 99};
+  EXPECT_EQ(*build_embedding_orders(embedding, context, orders)->param, "input[0]");
 }
 
 TEST_F(RequestTest, Embeddings) {

@@ -3,25 +3,23 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "engine/engine_api.h"
+#include "server/content_form.h"
 #include "text/tokenizer.h"
 
 namespace hadal {
-
-// Variables (an object) to prompt text: ChatTemplate::render with now.
-using ChatRenderer = std::function<Result<std::string>(const Json& variables)>;
 
 struct ServedModel {
   std::vector<std::string> names;  // the first is the one reported; not empty
   EngineApi* engine = nullptr;
   std::shared_ptr<const Tokenizer> tokenizer;
-  ChatRenderer render_chat;  // empty: the model has no chat template
+  ChatRenderer render_chat;  // ChatTemplate::render with now; empty: the model has no chat template
+  ContentForm content_form;  // of that template; found out by Server::attach
   int64_t context_length = 0;
   int64_t hidden_size = 0;
   std::vector<int32_t> end_ids;

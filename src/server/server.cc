@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/process_limits.h"
 #include "net/http_server.h"
 #include "server/api_handler.h"
 #include "server/openapi.h"
@@ -12,6 +13,7 @@ namespace hadal {
 namespace {
 
 constexpr std::chrono::milliseconds kDrainPoll{10};
+constexpr std::chrono::seconds kLastWords{1};  // for the errors of what a drain cuts off
 
 Status validate(const ServerConfig& c) {
   if (c.host.empty()) return invalid_argument("host is empty: use 127.0.0.1, or 0.0.0.0 for every interface");
@@ -53,7 +55,15 @@ HttpServerOptions http_options(const ServerConfig& c) {
   o.host = c.host;
   o.port = static_cast<uint16_t>(c.port);
   o.num_threads = c.num_io_threads;
-  o.max_connections = static_cast<size_t>(c.max_connections);
+  const auto wanted = static_cast<uint64_t>(c.max_connections);
+  const uint64_t descriptors = descriptor_limit();
+  o.max_connections = connections_within(wanted, descriptors);
+  if (o.max_connections < wanted) {
+    log_warning("fewer connections than configured: the limit of open files (ulimit -n) is too low")
+        .field("max_connections", static_cast<int64_t>(o.max_connections))
+        .field("configured", static_cast<int64_t>(wanted))
+        .field("open_files", static_cast<int64_t>(descriptors));
+  }
   o.max_header_bytes = c.max_header_bytes;
   o.max_body_bytes = c.max_body_bytes;
   o.max_total_body_bytes = c.max_total_body_bytes;
@@ -62,6 +72,8 @@ HttpServerOptions http_options(const ServerConfig& c) {
   o.body_timeout = c.body_timeout;
   o.idle_timeout = c.idle_timeout;
   o.write_timeout = c.write_timeout;
+  o.stream_silence = c.stream_silence;
+  o.stream_keep_alive = c.stream_keep_alive;
   o.tls_cert_file = c.tls_cert_file;
   o.tls_key_file = c.tls_key_file;
   return o;
@@ -91,6 +103,14 @@ struct Server::Impl {
   Impl(const ServerConfig& config, MetricsRegistry& metrics) : state(config, metrics), handler(state) {}
   ServerState state;
   ApiHandler handler;
+  // Until the last bytes have left: a connection ends after its last answer was read. False at the deadline.
+  bool wait_until_idle(std::chrono::steady_clock::time_point deadline) const {
+    while (state.num_active.load() > 0 || http->num_connections() > 0) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(kDrainPoll);
+    }
+    return true;
+  }
   std::unique_ptr<HttpServer> http;
   bool stopped = false;
 };
@@ -133,12 +153,17 @@ void Server::attach(ServedModel model) {
   HADAL_CHECK(!state.ready.load() && model.engine && model.tokenizer);
   if (!state.config.served_model_names.empty()) model.names = state.config.served_model_names;
   HADAL_CHECK(!model.names.empty());
+  if (model.render_chat) {
+    model.content_form =
+        ContentForm::probe(model.render_chat, model.tokenizer->bos_token(), model.tokenizer->eos_token());
+  }
   OpenApiFacts facts;
   facts.version = state.version;
   facts.needs_key = state.keys.required();
   facts.model_names = model.names;
   facts.vocab_size = model.tokenizer->vocab_size();
   facts.context_length = model.context_length;
+  facts.hidden_size = model.hidden_size;
   state.openapi_of_model = openapi_document(state.config, facts);
   state.model = std::make_shared<const ServedModel>(std::move(model));
   state.batcher = std::make_shared<OutputBatcher>(impl_->http->num_io());
@@ -150,12 +175,12 @@ void Server::attach(ServedModel model) {
 bool Server::drain(std::chrono::steady_clock::time_point deadline) {
   impl_->state.draining = true;
   impl_->http->close_when_idle();
-  // Until the last bytes have left: a connection ends after its last answer was read.
-  while (impl_->state.num_active.load() > 0 || impl_->http->num_connections() > 0) {
-    if (std::chrono::steady_clock::now() >= deadline) return impl_->state.num_active.load() == 0;
-    std::this_thread::sleep_for(kDrainPoll);
-  }
-  return true;
+  if (impl_->wait_until_idle(deadline)) return true;
+  const bool all_ended = impl_->state.num_active.load() == 0;
+  impl_->http->end_exchanges(
+      [handler = &impl_->handler](const auto& exchange) { handler->shut_down(exchange); });
+  (void)impl_->wait_until_idle(std::chrono::steady_clock::now() + kLastWords);
+  return all_ended;
 }
 
 void Server::stop() {

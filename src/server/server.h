@@ -32,8 +32,8 @@ class Server {
   // Once, after start. Sets the engine's step-end hook. Empty names are filled from the configuration or
   // stay.
   void attach(ServedModel model);
-  // No new orders from now on (503); waits for the answers under way, until `deadline` at most. True: all
-  // ended.
+  // No new orders from now on (503); waits for the answers under way, until `deadline` at most. Those that
+  // are open then end with an error, for which clients have another second. True: all ended by themselves.
   bool drain(std::chrono::steady_clock::time_point deadline);
   // Cuts what is left, joins the threads. Idempotent.
   void stop();

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "net/http_client.h"
+#include "net/http_server.h"
 #include "net/sse.h"
 #include "server/test_server.h"
 
@@ -176,6 +177,17 @@ TEST(Server, KeysGuardEverythingButHealth) {
 
 TEST(Server, RequestIdIsHonouredOrMade) {
   TestServer server;
+  for (const std::string& good : {std::string("1-67891233-abcdef012345678912345678;Root=1"),
+                                  std::string("a/=+,<>{}'"), std::string(256, 'x')}) {
+    EXPECT_EQ(*server.get("/version", "X-Request-ID: " + good + "\r\n").headers.find("x-request-id"), good);
+  }
+  for (const std::string& bad :
+       {std::string("a\"b"), std::string("a\\b"), std::string("\xC3\xA9"), std::string(257, 'x')}) {
+    EXPECT_TRUE(server.get("/version", "X-Request-ID: " + bad + "\r\n")
+                    .headers.find("x-request-id")
+                    ->starts_with("req-"))
+        << bad;
+  }
   EXPECT_EQ(*server.get("/version", "X-Request-ID: abc-1.2:3_x\r\n").headers.find("x-request-id"),
             "abc-1.2:3_x");
   const HttpResponse made = server.get("/version", "X-Request-ID: bad id\r\n");
@@ -244,6 +256,99 @@ TEST(Server, EngineErrorBeforeAndDuringAStream) {
   EXPECT_EQ(streamed.status, 200);
   const auto list = events(streamed);
   EXPECT_NE(list.back().find(R"("error":{"message":"broken")"), std::string::npos);
+}
+
+// Proxies and clients take silence for death.
+TEST(Server, SilentStreamsAreKeptAlive) {
+  ServerConfig config;
+  config.stream_silence = std::chrono::milliseconds(100);
+  config.stream_keep_alive = std::chrono::milliseconds(150);
+  DummyEngineOptions options = TestServer::endless();
+  options.max_running = 0;  // everything waits
+  TestServer server(config, options);
+  RawClient stream(server.port()), whole(server.port());
+  stream.post("/v1/chat/completions", chat_body(R"("stream":true)"));
+  whole.post("/v1/chat/completions", chat_body());
+  ASSERT_TRUE(stream.wait_for(": keep-alive\n\n\r\ne\r\n: keep-alive\n\n"));
+  EXPECT_TRUE(stream.buffer().starts_with("HTTP/1.1 200 OK"));
+  EXPECT_NE(stream.buffer().find("text/event-stream"), std::string::npos);
+  // Errors are events from here on.
+  EXPECT_FALSE(server.server().drain(std::chrono::steady_clock::now()));
+  const HttpResponse r = stream.receive();
+  EXPECT_EQ(r.status, 200);
+  EXPECT_TRUE(r.body.starts_with(": keep-alive\n\n: keep-alive\n\n")) << r.body;
+  const auto list = events(r);
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_TRUE(list[0].starts_with(R"({"error":)")) << list[0];
+  // What is no stream gets no bytes before its time.
+  EXPECT_EQ(whole.receive().status, 503);
+}
+
+// OpenAI's finish reasons are a closed list for strict clients: what did not finish is an error.
+TEST(Server, TimeoutsAndCancellationsAreErrors) {
+  struct Case {
+    FinishReason reason;
+    int status;
+    const char* code;
+  };
+  for (const Case& c : {Case{FinishReason::kDeadline, 504, "timeout"},
+                        Case{FinishReason::kCancelled, 503, "service_unavailable"}}) {
+    DummyEngineOptions options = TestServer::short_answers();
+    options.end_after_two = c.reason;
+    TestServer server({}, options);
+    for (const char* path : {"/v1/chat/completions", "/v1/completions"}) {
+      const std::string body = std::string(path) == "/v1/completions"
+                                   ? R"({"model":"dummy","prompt":"a")"
+                                   : chat_body().substr(0, chat_body().size() - 1);
+      const HttpResponse whole = server.post(path, body + "}");
+      EXPECT_EQ(whole.status, c.status);
+      EXPECT_EQ(parse(whole).find("error")->find("code")->as_string(), c.code);
+      const HttpResponse streamed = server.post(path, body + R"(,"stream":true})");
+      EXPECT_EQ(streamed.status, 200);
+      const auto list = events(streamed);
+      ASSERT_GE(list.size(), 3u);
+      EXPECT_NE(streamed.body.find("quick"), std::string::npos);
+      EXPECT_EQ(parse_json(list.back())->find("error")->find("code")->as_string(), c.code);
+      for (const char* reason : {"\"timeout\",\"matched", "abort", "[DONE]"}) {
+        EXPECT_EQ(streamed.body.find(reason), std::string::npos) << streamed.body;
+      }
+    }
+  }
+}
+
+TEST(Server, RequestsThatCannotBeReadAreLoggedAsWhatTheyAre) {
+  class Handler : public HttpHandler {
+   public:
+    std::optional<HttpResponse> check_head(HttpRequest&) override { return std::nullopt; }
+    void handle(std::shared_ptr<HttpExchange> exchange) override { exchange->respond({}); }
+    HttpResponse error_response(int status, std::string_view, HttpRequest&) override {
+      return {status, {}, ""};
+    }
+    void on_done(const HttpExchange& exchange, const HttpOutcome& outcome) override {
+      done.push_back({exchange.request(), outcome});
+    }
+    std::vector<std::pair<HttpRequest, HttpOutcome>> done;
+  };
+  Handler handler;
+  HttpServerOptions options;
+  options.header_timeout = std::chrono::milliseconds(200);
+  auto server = HttpServer::create(options, handler);
+  ASSERT_TRUE(server.ok());
+  (*server)->start();
+  RawClient bad((*server)->port());
+  bad.send("bad\r\n\r\n");
+  EXPECT_EQ(bad.receive().status, 400);
+  RawClient slow((*server)->port());
+  slow.send("GET /version HTTP/1.1\r\n");
+  EXPECT_EQ(slow.receive().status, 408);
+  (*server)->stop();
+  ASSERT_EQ(handler.done.size(), 2u);
+  for (const auto& [request, outcome] : handler.done) {
+    EXPECT_EQ(request.method, "-");
+    EXPECT_EQ(request.path, "-");
+    EXPECT_TRUE(request.peer.starts_with("127.0.0.1:")) << request.peer;
+  }
+  EXPECT_GE(handler.done[1].second.seconds, 0.2);
 }
 
 TEST(Server, DrainFinishesWhatRunsAndRefusesTheRest) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/process_limits.h"
 #include "net/http_client.h"
 #include "server/dummy_engine.h"
 #include "server/server.h"
@@ -149,6 +150,7 @@ int run(int streams, double rate, double seconds, int io_threads, const char* ur
 }  // namespace hadal
 
 int main(int argc, char** argv) {
+  hadal::tune_allocator();
   const auto number = [&](int i, double fallback) { return argc > i ? std::atof(argv[i]) : fallback; };
   return hadal::run(static_cast<int>(number(1, 2000)), number(2, 50000), number(3, 10),
                     static_cast<int>(number(4, 1)), argc > 5 ? argv[5] : nullptr);

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/utf8.h"
 #include "text/byte_alphabet.h"
@@ -72,8 +73,76 @@ Result<std::shared_ptr<const Tokenizer>> BpeTokenizer::build(TokenizerParts part
   return std::shared_ptr<const Tokenizer>(new BpeTokenizer(std::move(parts), std::move(tables)));
 }
 
+namespace {
+
+// Bytes that normalizing turns into one, at most; 0 where text can vanish.
+size_t max_shrink(const std::vector<NormalizerStep>& steps) {
+  size_t shrink = 1;
+  for (const NormalizerStep& step : steps) {
+    if (std::holds_alternative<NfcStep>(step)) {
+      shrink *=
+          4;  // three Hangul jamo of 3 bytes, or a letter and three marks, become one of 3: at most a third
+    } else if (const auto* replace = std::get_if<ReplaceStep>(&step)) {
+      const auto* text = std::get_if<std::string>(&replace->pattern);
+      if (!text || replace->content.empty()) return 0;
+      shrink *= (text->size() + replace->content.size() - 1) / replace->content.size();
+    } else if (std::holds_alternative<StripStep>(step)) {
+      return 0;
+    }
+  }
+  return shrink;
+}
+
+bool keeps_all_text(const PreTokenizerStep& step) {
+  if (std::holds_alternative<WhitespaceStep>(step)) return false;
+  const auto* split = std::get_if<SplitStep>(&step);
+  return !split || split->behavior != SplitBehavior::kRemoved;
+}
+
+// The bytes of text that become part of some id: unknown units vanish or melt into one.
+std::array<bool, 256> find_lasting_bytes(const TokenizerParts& parts) {
+  std::array<bool, 256> lasting{};
+  if (parts.bpe.byte_level) {
+    for (const std::string_view token : parts.model_tokens) {
+      const auto bytes = kByteAlphabet.decode(token);
+      if (bytes && bytes->size() == 1) lasting[static_cast<unsigned char>((*bytes)[0])] = true;
+    }
+  } else if (parts.bpe.byte_fallback && std::all_of(parts.bpe.byte_ids.begin(), parts.bpe.byte_ids.end(),
+                                                    [](int32_t id) { return id >= 0; })) {
+    lasting.fill(true);
+  }
+  // Normalizing makes other bytes of those that came.
+  if (!parts.normalizer.empty()) {
+    for (int byte = 0; byte < 0xF5; ++byte) {
+      if (!lasting[static_cast<size_t>(byte)] && byte != 0xC0 && byte != 0xC1) return {};
+    }
+  }
+  return lasting;
+}
+
+size_t find_max_bytes_per_id(const TokenizerParts& parts) {
+  const size_t shrink = max_shrink(parts.normalizer);
+  const bool strips = std::any_of(parts.added.begin(), parts.added.end(),
+                                  [](const AddedToken& token) { return token.lstrip || token.rstrip; });
+  if (shrink == 0 || strips ||
+      !std::all_of(parts.pre_tokenizer.begin(), parts.pre_tokenizer.end(), keeps_all_text)) {
+    return 0;
+  }
+  size_t longest = 1;
+  for (const std::string_view token : parts.model_tokens) {
+    const auto bytes = parts.bpe.byte_level ? kByteAlphabet.decode(token) : std::nullopt;
+    longest = std::max(longest, bytes ? bytes->size() : token.size());
+  }
+  for (const AddedToken& token : parts.added) longest = std::max(longest, token.content.size());
+  return longest * shrink;
+}
+
+}  // namespace
+
 BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTables> tables)
     : tables_(std::move(tables)),
+      counts_(find_lasting_bytes(parts)),
+      max_bytes_per_id_(find_max_bytes_per_id(parts)),
       tokens_(parts.tokens),
       model_(make_model(parts)),
       normalizer_(std::move(parts.normalizer), tables_),
@@ -95,6 +164,13 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTa
   decoder_ = TokenDecoder(decoded, parts.decoder);
   normalized_spellings_.clear();
   normalized_spellings_.shrink_to_fit();
+}
+
+size_t BpeTokenizer::min_ids(std::string_view text) const {
+  if (max_bytes_per_id_ == 0) return 0;
+  const auto bytes = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [&](char c) { return counts_[static_cast<unsigned char>(c)]; }));
+  return (bytes + max_bytes_per_id_ - 1) / max_bytes_per_id_;
 }
 
 BpeModel BpeTokenizer::make_model(const TokenizerParts& parts) {

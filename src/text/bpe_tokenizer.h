@@ -2,6 +2,7 @@
 // Internal to text/. Const after building: any thread.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -47,6 +48,7 @@ class BpeTokenizer : public Tokenizer {
   std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const override;
   std::string_view token_bytes(int32_t id) const override { return decoder_.middle(id); }
   std::string_view first_token_bytes(int32_t id) const override { return decoder_.first(id); }
+  size_t min_ids(std::string_view text) const override;
   bool is_special(int32_t id) const override;
   std::optional<int32_t> token_to_id(std::string_view token) const override;
   std::string_view id_to_token(int32_t id) const override { return tokens_.at(id); }
@@ -67,6 +69,8 @@ class BpeTokenizer : public Tokenizer {
   void add_finders(const TokenizerParts& parts);
 
   std::shared_ptr<const UnicodeTables> tables_;
+  std::array<bool, 256> counts_{};  // bytes that cannot vanish
+  size_t max_bytes_per_id_;         // of these; 0: not known
   StringTable tokens_;
   BpeModel model_;
   Normalizer normalizer_;

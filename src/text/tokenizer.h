@@ -38,6 +38,8 @@ class Tokenizer {
   virtual std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   // Whole-sequence decode with invalid UTF-8 replaced by U+FFFD. Unknown ids give nothing.
   virtual std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const = 0;
+  // So many ids, at least, are in encode(text), found out without encoding; 0 where no such bound is known.
+  virtual size_t min_ids(std::string_view) const { return 0; }
   // The raw bytes that this id adds in the middle of a sequence (may be part of a code point). Empty for unknown ids.
   virtual std::string_view token_bytes(int32_t id) const = 0;
   // The same at the start of the output: SentencePiece models drop the first space of the first token.

@@ -48,6 +48,7 @@ void check_goldens(const std::shared_ptr<const Tokenizer>& tokenizer, const std:
   for (const Json& c : cases.as_array()) {
     const std::string& text = c.find("text")->as_string();
     EXPECT_EQ(tokenizer->encode(text, {.add_special_tokens = false}), ids_of(*c.find("ids"))) << text;
+    EXPECT_LE(tokenizer->min_ids(text), c.find("ids")->as_array().size()) << text;
     if (c.find("with_special") == nullptr) continue;
     const std::vector<int32_t> ids = ids_of(*c.find("with_special"));
     EXPECT_EQ(tokenizer->encode(text), ids) << text;
