@@ -248,6 +248,8 @@ ServedModel ModelHost::served() const {
   served.end_ids = impl_->text.end_ids;
   served.default_sampling = impl_->text.default_sampling;
   served.reasoning = impl_->text.reasoning;
+  if (impl_->settings.engine.random_seed >= 0)
+    served.random_seed = static_cast<uint64_t>(impl_->settings.engine.random_seed);
   served.fingerprint =
       "hadal-" +
       sha256_hex(group_agreement(impl_->settings, impl_->opened.config, impl_->plan)).substr(0, 12);

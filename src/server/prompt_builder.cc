@@ -82,6 +82,7 @@ std::optional<ApiError> check_length(const GenerationFields& fields, int64_t pro
 GenerateRequest make_order(const GenerationFields& fields, const OrderContext& context) {
   GenerateRequest order;
   order.request_id = context.request_id;
+  order.arrival = context.arrival;
   order.sampling = fields.sampling;
   order.sampling.end_ids = context.model.end_ids;
   order.stop = fields.stop;
@@ -208,6 +209,7 @@ std::optional<ApiError> build_embedding_orders(const EmbeddingRequest& request, 
     const std::string path = request.inputs.size() == 1 ? "input" : "input[" + std::to_string(i) + "]";
     GenerateRequest order;
     order.request_id = context.request_id;
+    order.arrival = context.arrival;
     std::vector<int32_t> ids;
     if (const auto* text = std::get_if<std::string>(&request.inputs[i])) {
       ids = context.model.tokenizer->encode(*text, EncodeOptions{});
