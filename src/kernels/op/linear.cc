@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "kernels/op/linear_compact.h"
 #include "kernels/op/linear_kernels.h"
 
 namespace hadal {
@@ -38,7 +39,8 @@ void run_range(const LinearCall& call, int64_t panel, int64_t num_panels, int64_
   job.y_stride = call.y.stride(0);
   job.bias = call.options.bias.defined() ? call.options.bias.ptr<float>() + column : nullptr;
   job.accumulate = call.options.accumulate;
-  linear_kernels(call.w.tier()).panels[static_cast<size_t>(call.w.dtype())](job);
+  set_outliers(job, call.w, panel);
+  panel_fn(linear_kernels(call.w.tier()), call.layout)(job);
 }
 
 // Cuts the work so that every thread gets several pieces: by panels, and by rows too where panels are few.

@@ -5,11 +5,11 @@
 // its batch. Source dtype and arithmetic:
 //   f32                    f32 multiply-add
 //   f16                    f16 weights widened to f32, f32 multiply-add
-//   bf16                   x rounded to bf16, products summed in f32 (AVX512-BF16, AMX), or widened f32 below
-//   these f8e4m3 + scales        weight times its 128x128 block scale, rounded to bf16, then as bf16
-//   q8_0,q4_0,q4_1,q5_*,q*_k  x quantised to int8 per 32 elements (scale = max|x|/127), integer dot products
-//   per block,
-//                          scaled and summed in f32 (ggml's q8 activation scheme)
+//   bf16                   x rounded to bf16, products summed in f32 (AVX512-BF16, AMX), or widened f32
+//                          below these; held in 12 bits a weight where no bit is lost by it
+//   f8e4m3 + scales        weight times its 128x128 block scale, rounded to bf16, then as bf16
+//   q8_0,q4_*,q5_*,q*_k    x quantised to int8 per 32 elements (scale = max|x|/127), integer dot products
+//                          per block, scaled and summed in f32 (ggml's q8 activation scheme)
 #pragma once
 
 #include <cstdint>
@@ -41,13 +41,20 @@ class PackedLinear {
   int64_t n() const { return n_; }  // rows of W = outputs
   int64_t k() const { return k_; }  // columns of W = inputs
   DType dtype() const { return dtype_; }
-  int64_t num_bytes() const { return static_cast<int64_t>(buffer_.size()); }
+  int64_t num_bytes() const { return static_cast<int64_t>(buffer_.size() + outliers_.size()); }
   const std::byte* data() const { return buffer_.data(); }
+  // bf16 kept in 12 bits a weight (kernels/op/linear_compact.h), the exact values all the same.
+  bool compact() const { return outliers_.data() != nullptr; }
+  const std::byte* outliers() const { return outliers_.data(); }
   CpuTier tier() const { return tier_; }
   int64_t k_shift() const { return k_shift_; }  // zero columns packed before the first (FP8 scale grid)
 
  private:
+  // Compacts bf16 where that saves bytes; false: pack it as it is.
+  Result<bool> pack_compact(Stream& stream, std::span<const LinearSource> sources);
+
   DeviceBuffer buffer_;
+  DeviceBuffer outliers_;
   int64_t n_ = 0;
   int64_t k_ = 0;
   int64_t k_shift_ = 0;

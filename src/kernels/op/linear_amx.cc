@@ -100,6 +100,7 @@ constexpr LinearKernels make_amx_kernels() {
     return kernels.panels[static_cast<size_t>(t)];
   };
   at(DType::kBF16) = run_amx_bf16<Avx512, HardwareTiles, DType::kBF16>;
+  kernels.compact_panels = run_amx_bf16<Avx512, HardwareTiles, DType::kBF16, true>;
   at(DType::kF8E4M3) = run_amx_bf16<Avx512, HardwareTiles, DType::kF8E4M3>;
   at(DType::kQ8_0) = run_quant_amx<DType::kQ8_0>;
   at(DType::kQ4_0) = run_quant_amx<DType::kQ4_0>;

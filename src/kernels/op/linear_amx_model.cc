@@ -87,6 +87,7 @@ constexpr LinearKernels make_model_kernels() {
     return kernels.panels[static_cast<size_t>(t)];
   };
   at(DType::kBF16) = run_amx_bf16<Avx512, ModelTiles, DType::kBF16>;
+  kernels.compact_panels = run_amx_bf16<Avx512, ModelTiles, DType::kBF16, true>;
   at(DType::kF8E4M3) = run_amx_bf16<Avx512, ModelTiles, DType::kF8E4M3>;
   at(DType::kQ8_0) = kQuant<DType::kQ8_0>;
   at(DType::kQ4_0) = kQuant<DType::kQ4_0>;

@@ -17,6 +17,7 @@ constexpr int kTileRows = 16;
 constexpr int kPairBytes = kPanelRows * 4;   // bf16 panel: one column pair of all rows
 constexpr int kTileColumns = 32;             // bf16 columns of one tile of x
 constexpr int kWidenColumns = 4 * kF8Chunk;  // FP8 columns turned to bf16 at a time
+constexpr int kCompactWiden = 256;           // and compact columns
 
 // Up to two row tiles times one panel, over `steps` tile columns.
 template <class Tiles>
@@ -105,7 +106,30 @@ void amx_f8_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_
   }
 }
 
-template <class V, class Tiles, DType kType>
+template <class Tiles>
+void amx_compact_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows,
+                      float* sums) {
+  constexpr int64_t kBytes = kCompactWiden / kCompactColumns * kCompactGroupBytes;
+  alignas(64) uint8_t wide[kCompactWiden * kPanelRows * 2];
+  const __m512i table = compact_table(panel);
+  const uint8_t* groups = panel + kCompactHeader;
+  for (int64_t k = 0; k < job.layout->k_padded; k += kCompactWiden, groups += kBytes) {
+    const int64_t left = job.layout->k_padded - k;
+    const int64_t columns = left < kCompactWiden ? left : kCompactWiden;
+    widen_compact(groups, table, columns / kCompactColumns, wide);
+    Tile tile;
+    tile.weights = wide;
+    tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 2;
+    tile.x_stride = job.x_stride;
+    tile.steps = columns / kTileColumns;
+    tile.sums = sums;
+    tile.first = k == 0;
+    tile.prefetch = groups + kBytes;
+    amx_bf16_tiles(tiles, tile, rows, kBytes);
+  }
+}
+
+template <class V, class Tiles, DType kType, bool kCompact = false>
 void run_amx_bf16(const PanelJob& job) {
   Tiles tiles(kTileColumns * 2);
   alignas(64) float sums[kChunkRows * kPanelRows];
@@ -113,7 +137,10 @@ void run_amx_bf16(const PanelJob& job) {
     const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
     for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
       const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-      if constexpr (kType == DType::kBF16) {
+      if constexpr (kCompact) {
+        amx_compact_rows(tiles, job, panel, row, rows, sums);
+        add_outliers(job, p, row, rows, sums);
+      } else if constexpr (kType == DType::kBF16) {
         amx_bf16_rows(tiles, job, panel, row, rows, sums);
       } else {
         amx_f8_rows(tiles, job, panel, row, rows, sums);

@@ -1,11 +1,12 @@
-// The AVX512-BF16 tier of linear: bf16 and FP8. Each sum is one chain of VDPBF16PS, column pairs ascending.
+// The AVX512-BF16 tier of linear: bf16, compact bf16 and FP8. Each sum is one chain of VDPBF16PS, column
+// pairs ascending.
 #include "kernels/op/linear_bf16.h"
 #include "kernels/op/linear_simd_avx512.h"
 
 namespace hadal {
 namespace {
 
-constexpr int kMaxRows = 12;
+constexpr int kMaxRows = 8;
 
 struct Bf16Family {
   struct Args {};
@@ -34,6 +35,57 @@ struct Bf16Family {
         const __m512i xv = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(x + r * stride));
         sums[r][0] = _mm512_dpbf16_ps(sums[r][0], (__m512bh)w0, (__m512bh)xv);
         sums[r][1] = _mm512_dpbf16_ps(sums[r][1], (__m512bh)w1, (__m512bh)xv);
+      }
+    }
+    HADAL_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      HADAL_UNROLL
+      for (int v = 0; v < 2; ++v) _mm512_storeu_ps(tile.sums + r * kPanelRows + v * 16, sums[r][v]);
+    }
+  }
+};
+
+// The same sums from compact weights, turned to bf16 on their way to the multiplier. A step is a group: two
+// pairs.
+template <bool kKeep>
+struct CompactFamily {
+  struct Args {
+    __m512i table;
+    uint8_t* wide = nullptr;  // kKeep: takes the weights as bf16, for the tiles after this one
+  };
+
+  template <int kRows>
+  static void run(const Tile& tile, const Args& args) {
+    __m512 sums[kRows][2];
+    HADAL_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      HADAL_UNROLL
+      for (int v = 0; v < 2; ++v) {
+        sums[r][v] = tile.first ? _mm512_setzero_ps() : _mm512_loadu_ps(tile.sums + r * kPanelRows + v * 16);
+      }
+    }
+    const uint8_t* weights = tile.weights;
+    const uint8_t* x = tile.x;
+    const int64_t stride = tile.x_stride;
+    const __m512i table = args.table;
+    uint8_t* wide = args.wide;
+    for (int64_t s = 0; s < tile.steps; ++s, weights += kCompactGroupBytes, x += 8) {
+      for (int64_t i = 0; i < kCompactGroupBytes; i += 64) prefetch_line(weights + kStreamAhead + i);
+      __m512i w[4];
+      compact_to_bf16(weights, table, w);
+      if constexpr (kKeep) {
+        HADAL_UNROLL
+        for (int i = 0; i < 4; ++i) _mm512_storeu_si512(wide + i * 64, w[i]);
+        wide += 256;
+      }
+      HADAL_UNROLL
+      for (int pair = 0; pair < 2; ++pair) {
+        HADAL_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          const __m512i xv = _mm512_set1_epi32(*reinterpret_cast<const int32_t*>(x + r * stride + pair * 4));
+          sums[r][0] = _mm512_dpbf16_ps(sums[r][0], (__m512bh)w[2 * pair], (__m512bh)xv);
+          sums[r][1] = _mm512_dpbf16_ps(sums[r][1], (__m512bh)w[2 * pair + 1], (__m512bh)xv);
+        }
       }
     }
     HADAL_UNROLL
@@ -89,6 +141,70 @@ void f8_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t row
   }
 }
 
+// The first tile decodes the weights while it multiplies, which costs it nothing, and leaves them as bf16 for
+// the others.
+void compact_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows, float* sums) {
+  constexpr int64_t kColumns = 256;
+  const __m512i table = compact_table(panel);
+  const uint8_t* groups = panel + kCompactHeader;
+  const int64_t k_padded = job.layout->k_padded;
+  if (rows <= kMaxRows) {
+    Tile tile = make_tile(job, row, 0, sums);
+    tile.weights = groups;
+    tile.steps = k_padded / kCompactColumns;
+    return call_tile<CompactFamily<false>, kMaxRows>(static_cast<int>(rows), tile, {table});
+  }
+  alignas(64) uint8_t wide[kColumns * kPanelRows * 2];
+  for (int64_t k = 0; k < k_padded; k += kColumns) {
+    const int64_t columns = k_padded - k < kColumns ? k_padded - k : kColumns;
+    Tile tile = make_tile(job, row, k, sums);
+    tile.weights = groups + k / kCompactColumns * kCompactGroupBytes;
+    tile.steps = columns / kCompactColumns;
+    CompactFamily<true>::run<kMaxRows>(tile, {table, wide});
+    tile = make_tile(job, row + kMaxRows, k, sums + kMaxRows * kPanelRows);
+    tile.weights = wide;
+    tile.steps = columns / 2;
+    tile.prefetch = wide;
+    bf16_tiles(tile, rows - kMaxRows, 0);
+  }
+}
+
+// The inverse of compact_to_bf16.
+int64_t compact_groups(const uint8_t* plain, int64_t num_groups, int base, uint8_t* out,
+                       CompactOutlier* outliers) {
+  const __m512i byte = _mm512_set1_epi16(0xff);
+  int64_t found = 0;
+  for (int64_t pair = 0; pair < 2 * num_groups; ++pair, plain += 128) {
+    const __m512i first = _mm512_loadu_si512(plain);
+    const __m512i second = _mm512_loadu_si512(plain + 64);
+    const __m512i low = _mm512_packus_epi16(_mm512_and_si512(first, byte), _mm512_and_si512(second, byte));
+    const __m512i high = _mm512_packus_epi16(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8));
+    const __m512i exponent = _mm512_and_si512(high, _mm512_set1_epi8(0x7f));
+    const __m512i code = _mm512_sub_epi8(exponent, _mm512_set1_epi8(static_cast<char>(base)));
+    const __mmask64 zero = _mm512_testn_epi8_mask(exponent, exponent);
+    const __mmask64 in_reach = _mm512_cmple_epu8_mask(_mm512_sub_epi8(code, _mm512_set1_epi8(1)),
+                                                      _mm512_set1_epi8(kCompactCodes - 1));
+    const __mmask64 kept = zero | in_reach;
+    const __m512i sign = _mm512_maskz_mov_epi8(_mm512_movepi8_mask(high) & kept, _mm512_set1_epi8(8));
+    const __m512i nibbles = _mm512_or_si512(sign, _mm512_maskz_mov_epi8(in_reach & ~zero, code));
+    uint8_t* group = out + pair / 2 * kCompactGroupBytes;
+    _mm512_storeu_si512(group + pair % 2 * 64, _mm512_maskz_mov_epi8(kept, low));
+    const __m512i codes =
+        pair % 2 == 0 ? nibbles
+                      : _mm512_or_si512(_mm512_loadu_si512(group + 128), _mm512_slli_epi16(nibbles, 4));
+    _mm512_storeu_si512(group + 128, codes);
+    for (__mmask64 left_out = ~kept; left_out != 0; left_out &= left_out - 1) {
+      const int place = __builtin_ctzll(left_out);
+      const int row = place % 16 / 8 * 16 + place / 16 * 4 + place % 8 / 2;
+      CompactOutlier& outlier = outliers[found++];
+      outlier.column = static_cast<uint32_t>(pair * 2 + place % 2);
+      outlier.row = static_cast<uint16_t>(row);
+      std::memcpy(&outlier.weight, plain + row * 4 + place % 2 * 2, 2);
+    }
+  }
+  return found;
+}
+
 template <void (*kRowsFn)(const PanelJob&, const uint8_t*, int64_t, int64_t, float*)>
 void run_bf16(const PanelJob& job) {
   float sums[kChunkRows * kPanelRows];
@@ -97,6 +213,7 @@ void run_bf16(const PanelJob& job) {
     for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
       const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
       kRowsFn(job, panel, row, rows, sums);
+      if (job.layout->compact) add_outliers(job, p, row, rows, sums);
       finish<Avx512>(job, row, rows, p * kPanelRows, sums);
     }
   }
@@ -106,6 +223,8 @@ constexpr LinearKernels make_bf16_kernels() {
   LinearKernels kernels;
   kernels.panels[static_cast<size_t>(DType::kBF16)] = run_bf16<bf16_rows>;
   kernels.panels[static_cast<size_t>(DType::kF8E4M3)] = run_bf16<f8_rows>;
+  kernels.compact_panels = run_bf16<compact_rows>;
+  kernels.compact = compact_groups;
   kernels.stage_bf16 = stage_bf16_row;
   return kernels;
 }

@@ -1,8 +1,10 @@
-// Staging of x as bf16, and FP8 panels turned to bf16: what AVX512-BF16 and AMX share. Needs AVX512-BF16.
+// Staging of x as bf16, and FP8 and compact panels turned to bf16: what AVX512-BF16 and AMX share. Needs
+// AVX512-BF16.
 #pragma once
 
 #include <immintrin.h>
 
+#include "kernels/op/linear_compact.h"
 #include "kernels/op/linear_panels.h"
 
 namespace hadal {
@@ -50,6 +52,52 @@ inline void widen_f8_to_bf16(const uint8_t* chunk, uint8_t* out) {
     const uint8_t* pairs = chunk + kPanelRows * 4 + half * 32;
     for (int p = 0; p < kF8Chunk / 2; ++p) {
       _mm512_storeu_si512(out + p * 128 + half * 64, scaled_f8_to_bf16(pairs + p * 64, low, high));
+    }
+  }
+}
+
+// The upper bytes that codes 0..15 stand for, in every 128-bit lane.
+inline __m512i compact_table(const uint8_t* panel) {
+  const __m128i code = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+  const __m128i sign = _mm_setr_epi32(0, 0, static_cast<int>(0x80808080u), static_cast<int>(0x80808080u));
+  const __m128i based = _mm_add_epi8(code, _mm_set1_epi8(static_cast<char>(panel[0])));
+  return _mm512_broadcast_i32x4(_mm_or_si128(sign, _mm_maskz_mov_epi8(0xfefe, based)));
+}
+
+// One group to bf16 pairs: out[0], out[1] are rows 0..15 and 16..31 of the first column pair, then the
+// second's.
+HADAL_INLINE void compact_to_bf16(const uint8_t* group, __m512i table, __m512i* out) {
+  const __m512i codes = _mm512_loadu_si512(group + 128);
+  const __m512i nibble = _mm512_set1_epi8(15);
+  const __m512i high0 = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble));
+  const __m512i high1 = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi16(codes, 4), nibble));
+  const __m512i low0 = _mm512_loadu_si512(group);
+  const __m512i low1 = _mm512_loadu_si512(group + 64);
+  out[0] = _mm512_unpacklo_epi8(low0, high0);
+  out[1] = _mm512_unpackhi_epi8(low0, high0);
+  out[2] = _mm512_unpacklo_epi8(low1, high1);
+  out[3] = _mm512_unpackhi_epi8(low1, high1);
+}
+
+// Groups of one panel to a plain one, [2 * num_groups][32][2].
+inline void widen_compact(const uint8_t* group, __m512i table, int64_t num_groups, uint8_t* out) {
+  for (int64_t g = 0; g < num_groups; ++g, group += kCompactGroupBytes, out += 256) {
+    __m512i pairs[4];
+    compact_to_bf16(group, table, pairs);
+    for (int i = 0; i < 4; ++i) _mm512_storeu_si512(out + i * 64, pairs[i]);
+  }
+}
+
+// Adds what the compact panel left out. rows: of the job, from `row`; sums: [rows][32].
+inline void add_outliers(const PanelJob& job, int64_t panel, int64_t row, int64_t rows, float* sums) {
+  for (uint32_t i = job.outlier_begin[panel]; i < job.outlier_begin[panel + 1]; ++i) {
+    const CompactOutlier& at = job.outliers[i];
+    const float weight = __builtin_bit_cast(float, static_cast<uint32_t>(at.weight) << 16);
+    for (int64_t r = 0; r < rows; ++r) {
+      uint16_t x = 0;
+      std::memcpy(&x, job.x + (row + r) * job.x_stride + at.column * 2, 2);
+      float& sum = sums[r * kPanelRows + at.row];
+      sum = __builtin_fmaf(weight, __builtin_bit_cast(float, static_cast<uint32_t>(x) << 16), sum);
     }
   }
 }

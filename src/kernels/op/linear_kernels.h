@@ -6,6 +6,7 @@
 // the order in which a kernel reads it, K ascending. Layouts of a 32-row panel, all parts 64-byte aligned:
 //   f32, f16    [K][32]
 //   bf16        [K/2][32][2]: pairs, as VDPBF16PS and TDPBF16PS take them; K padded to 32 with zeros
+//   compact bf16 see linear_compact.h
 //   f8e4m3      per 128 columns: f32 scale[32], then [64][32][2] bytes; K starts at the scale grid (k_shift
 //   zeros) 32-blocks   per 32 columns: f16 scale[32], f16 min[32] if any, then the levels k-quants    per 256
 //   columns: f16 d[32], f16 dmin[32] if any, u8 scale[8][32] and u8 min[8][32] (q6_k: i8
@@ -49,18 +50,28 @@ struct LinearLayout {
   int64_t row_stride = 0;
   int64_t scale_offset = 0;  // kQ8
   int64_t sum_offset = 0;    // kQ8
+  bool compact = false;      // bf16 in 12 bits, linear_compact.h
 };
 
-LinearLayout linear_layout(CpuTier tier, DType dtype, int64_t k, int64_t k_shift);
+LinearLayout linear_layout(CpuTier tier, DType dtype, int64_t k, int64_t k_shift, bool compact = false);
 inline LinearLayout linear_layout(const PackedLinear& w) {
-  return linear_layout(w.tier(), w.dtype(), w.k(), w.k_shift());
+  return linear_layout(w.tier(), w.dtype(), w.k(), w.k_shift(), w.compact());
 }
+
+// A weight that the compact form leaves out; its kernels add weight * x[column] to the row's sum at the end.
+struct CompactOutlier {
+  uint32_t column = 0;
+  uint16_t row = 0;     // of the panel
+  uint16_t weight = 0;  // bf16
+};
 
 // Some panels times some rows of x. y[r][c] for r < num_rows, c < num_columns; columns start at the first
 // panel's.
 struct PanelJob {
   const LinearLayout* layout = nullptr;
   const std::byte* panels = nullptr;
+  const CompactOutlier* outliers = nullptr;  // compact: of the whole matrix
+  const uint32_t* outlier_begin = nullptr;   // compact: of each panel of the job, and the end
   int64_t num_panels = 0;
   int64_t num_columns = 0;
   const std::byte* x = nullptr;
@@ -74,13 +85,21 @@ struct PanelJob {
 
 using PanelFn = void (*)(const PanelJob&);
 using StageFn = void (*)(const LinearLayout&, const float* x, std::byte* row);
+using CompactFn = int64_t (*)(const uint8_t* plain, int64_t num_groups, int base, uint8_t* out,
+                              CompactOutlier* outliers);
 
 // One tier's code. A null entry means the tier below serves that dtype.
 struct LinearKernels {
   PanelFn panels[16] = {};
+  PanelFn compact_panels = nullptr;
+  CompactFn compact = nullptr;  // compact_groups of linear_compact.h; null: bf16 is kept as it is
   StageFn stage_bf16 = nullptr;
   StageFn stage_q8 = nullptr;
 };
+
+inline PanelFn panel_fn(const LinearKernels& kernels, const LinearLayout& layout) {
+  return layout.compact ? kernels.compact_panels : kernels.panels[static_cast<size_t>(layout.dtype)];
+}
 
 // Kernels for a tier, chosen per entry from the best tier at or below it that has one.
 const LinearKernels& linear_kernels(CpuTier tier);

@@ -1,4 +1,5 @@
 #include "base/check.h"
+#include "kernels/op/linear_compact.h"
 #include "kernels/op/linear_kernels.h"
 
 namespace hadal {
@@ -60,10 +61,12 @@ LinearKernels merge_kernels(CpuTier tier) {
     const LinearKernels* table = tables[t];
     if (table == nullptr) continue;
     // Panel layouts of the scalar tier differ from the others', so it never serves them.
-    if (t == 1) merged = LinearKernels{{}, merged.stage_bf16, merged.stage_q8};
+    if (t == 1) merged = LinearKernels{{}, nullptr, nullptr, merged.stage_bf16, merged.stage_q8};
     for (size_t i = 0; i < std::size(merged.panels); ++i) {
       if (table->panels[i] != nullptr) merged.panels[i] = table->panels[i];
     }
+    if (table->compact_panels != nullptr) merged.compact_panels = table->compact_panels;
+    if (table->compact != nullptr) merged.compact = table->compact;
     if (table->stage_bf16 != nullptr) merged.stage_bf16 = table->stage_bf16;
     if (table->stage_q8 != nullptr) merged.stage_q8 = table->stage_q8;
   }
@@ -72,8 +75,9 @@ LinearKernels merge_kernels(CpuTier tier) {
 
 }  // namespace
 
-LinearLayout linear_layout(CpuTier tier, DType dtype, int64_t k, int64_t k_shift) {
+LinearLayout linear_layout(CpuTier tier, DType dtype, int64_t k, int64_t k_shift, bool compact) {
   LinearLayout out;
+  out.compact = compact;
   out.dtype = dtype;
   out.row_kind = row_kind(tier, dtype);
   out.k = k;
@@ -82,6 +86,7 @@ LinearLayout linear_layout(CpuTier tier, DType dtype, int64_t k, int64_t k_shift
   const bool scalar = tier == CpuTier::kScalar;
   out.panel_rows = scalar ? 1 : kPanelRows;
   out.panel_bytes = scalar ? scalar_row_bytes(dtype, out.k_padded) : simd_panel_bytes(dtype, out.k_padded);
+  if (compact) out.panel_bytes = compact_panel_bytes(out.k_padded);
   switch (out.row_kind) {
     case RowKind::kF32:
       out.row_stride = odd_lines(out.k_padded * 4);

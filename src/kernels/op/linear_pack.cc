@@ -272,6 +272,10 @@ Result<PackedLinear> PackedLinear::pack(Stream& stream, CpuTier tier, std::span<
   for (const LinearSource& source : sources) out.n_ += source.weight.dim(0);
   if (out.n_ == 0 || out.k_ == 0) return invalid_argument("an empty weight cannot be packed");
   if (out.dtype_ == DType::kF8E4M3) out.k_shift_ = sources[0].scale_col_offset % kF8Chunk;
+  if (out.dtype_ == DType::kBF16 && linear_kernels(out.tier_).compact != nullptr) {
+    HADAL_ASSIGN(const bool done, out.pack_compact(stream, sources));
+    if (done) return out;
+  }
   const LinearLayout layout = linear_layout(out);
   const int64_t num_panels = (out.n_ + layout.panel_rows - 1) / layout.panel_rows;
   HADAL_ASSIGN(out.buffer_, DeviceBuffer::allocate(DeviceType::kCpu,

@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "kernels/op/linear_compact.h"
 #include "kernels/op/linear_kernels.h"
 #include "kernels/op/moe.h"
 
@@ -93,15 +94,19 @@ void run_experts(ThreadPool& pool, const Routing& r, std::span<const PackedLinea
   const int64_t count = num_panels * r.num_active;
   const int64_t stream_panels = std::max<int64_t>(1, 131072 / layout.panel_bytes);
   const int64_t grain = std::clamp<int64_t>(count / (pool.num_threads() * 4), 1, stream_panels);
-  const PanelFn run = linear_kernels(weights[0].tier()).panels[static_cast<size_t>(layout.dtype)];
+  const LinearKernels& kernels = linear_kernels(weights[0].tier());
   pool.parallel_for(count, grain, [&](int64_t begin, int64_t end, int) {
     while (begin < end) {
       const int64_t slot = begin / num_panels;
       const int64_t panel = begin % num_panels;
+      const PackedLinear& w = weights[static_cast<size_t>(r.active[slot])];
+      // Of this expert: one may be compact and another not. Rows of x are the same for both.
+      const LinearLayout own = linear_layout(w);
       PanelJob job;
-      job.layout = &layout;
+      job.layout = &own;
       job.num_panels = std::min(end - begin, num_panels - panel);
-      job.panels = weights[static_cast<size_t>(r.active[slot])].data() + panel * layout.panel_bytes;
+      job.panels = w.data() + panel * own.panel_bytes;
+      set_outliers(job, w, panel);
       job.num_columns = std::min(job.num_panels * layout.panel_rows, n - panel * layout.panel_rows);
       const int64_t row = r.first_row[slot];
       job.x = x + row * layout.row_stride;
@@ -109,7 +114,7 @@ void run_experts(ThreadPool& pool, const Routing& r, std::span<const PackedLinea
       job.num_rows = r.first_row[slot + 1] - row;
       job.y = y + row * n + panel * layout.panel_rows;
       job.y_stride = n;
-      run(job);
+      panel_fn(kernels, own)(job);
       begin += job.num_panels;
     }
   });
