@@ -62,7 +62,10 @@ class FollowerExecutor {
 
  private:
   void finish(Status status);
+  void give_up(const std::string& reason);
 
+  // Plans that wait here: a leader has two or three out.
+  static constexpr int kMaxAhead = 16;
   const std::unique_ptr<StepExecutor> local_;
   GroupChannel& channel_;
   const int node_rank_;
@@ -71,6 +74,7 @@ class FollowerExecutor {
   std::condition_variable changed_;
   std::optional<Status> end_;
   bool running_ = false;
+  int num_ahead_ = 0;  // plans submitted whose result is not back
 };
 
 // Leader, before its engine starts: waits until every follower has loaded its model and runs. The error names

@@ -186,6 +186,14 @@ void Scheduler::commit_row(const PlanRow& row, StepResult& result) {
   Sequence::InFlight& in_flight = sequence->in_flight();
   --in_flight.rows;
   const int32_t end_position = row.first_position + row.num_tokens;
+  if (row.sample_index >= 0 && static_cast<size_t>(row.sample_index) < result.samples.size() &&
+      result.samples[static_cast<size_t>(row.sample_index)].invalid) {
+    // Its keys are as broken as its logits: nobody shall find them in the tree.
+    TokenEvent event = sequence->make_event();
+    event.error = make_error(ErrorCode::kInternal, "the model's numbers overflowed at position ",
+                             end_position, " (logits are NaN or infinite)");
+    return end(*sequence, std::move(event), SequenceEnd::kFailed);
+  }
   if (Run* run = sequence->run()) {
     const bool prompt_done =
         run->num_computed < sequence->prompt_len() && end_position >= sequence->prompt_len();
