@@ -9,6 +9,9 @@ std::string ready_key(int node_rank) {
   return "ready/" + std::to_string(node_rank);
 }
 
+// How long a broken collective waits for the channel's word on what happened.
+constexpr auto kReasonGrace = std::chrono::milliseconds(300);
+
 }  // namespace
 
 Status wait_for_followers(GroupChannel& channel, int nnodes, std::chrono::milliseconds timeout) {
@@ -51,6 +54,7 @@ void GroupExecutor::stop() {
     std::lock_guard lock(mutex_);
     if (std::exchange(stopped_, true)) return;
   }
+  lost_known_.notify_all();
   local_->stop();
   channel_.stop();
 }
@@ -61,13 +65,17 @@ void GroupExecutor::group_lost(const std::string& reason) {
     std::lock_guard lock(mutex_);
     lost_ = reason;
   }
+  lost_known_.notify_all();
   deliver(make_error(ErrorCode::kUnavailable, reason));
 }
 
 void GroupExecutor::deliver(Result<StepResult> result) {
   std::string abort_reason;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    // A host that dies breaks collectives and the channel at once; the channel says which host it was.
+    if (!result.ok() && !failed_)
+      lost_known_.wait_for(lock, kReasonGrace, [&] { return !lost_.empty() || failed_ || stopped_; });
     if (!sink_ || failed_ || stopped_) return;
     if (!result.ok()) {
       failed_ = true;
@@ -148,6 +156,11 @@ Status FollowerExecutor::run() {
       std::lock_guard lock(mutex_);
       --num_ahead_;
       return;
+    }
+    {
+      // As in GroupExecutor::deliver.
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, kReasonGrace, [&] { return end_.has_value(); })) return;
     }
     channel_.abort(result.error().message);
     finish(std::move(result).error());

@@ -37,6 +37,7 @@ class GroupExecutor final : public StepExecutor {
   GroupChannel& channel_;
   const AbortCollectives abort_collectives_;
   std::mutex mutex_;  // orders results and the one failure
+  std::condition_variable lost_known_;
   ResultSink sink_;
   std::string lost_;
   bool failed_ = false;

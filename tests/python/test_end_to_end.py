@@ -358,12 +358,12 @@ def test_a_silent_host_is_lost(victim):
 
 @pytest.mark.parametrize("told", [("leader", "follower"), ("follower",)], ids=["both", "the follower"])
 def test_hosts_that_are_told_to_stop_finish_what_runs(told):
-    leader, follower = two_hosts()
-    asking, answer = ask_in_background(leader, 300)
+    leader, follower = two_hosts("--drain-timeout", "120")
+    asking, answer = ask_in_background(leader, 80)
     for name in told:
         {"leader": leader, "follower": follower}[name].process.send_signal(signal.SIGTERM)
     asking.join()
-    assert answer[0][0] == 200 and answer[0][1]["usage"]["completion_tokens"] == 300
+    assert answer[0][0] == 200 and answer[0][1]["usage"]["completion_tokens"] == 80
     assert leader.process.wait(timeout=20) == 0, leader.log()
     assert follower.process.wait(timeout=20) == 0, follower.log()
 
