@@ -18,6 +18,7 @@ class FollowerEngine final : public EngineApi {
     return make_error(ErrorCode::kUnavailable, "this host is a follower of its group: ask node 0");
   }
   void cancel(RequestId, CancelReason) override {}
+  void cancel_all(CancelReason) override {}
   EngineStats stats() const override {
     EngineStats stats;
     stats.phase = phase_.load();

@@ -1,5 +1,8 @@
 #include "app/group_setup.h"
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <thread>
 
 #include "comm/gloo.h"
@@ -38,6 +41,32 @@ Result<std::unique_ptr<GroupChannel>> open_group(const ParallelConfig& parallel,
   options.config = must_agree;
   options.rendezvous_timeout = to_milliseconds(parallel.dist_timeout);
   return GroupChannel::open(options);
+}
+
+Result<int64_t> least_over_hosts(const ParallelConfig& parallel, GroupChannel& channel,
+                                 const std::string& name, int64_t value, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  HADAL_RETURN_IF_ERROR(
+      channel.store_set(name + "/" + std::to_string(parallel.node_rank), std::to_string(value)));
+  for (int node = 0; node < parallel.nnodes; ++node) {
+    if (node == parallel.node_rank) continue;
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto text =
+        channel.store_get(name + "/" + std::to_string(node), std::max(left, std::chrono::milliseconds(1)));
+    if (!text.ok() && text.error().code == ErrorCode::kDeadlineExceeded) {
+      return make_error(ErrorCode::kDeadlineExceeded, "node ", node, " did not reach \"", name, "\" within ",
+                        timeout.count() / 1000, " s");
+    }
+    if (!text.ok()) return text.error();
+    int64_t theirs = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), theirs);
+    if (error != std::errc() || end != text->data() + text->size()) {
+      return make_error(ErrorCode::kDataLoss, "node ", node, " gave \"", *text, "\" for ", name);
+    }
+    value = std::min(value, theirs);
+  }
+  return value;
 }
 
 Result<std::vector<std::unique_ptr<Communicator>>> make_communicators(const ParallelConfig& parallel,

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <random>
@@ -9,6 +10,7 @@
 
 #include "app/follower_engine.h"
 #include "app/group_setup.h"
+#include "app/model_digest.h"
 #include "app/progress_bar.h"
 #include "base/log.h"
 #include "engine/engine.h"
@@ -21,6 +23,9 @@ namespace hadal {
 namespace {
 
 constexpr int kExitGroupLost = 3;
+// Until every host has loaded its share: hundreds of gigabytes from slow storage take hours. Hosts that die
+// meanwhile are noticed by their heartbeats.
+constexpr auto kLoadTimeout = std::chrono::hours(12);
 
 LoadFormat load_format(const std::string& name) {
   if (name == "safetensors") return LoadFormat::kSafetensors;
@@ -83,10 +88,12 @@ struct ModelHost::Impl {
   std::unique_ptr<FollowerExecutor> follower;
   GroupExecutor* group_executor = nullptr;  // the engine's
   LocalExecutor* local = nullptr;           // the executor's
-  std::unique_ptr<GroupChannel> channel;
   std::mutex lost_mutex;
   bool running = false;  // ranks are up; a lost group goes through the executors
   bool stopped = false;
+  std::string agreement;
+  std::atomic<bool> asked_to_drain{false};
+  std::unique_ptr<GroupChannel> channel;  // last: its thread calls all of the above
 
   bool is_leader() const { return settings.parallel.node_rank == 0; }
 
@@ -104,6 +111,8 @@ struct ModelHost::Impl {
     HADAL_ASSIGN(plan,
                  plan_start(settings, opened.config, detect_cpu(), opened.source->total_bytes(), available));
     if (!plan.context_note.empty()) log_info(plan.context_note);
+    HADAL_ASSIGN(const std::string digest, model_digest(settings.engine, opened));
+    agreement = group_agreement(settings, opened.config, plan, digest);
     return {};
   }
 
@@ -114,10 +123,32 @@ struct ModelHost::Impl {
     log_info("waiting for the hosts of the group")
         .field("nnodes", settings.parallel.nnodes)
         .field("address", settings.parallel.dist_init_addr);
-    HADAL_ASSIGN(channel, open_group(settings.parallel, group_agreement(settings, opened.config, plan)));
+    HADAL_ASSIGN(channel, open_group(settings.parallel, agreement));
     channel->start({[this](const std::string& reason) { lost(reason); },
-                    [this](std::string bytes) { following().on_plan(std::move(bytes)); },
-                    [this] { following().on_stop(); }});
+                    [this](std::string bytes) {
+                      if (auto* ready = following()) ready->on_plan(std::move(bytes));
+                    },
+                    [this] {
+                      if (auto* ready = following()) ready->on_stop();
+                    },
+                    [this](const std::string& reason) {
+                      log_info("a follower asks for the end").field("reason", reason);
+                      asked_to_drain = true;
+                    }});
+    return agree_on_context();
+  }
+
+  // Hosts may have different memory left: the least context length of all counts.
+  Status agree_on_context() {
+    const auto own = plan.executor.context_length;
+    HADAL_ASSIGN(const int64_t least, least_over_hosts(settings.parallel, *channel, "context-length", own,
+                                                       to_milliseconds(settings.parallel.dist_timeout)));
+    if (least < own) log_info("context length of the host with the least memory").field("tokens", least);
+    set_context(plan, settings, least);
+    plan.executor.wait_for_others = [this]() -> Status {
+      log_info("loaded; waiting for the other hosts to load");
+      return least_over_hosts(settings.parallel, *channel, "loaded", 0, kLoadTimeout).status();
+    };
     return {};
   }
 
@@ -130,13 +161,19 @@ struct ModelHost::Impl {
       ::_exit(kExitGroupLost);
     }
     if (group_executor != nullptr) group_executor->group_lost(reason);
-    if (follower != nullptr) follower->group_lost(reason);
+    if (follower != nullptr) {
+      follower_engine->set_failed(reason);  // at once: a rank in a long step returns late
+      follower->group_lost(reason);
+    }
   }
 
-  FollowerExecutor& following() {
-    std::lock_guard lock(lost_mutex);
-    HADAL_CHECK(follower != nullptr) << "the leader sent a frame before this host was ready";
-    return *follower;
+  FollowerExecutor* following() {
+    {
+      std::lock_guard lock(lost_mutex);
+      if (follower != nullptr) return follower.get();
+    }
+    lost("the leader sent a plan or the end before this host was ready");
+    return nullptr;
   }
 
   Result<std::unique_ptr<StepExecutor>> load_ranks(const Progress& progress) {
@@ -158,6 +195,13 @@ struct ModelHost::Impl {
     log_lines((*made)->memory_report());
     local = made->get();
     return std::unique_ptr<StepExecutor>(std::move(*made));
+  }
+
+  Status join_and_load(const Progress& progress, MetricsRegistry& metrics) {
+    HADAL_RETURN_IF_ERROR(join(progress));
+    HADAL_ASSIGN(std::unique_ptr<StepExecutor> ranks, load_ranks(progress));
+    progress("starting", 0);
+    return is_leader() ? start_leader(std::move(ranks), metrics) : start_follower(std::move(ranks));
   }
 
   Status start_follower(std::unique_ptr<StepExecutor> ranks) {
@@ -206,18 +250,15 @@ Result<std::unique_ptr<ModelHost>> ModelHost::load(const Settings& settings, Met
                                                    const Progress& progress) {
   auto impl = std::make_unique<Impl>(settings);
   HADAL_RETURN_IF_ERROR(impl->open(progress));
-  HADAL_RETURN_IF_ERROR(impl->join(progress));
-  auto ranks = impl->load_ranks(progress);
-  if (!ranks.ok()) {
-    // The other hosts must not wait for a host that could not load.
-    if (impl->channel != nullptr)
+  const Status status = impl->join_and_load(progress, metrics);
+  if (!status.ok()) {
+    // The other hosts must not wait for a host that could not load, and shall say why.
+    if (impl->channel != nullptr) {
       impl->channel->abort("node " + std::to_string(settings.parallel.node_rank) + ": " +
-                           ranks.error().message);
-    return std::move(ranks).error();
+                           status.error().message);
+    }
+    return status.error();
   }
-  progress("starting", 0);
-  HADAL_RETURN_IF_ERROR(impl->is_leader() ? impl->start_leader(std::move(*ranks), metrics)
-                                          : impl->start_follower(std::move(*ranks)));
   // Maps and staging buffers go; what must stay (a tied embedding table) is held by its layer.
   impl->opened.source.reset();
   return std::unique_ptr<ModelHost>(new ModelHost(std::move(impl)));
@@ -249,9 +290,10 @@ ServedModel ModelHost::served() const {
   served.end_ids = impl_->text.end_ids;
   served.default_sampling = impl_->text.default_sampling;
   served.reasoning = impl_->text.reasoning;
+  if (impl_->settings.engine.random_seed >= 0)
+    served.random_seed = static_cast<uint64_t>(impl_->settings.engine.random_seed);
   served.fingerprint =
-      "hadal-" +
-      sha256_hex(group_agreement(impl_->settings, impl_->opened.config, impl_->plan)).substr(0, 12);
+      "hadal-" + sha256_hex(impl_->agreement + std::to_string(impl_->limits.context_length)).substr(0, 12);
   served.created =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
@@ -267,6 +309,14 @@ Status ModelHost::follow() {
   const Status status = impl_->follower->run();
   if (!status.ok()) impl_->follower_engine->set_failed(status.error().message);
   return status;
+}
+
+void ModelHost::ask_to_leave(const std::string& reason) {
+  if (impl_->follower != nullptr) impl_->channel->announce_leaving(reason);
+}
+
+bool ModelHost::asked_to_drain() const {
+  return impl_->asked_to_drain;
 }
 
 void ModelHost::leave(const std::string& reason) {

@@ -36,6 +36,9 @@ class ModelHost {
 
   // Follower: runs until the leader ends the group (ok) or the group is lost (the reason).
   Status follow();
+  // Any thread. Follower: asks the leader to finish what runs and end the group. Leader: whether one asked.
+  void ask_to_leave(const std::string& reason);
+  bool asked_to_drain() const;
   // Any thread. Follower: leaves the group, which ends it everywhere.
   void leave(const std::string& reason);
 

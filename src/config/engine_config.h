@@ -14,7 +14,7 @@ struct ParallelConfig {
   int nnodes = 1;              // hosts (processes)
   int node_rank = 0;           // 0 leads: it plans and serves; others only compute
   std::string dist_init_addr;  // HOST:PORT of the leader's rendezvous; needed when nnodes > 1
-  std::string group_secret;    // shared by the hosts of a group (--group-secret-file or HADAL_GROUP_SECRET)
+  std::string group_secret;    // shared by the hosts of a group (--group-secret or HADAL_GROUP_SECRET)
   double dist_timeout = 300;   // seconds to wait for all hosts at start
 };
 

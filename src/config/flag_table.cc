@@ -162,7 +162,7 @@ const FlagSpec kFlags[] = {
     {"--enable-metrics", kForServe, "Server", "", "Serve /metrics (on by default; =false turns it off)", kOnce, HADAL_FIELD(Srv, &SC::enable_metrics)},
     {"--log-requests", kForServe, "Server", "", "One access-log line a request, without prompts (on by default)", kOnce, HADAL_FIELD(Srv, &SC::access_log)},
 
-    {"--max-running-requests", kForServe, "Scheduling", "N", "Requests that run at once; 0: chosen from the KV cache", kOnce, HADAL_FIELD(Eng, &EC::max_running_requests)},
+    {"--max-running-requests", kForServe, "Scheduling", "N", "Requests that run at once; 0: 128", kOnce, HADAL_FIELD(Eng, &EC::max_running_requests)},
     {"--max-queued-requests", kForServe, "Scheduling", "N", "Requests that may wait; more are answered 429; 0: 1024", kOnce, HADAL_FIELD(Eng, &EC::max_queued_requests)},
     {"--max-total-tokens", kForBoth, "Scheduling", "TOKENS", "KV cache size; 0: chosen from the memory", kOnce, HADAL_FIELD(Eng, &EC::max_total_tokens)},
     {"--chunked-prefill-size", kForBoth, "Scheduling", "TOKENS", "Most tokens of one step; 0: chosen; -1: whole prompts", kOnce, HADAL_FIELD(Eng, &EC::chunked_prefill_size)},

@@ -93,7 +93,7 @@ Request Engine::make_request(const GenerateRequest& request) const {
   r.sampling = request.sampling;
   r.pooling = request.pooling;
   r.priority = request.priority;
-  r.arrival = SteadyClock::now();
+  r.arrival = request.arrival == TimePoint() ? SteadyClock::now() : request.arrival;
   r.queue_deadline = deadline_from(r.arrival, request.queue_timeout, options_.queue_timeout);
   r.total_deadline = deadline_from(r.arrival, request.total_timeout, options_.total_timeout);
   r.cache_salt = request.cache_salt;
@@ -113,6 +113,11 @@ Result<RequestId> Engine::submit(GenerateRequest request, std::shared_ptr<Output
   }
   metrics_.refused.add();
   return std::move(status).error();
+}
+
+void Engine::cancel_all(CancelReason reason) {
+  if (reason == CancelReason::kShutdown) inbox_.refuse_submits("the server is shutting down");
+  inbox_.cancel_all(reason);
 }
 
 EngineStats Engine::stats() const {
@@ -180,10 +185,12 @@ void Engine::on_submit(SubmitOrder order) {
 }
 
 void Engine::on_cancel(const CancelOrder& order) {
-  metrics_.cancellations(order.reason).add();
+  // What is late is counted where it ends, as the scheduler finds most of it.
+  if (order.reason != CancelReason::kDeadline) metrics_.cancellations(order.reason).add();
   switch (order.reason) {
     case CancelReason::kClientGone:
     case CancelReason::kStopString:
+    case CancelReason::kSiblingFailed:
       return scheduler_.cancel(order.id);
     case CancelReason::kDeadline:
       return scheduler_.cancel(order.id, SequenceEnd::kDeadline);
@@ -230,7 +237,11 @@ void Engine::shut_down() {
 // What has happened goes to the output thread, one batch per turn.
 void Engine::hand_out() {
   scheduler_.take_events(events_);
-  for (TokenEvent& event : events_) out_.events.push_back(std::move(event));
+  for (TokenEvent& event : events_) {
+    if (event.end == SequenceEnd::kQueueTimeout || event.end == SequenceEnd::kDeadline)
+      metrics_.cancellations(CancelReason::kDeadline).add();
+    out_.events.push_back(std::move(event));
+  }
   if (out_.opened.empty() && out_.events.empty()) return;
   output_queue_.push(std::move(out_));
   out_ = OutputBatch();

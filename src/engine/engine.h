@@ -55,6 +55,7 @@ class Engine final : public EngineApi {
 
   Result<RequestId> submit(GenerateRequest request, std::shared_ptr<OutputSink> sink) override;
   void cancel(RequestId id, CancelReason reason) override { inbox_.cancel(id, reason); }
+  void cancel_all(CancelReason reason) override;
   EngineStats stats() const override;
 
  private:

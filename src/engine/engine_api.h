@@ -28,7 +28,13 @@ enum class FinishReason : uint8_t {
 };
 std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "abort", "timeout", "error"
 
-enum class CancelReason : uint8_t { kClientGone, kStopString, kDeadline, kShutdown };
+enum class CancelReason : uint8_t {
+  kClientGone,
+  kStopString,
+  kDeadline,
+  kShutdown,       // the answer ends with kUnavailable
+  kSiblingFailed,  // another part of the same HTTP request was refused or failed
+};
 
 // Immutable user order. Sizes and ranges were checked by the caller; the engine checks what only it knows
 // (context length, vocabulary, queue).
@@ -44,6 +50,9 @@ struct GenerateRequest {
   bool prompt_inside_reasoning = false;  // or with reasoning that it leaves open
   Pooling pooling = Pooling::kNone;  // not kNone: an embedding request
   int32_t priority = 0;              // higher first
+  // When the order came in, before it was tokenized: deadlines, rank and latencies count from here. The
+  // clock's epoch: from submit.
+  std::chrono::steady_clock::time_point arrival{};
   std::chrono::milliseconds queue_timeout{0};  // 0: the engine's default
   std::chrono::milliseconds total_timeout{0};  // 0: the engine's default
   std::string cache_salt;                      // requests share cached prefixes only within one salt
@@ -109,6 +118,9 @@ class EngineApi {
   virtual Result<RequestId> submit(GenerateRequest request, std::shared_ptr<OutputSink> sink) = 0;
   // Any thread. Unknown or finished ids are ignored. The sink still gets its final delta.
   virtual void cancel(RequestId id, CancelReason reason) = 0;
+  // Any thread: cancels every open request; each sink still gets its final delta. With kShutdown nothing is
+  // admitted afterwards.
+  virtual void cancel_all(CancelReason reason) = 0;
   virtual EngineStats stats() const = 0;  // any thread, microseconds
   // Called on the output thread after the deltas of each step were handed out: sinks may batch until then.
   // Set once before the first submit.

@@ -63,6 +63,23 @@ TEST_F(EngineTest, CancelForShutdownSaysSo) {
   EXPECT_EQ(sink->wait().error->code, ErrorCode::kUnavailable);
 }
 
+TEST_F(EngineTest, CancelAllEndsEveryRequestAndRefusesNewOnes) {
+  ExecutorLimits limits = fake_limits();
+  limits.max_slots = 2;
+  start(limits);
+  executor_->hold();
+  std::vector<std::shared_ptr<CollectingSink>> sinks;
+  for (int i = 0; i < 6; ++i) sinks.push_back(submit(make(5, 100, 50 * i)));  // two run, four wait
+  engine_->cancel_all(CancelReason::kShutdown);
+  for (const auto& sink : sinks) {
+    EXPECT_EQ(sink->wait().finish, FinishReason::kError);
+    EXPECT_EQ(sink->wait().error->code, ErrorCode::kUnavailable);
+  }
+  EXPECT_FALSE(engine_->submit(make(5, 4), std::make_shared<CollectingSink>()).ok());
+  EXPECT_THAT(registry_.to_text(), HasSubstr("hadal_cancellations_total{reason=\"shutdown\"} 6"));
+  EXPECT_TRUE(engine_->drain(std::chrono::seconds(60)));
+}
+
 TEST_F(EngineTest, AFailedExecutorAnswersEverybody) {
   ExecutorLimits limits = fake_limits();
   limits.max_slots = 2;

@@ -23,10 +23,10 @@ std::array<Counter, 5> outcome_counters(MetricsRegistry& registry) {
           make(FinishReason::kDeadline), make(FinishReason::kError)};
 }
 
-std::array<Counter, 4> cancel_counters(MetricsRegistry& registry) {
+std::array<Counter, 5> cancel_counters(MetricsRegistry& registry) {
   const auto make = [&](CancelReason reason) { return cancel_counter(registry, reason); };
   return {make(CancelReason::kClientGone), make(CancelReason::kStopString), make(CancelReason::kDeadline),
-          make(CancelReason::kShutdown)};
+          make(CancelReason::kShutdown), make(CancelReason::kSiblingFailed)};
 }
 
 constexpr double kLongest = 600;  // seconds: the last bound of the request histograms
@@ -34,7 +34,8 @@ constexpr double kLongest = 600;  // seconds: the last bound of the request hist
 }  // namespace
 
 std::string_view cancel_reason_name(CancelReason reason) {
-  constexpr std::array<std::string_view, 4> kNames{"client_gone", "stop_string", "deadline", "shutdown"};
+  constexpr std::array<std::string_view, 5> kNames{"client_gone", "stop_string", "deadline", "shutdown",
+                                                   "sibling_failed"};
   return kNames[static_cast<size_t>(reason)];
 }
 

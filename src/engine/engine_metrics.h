@@ -19,7 +19,7 @@ struct EngineMetrics {
 
   std::array<Counter, 5> outcomes;  // by FinishReason
   Counter refused;
-  std::array<Counter, 4> cancels;  // by CancelReason
+  std::array<Counter, 5> cancels;  // by CancelReason
   Counter prompt_tokens;
   Counter cached_tokens;
   Counter generated_tokens;
@@ -38,6 +38,6 @@ struct EngineMetrics {
 };
 
 std::string_view cancel_reason_name(
-    CancelReason reason);  // "client_gone", "stop_string", "deadline", "shutdown"
+    CancelReason reason);  // "client_gone", "stop_string", "deadline", "shutdown", "sibling_failed"
 
 }  // namespace hadal

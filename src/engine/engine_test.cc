@@ -166,6 +166,19 @@ TEST_F(EngineTest, DeadlinesWakeTheEngine) {
   ASSERT_TRUE(late->wait().error.has_value());
   EXPECT_EQ(late->wait().error->code, ErrorCode::kDeadlineExceeded);
   EXPECT_THAT(late->wait().error->message, HasSubstr("before its first token"));
+  EXPECT_THAT(registry_.to_text(), HasSubstr("hadal_cancellations_total{reason=\"deadline\"} 1"));
+}
+
+TEST_F(EngineTest, DeadlinesCountFromTheArrivalThatTheOrderNames) {
+  start();
+  executor_->hold();
+  GenerateRequest old = make(5, 4);
+  old.arrival = std::chrono::steady_clock::now() - std::chrono::hours(1);
+  old.total_timeout = std::chrono::minutes(59);
+  EXPECT_EQ(submit(old)->wait().finish, FinishReason::kDeadline);
+  executor_->release();
+  old.total_timeout = std::chrono::hours(2);
+  EXPECT_EQ(submit(old)->wait().finish, FinishReason::kLength);
 }
 
 TEST_F(EngineTest, DefaultQueueTimeoutEndsWhatDoesNotStart) {

@@ -1,5 +1,7 @@
 #include "engine/inbox.h"
 
+#include <utility>
+
 namespace hadal {
 
 Inbox::Inbox(int32_t max_queued, int32_t free_slots) : max_queued_(max_queued) {
@@ -36,6 +38,18 @@ void Inbox::cancel(RequestId id, CancelReason reason) {
     if (it == open_.end() || it->second) return;
     it->second = true;
     cancels_.push_back({id, reason});
+    note_pending();
+  }
+  not_empty_.notify_one();
+}
+
+void Inbox::cancel_all(CancelReason reason) {
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [id, cancelled] : open_) {
+      if (!std::exchange(cancelled, true)) cancels_.push_back({id, reason});
+    }
+    if (cancels_.empty()) return;
     note_pending();
   }
   not_empty_.notify_one();

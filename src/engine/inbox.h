@@ -56,6 +56,7 @@ class Inbox {
   // Errors: kResourceExhausted (too many wait), kUnavailable (not admitting).
   Status submit(SubmitOrder order);
   void cancel(RequestId id, CancelReason reason);
+  void cancel_all(CancelReason reason);
   void push_result(Result<StepResult> result);
   void request_stop();
   // submit says kUnavailable before admit_submits, and with this reason from refuse_submits on.

@@ -45,6 +45,7 @@ RequestOutput::RequestOutput(RequestId id, const GenerateRequest& request, TimeP
       sink_(std::move(sink)),
       stop_(request.stop),
       include_stop_(request.include_stop),
+      min_tokens_(request.sampling.min_tokens),
       decoder_(std::move(tokenizer), request.skip_special_tokens),
       matcher_(request.stop, request.include_stop),
       reasoning_(request.reasoning, request.prompt_opens_reasoning, request.prompt_inside_reasoning) {
@@ -101,6 +102,11 @@ void RequestOutput::count_reasoning(const OutputDelta& delta) {
 
 // Text that the model wrote: through the stop matcher and the reasoning parser into the delta.
 void RequestOutput::add_text(std::string_view text, OutputDelta& delta) {
+  if (usage_.completion_tokens <= min_tokens_) {
+    reasoning_.push(text, delta.reasoning, delta.content);
+    any_content_ = any_content_ || !delta.content.empty();
+    return;
+  }
   safe_.clear();
   const bool stopped = matcher_.push(text, safe_);
   safe_len_ += safe_.size();

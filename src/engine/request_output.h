@@ -50,6 +50,7 @@ class RequestOutput {
   const std::shared_ptr<OutputSink> sink_;
   const std::vector<std::string> stop_;
   const bool include_stop_;
+  const int32_t min_tokens_;  // stop strings are looked for in what comes after these
   IncrementalDecoder decoder_;
   StopMatcher matcher_;
   ReasoningParser reasoning_;

@@ -71,6 +71,18 @@ TEST_F(RequestOutputTest, NeverABrokenCodePoint) {
   EXPECT_EQ(last->finish, FinishReason::kLength);
 }
 
+TEST_F(RequestOutputTest, StopStringsAreIgnoredInTheFirstMinTokens) {
+  request_.stop = {"ab"};
+  request_.sampling.min_tokens = 5;
+  EXPECT_EQ(feed("ababXabYY").content, "ababX");
+  EXPECT_EQ(feed("ababXabYY").matched_stop, "ab");
+  EXPECT_EQ(feed("ababXcdYY").content, "ababXcdYY");
+  request_.sampling.min_tokens = 4;
+  EXPECT_EQ(feed("ababab").content, "abab");
+  request_.sampling.min_tokens = 0;
+  EXPECT_EQ(feed("ababab").content, "");
+}
+
 TEST_F(RequestOutputTest, StopStringIsCutOut) {
   request_.stop = {"END"};
   const OutputDelta all = feed("some textEND and more");

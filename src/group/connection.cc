@@ -16,6 +16,8 @@
 namespace hadal {
 namespace {
 
+constexpr size_t kKeptBytes = size_t{4} << 20;
+
 using AddressList = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
 Result<AddressList> resolve(const HostPort& address, bool passive) {
@@ -173,12 +175,16 @@ Connection::Connection(UniqueFd fd, std::string key) : fd_(std::move(fd)), key_(
   ::fcntl(fd_.get(), F_SETFL, ::fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
 }
 
-void Connection::send(const Frame& frame) {
+Status Connection::send(const Frame& frame) {
   if (sent_ == out_.size()) {
+    if (out_.capacity() > kKeptBytes) out_ = std::string();  // a burst's buffer is not kept
     out_.clear();
     sent_ = 0;
   }
-  out_ += encode_frame(frame, next_out_++, key_);
+  HADAL_ASSIGN(const std::string bytes, encode_frame(frame, next_out_, key_));
+  ++next_out_;
+  out_ += bytes;
+  return {};
 }
 
 Status Connection::flush() {
@@ -186,6 +192,7 @@ Status Connection::flush() {
     const ssize_t n = ::send(fd_.get(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
     if (n > 0) {
       sent_ += static_cast<size_t>(n);
+      bytes_sent_ += static_cast<uint64_t>(n);
       continue;
     }
     if (n < 0 && errno == EINTR) continue;
@@ -206,6 +213,7 @@ Result<std::optional<Frame>> Connection::receive() {
     const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
     if (n > 0) {
       in_.append(buffer, static_cast<size_t>(n));
+      bytes_received_ += static_cast<uint64_t>(n);
       continue;
     }
     if (n == 0) return make_error(ErrorCode::kUnavailable, "it closed the connection");
@@ -216,7 +224,7 @@ Result<std::optional<Frame>> Connection::receive() {
 }
 
 Status Connection::send_now(const Frame& frame, SteadyTime deadline) {
-  send(frame);
+  HADAL_RETURN_IF_ERROR(send(frame));
   for (;;) {
     HADAL_RETURN_IF_ERROR(flush());
     if (!wants_write()) return {};

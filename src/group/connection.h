@@ -44,12 +44,14 @@ class Connection {
     max_payload_ = kMaxFramePayload;
   }
 
-  // Queues a frame; flush() or the caller's poll loop sends it.
-  void send(const Frame& frame);
+  // Queues a frame; flush() or the caller's poll loop sends it. kInvalidArgument: too long.
+  Status send(const Frame& frame);
   // Writes what the socket takes. kUnavailable when the peer is gone.
   Status flush();
   bool wants_write() const { return sent_ < out_.size(); }
-  size_t unsent_bytes() const { return out_.size() - sent_; }
+  // Grow with every byte that goes out or comes in: what tells a slow peer from a dead one.
+  uint64_t bytes_sent() const { return bytes_sent_; }
+  uint64_t bytes_received() const { return bytes_received_; }
   // Reads what is there and returns the next whole frame, if any. kUnavailable when the peer closed.
   Result<std::optional<Frame>> receive();
   // Blocking forms with a deadline, for the handshake.
@@ -63,6 +65,8 @@ class Connection {
   std::string out_;
   size_t sent_ = 0;
   size_t max_payload_ = 4096;  // a stranger may not make us buffer more
+  uint64_t bytes_sent_ = 0;
+  uint64_t bytes_received_ = 0;
   uint64_t next_out_ = 1;
   uint64_t next_in_ = 1;
 };

@@ -2,8 +2,8 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -14,21 +14,31 @@
 
 #include "base/log.h"
 #include "group/connection.h"
-#include "group/handshake.h"
+#include "group/rendezvous.h"
 
 namespace hadal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr size_t kMaxUnsentBytes = size_t{64} << 20;
-constexpr auto kHandshakeTime = std::chrono::seconds(5);
 constexpr auto kStopTime = std::chrono::seconds(2);
+// How long a lost group's reason may take to leave this host.
+constexpr auto kFarewellTime = std::chrono::milliseconds(300);
+constexpr int kFramesAtOnce = 16;
+constexpr size_t kMaxReasonBytes = 4096;
+// A plan in parts; far beyond what a step can hold.
+constexpr size_t kMaxPlanBytes = size_t{1} << 30;
 
-// The other end of one link.
+// The other end of one link. It counts as lost when no byte has come for heartbeat_timeout, or none was taken
+// while some waited: progress is judged, not how much there is to do.
 struct Peer {
   int node_rank = 0;
   std::unique_ptr<Connection> connection;
   Clock::time_point last_heard;
+  Clock::time_point last_taken;
+  uint64_t received = 0;  // the connection's counts at these times
+  uint64_t sent = 0;
+  std::string plan;   // parts of one that is still coming
+  bool more = false;  // frames may be there that poll() knows nothing of
   std::string name() const {
     return "node " + std::to_string(node_rank) + " (" + peer_address(connection->fd()) + ")";
   }
@@ -39,16 +49,6 @@ struct Outgoing {
   int node_rank = -1;
   Frame frame;
 };
-
-std::string missing_nodes(const std::vector<bool>& joined) {
-  std::string out;
-  for (size_t r = 0; r < joined.size(); ++r) {
-    if (joined[r]) continue;
-    if (!out.empty()) out += ", ";
-    out += std::to_string(r);
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -68,9 +68,19 @@ class GroupChannel::Impl {
   Status open() {
     wake_fd_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_fd_.valid()) return errno_error("cannot make an eventfd", errno);
-    HADAL_ASSIGN(const HostPort address, parse_host_port(options_.address));
-    const auto deadline = Clock::now() + options_.rendezvous_timeout;
-    return is_leader() ? admit_followers(address, deadline) : join(address, deadline);
+    std::vector<JoinedHost> hosts;
+    if (is_leader()) {
+      HADAL_ASSIGN(hosts, admit_followers(options_));
+    } else {
+      HADAL_ASSIGN(JoinedHost leader, join_group(options_));
+      hosts.push_back(std::move(leader));
+    }
+    for (JoinedHost& host : hosts) {
+      local_address_ = hadal::local_address(host.connection->fd());
+      const auto now = Clock::now();
+      peers_.push_back({host.node_rank, std::move(host.connection), now, now, 0, 0, "", false});
+    }
+    return {};
   }
 
   void start(Handlers handlers) {
@@ -82,6 +92,17 @@ class GroupChannel::Impl {
     {
       std::lock_guard lock(mutex_);
       outbox_.push_back(std::move(out));
+    }
+    wake();
+  }
+
+  void send_plan(const std::string& bytes) {
+    {
+      std::lock_guard lock(mutex_);
+      size_t at = 0;
+      for (; bytes.size() - at > kPlanPartBytes; at += kPlanPartBytes)
+        outbox_.push_back({-1, {FrameType::kPlanPart, bytes.substr(at, kPlanPartBytes)}});
+      outbox_.push_back({-1, {FrameType::kPlan, bytes.substr(at)}});
     }
     wake();
   }
@@ -114,9 +135,11 @@ class GroupChannel::Impl {
   }
 
   void abort(const std::string& reason) {
-    post({-1, {FrameType::kAbort, reason}});
-    std::lock_guard lock(mutex_);
-    if (local_abort_.empty()) local_abort_ = reason.empty() ? "aborted" : reason;
+    {
+      std::lock_guard lock(mutex_);
+      if (local_abort_.empty()) local_abort_ = reason.empty() ? "aborted" : reason.substr(0, kMaxReasonBytes);
+    }
+    wake();
   }
 
   void stop() {
@@ -133,88 +156,10 @@ class GroupChannel::Impl {
 
  private:
   bool is_leader() const { return options_.node_rank == 0; }
-  HandshakeIdentity identity() const {
-    return {options_.secret, options_.nnodes, options_.node_rank, options_.config};
-  }
   void wake() {
     const uint64_t one = 1;
     const ssize_t ignored = ::write(wake_fd_.get(), &one, sizeof one);
     (void)ignored;
-  }
-
-  Status admit_followers(const HostPort& address, Clock::time_point deadline) {
-    HADAL_ASSIGN(const UniqueFd listener, listen_tcp(address));
-    std::vector<bool> joined(static_cast<size_t>(options_.nnodes), false);
-    joined[0] = true;
-    std::string last_refusal;
-    while (peers_.size() + 1 < static_cast<size_t>(options_.nnodes)) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-      pollfd item{listener.get(), POLLIN, 0};
-      if (left.count() <= 0 || ::poll(&item, 1, static_cast<int>(left.count())) == 0) {
-        return make_error(ErrorCode::kDeadlineExceeded, "node ", missing_nodes(joined),
-                          " did not join within ", options_.rendezvous_timeout.count() / 1000, " s",
-                          last_refusal.empty() ? "" : "; last refused: " + last_refusal);
-      }
-      UniqueFd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (!fd.valid()) continue;
-      auto connection = std::make_unique<Connection>(std::move(fd), handshake_key(options_.secret));
-      // One silent stranger may hold the door for a few seconds, not until the deadline.
-      const auto rank =
-          accept_follower(*connection, identity(), joined, std::min(deadline, Clock::now() + kHandshakeTime));
-      if (!rank.ok()) {
-        last_refusal = peer_address(connection->fd()) + ": " + rank.error().message;
-        log_warning("refused a host that wanted to join the group")
-            .field("peer", peer_address(connection->fd()))
-            .field("reason", rank.error().message);
-        continue;
-      }
-      joined[static_cast<size_t>(*rank)] = true;
-      local_address_ = hadal::local_address(connection->fd());
-      log_info("host joined the group")
-          .field("node_rank", *rank)
-          .field("peer", peer_address(connection->fd()));
-      peers_.push_back({*rank, std::move(connection), Clock::now()});
-      HADAL_RETURN_IF_ERROR(check_peers_alive());
-    }
-    for (Peer& peer : peers_) {
-      const Status sent = peer.connection->send_now({FrameType::kWelcome, ""}, Clock::now() + kHandshakeTime);
-      if (!sent.ok())
-        return make_error(ErrorCode::kUnavailable, peer.name(), " left before the group was complete");
-      peer.last_heard = Clock::now();
-    }
-    return {};
-  }
-
-  // A host that joined and died while others are awaited must not stay counted.
-  Status check_peers_alive() {
-    for (Peer& peer : peers_) {
-      const auto frame = peer.connection->receive();
-      if (!frame.ok())
-        return make_error(ErrorCode::kUnavailable, peer.name(), " left: ", frame.error().message);
-    }
-    return {};
-  }
-
-  Status join(const HostPort& address, Clock::time_point deadline) {
-    HADAL_ASSIGN(UniqueFd fd, connect_tcp(address, deadline));
-    auto connection = std::make_unique<Connection>(std::move(fd), handshake_key(options_.secret));
-    const Status joined =
-        join_leader(*connection, identity(), std::min(deadline, Clock::now() + 2 * kHandshakeTime));
-    if (!joined.ok()) {
-      return make_error(joined.error().code, "the leader at ", options_.address,
-                        " did not let this host in: ", joined.error().message,
-                        joined.error().code == ErrorCode::kUnavailable
-                            ? " (do the hosts have the same group secret?)"
-                            : "");
-    }
-    local_address_ = hadal::local_address(connection->fd());
-    const auto welcome = connection->receive_now(deadline);
-    if (!welcome.ok()) {
-      return make_error(welcome.error().code, "joined the leader at ", options_.address,
-                        ", but the group did not become complete: ", welcome.error().message);
-    }
-    peers_.push_back({0, std::move(connection), Clock::now()});
-    return {};
   }
 
   void put(const std::string& key, const std::string& value) {
@@ -244,13 +189,13 @@ class GroupChannel::Impl {
     auto next_beat = Clock::now();
     for (;;) {
       if (Clock::now() >= next_beat) {
-        for (Peer& peer : peers_) peer.connection->send({FrameType::kHeartbeat, ""});
+        for (Peer& peer : peers_) (void)peer.connection->send({FrameType::kHeartbeat, ""});
         next_beat = Clock::now() + options_.heartbeat_interval;
       }
       if (!take_outbox()) return;
       const std::string problem = exchange(next_beat);
       if (!problem.empty()) {
-        lose(problem);
+        lose(problem, false);
         return;
       }
       if (ended_) return;
@@ -268,16 +213,20 @@ class GroupChannel::Impl {
       abort_reason = local_abort_;
       quit = quit_;
     }
+    if (!abort_reason.empty()) {
+      lose(abort_reason, true);
+      return false;
+    }
     for (const Outgoing& item : out) {
       for (Peer& peer : peers_) {
-        if (item.node_rank < 0 || item.node_rank == peer.node_rank) peer.connection->send(item.frame);
+        if (item.node_rank >= 0 && item.node_rank != peer.node_rank) continue;
+        const Status sent = peer.connection->send(item.frame);
+        if (sent.ok()) continue;
+        lose(sent.error().message, false);
+        return false;
       }
     }
     for (Peer& peer : peers_) (void)peer.connection->flush();
-    if (!abort_reason.empty()) {
-      lose(abort_reason);
-      return false;
-    }
     mark_drained();
     return !quit;
   }
@@ -296,41 +245,60 @@ class GroupChannel::Impl {
   std::string exchange(Clock::time_point until) {
     std::vector<pollfd> items{{wake_fd_.get(), POLLIN, 0}};
     for (const Peer& peer : peers_) {
+      until = std::min(until, peer.last_heard + options_.heartbeat_timeout);
+      if (peer.more) until = Clock::time_point();
       const short events = static_cast<short>(POLLIN | (peer.connection->wants_write() ? POLLOUT : 0));
       items.push_back({peer.connection->fd(), events, 0});
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-    ::poll(items.data(), items.size(), static_cast<int>(std::max<int64_t>(left, 0)) + 1);
+    ::poll(items.data(), items.size(), left < 0 ? 0 : static_cast<int>(left) + 1);
     if ((items[0].revents & POLLIN) != 0) {
       uint64_t count = 0;
       const ssize_t ignored = ::read(wake_fd_.get(), &count, sizeof count);
       (void)ignored;
     }
     for (size_t i = 0; i < peers_.size(); ++i) {
-      const std::string problem = serve(peers_[i], items[i + 1].revents != 0);
+      const std::string problem = serve(peers_[i], items[i + 1].revents != 0 || peers_[i].more);
       if (!problem.empty()) return problem;
     }
     return "";
   }
 
   std::string serve(Peer& peer, bool ready) {
-    while (ready) {
+    peer.more = false;
+    // A few at a time: own heartbeats must go out between those of a flood.
+    for (int i = 0; ready && i < kFramesAtOnce; ++i) {
+      peer.more = i + 1 == kFramesAtOnce;
       auto frame = peer.connection->receive();
       if (!frame.ok()) return stopping_now() ? end() : "lost " + peer.name() + ": " + frame.error().message;
-      if (!frame->has_value()) break;
-      peer.last_heard = Clock::now();
+      if (!frame->has_value()) {
+        peer.more = false;
+        break;
+      }
       const std::string problem = handle(peer, **frame);
       if (!problem.empty() || ended_) return problem;
     }
     const Status flushed = peer.connection->flush();
     if (!flushed.ok()) return stopping_now() ? end() : "lost " + peer.name() + ": " + flushed.error().message;
-    if (peer.connection->unsent_bytes() > kMaxUnsentBytes)
-      return "lost " + peer.name() + ": it does not read";
-    const auto silence = Clock::now() - peer.last_heard;
-    if (silence > options_.heartbeat_timeout) {
-      const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(silence).count();
-      return "lost " + peer.name() + ": silent for " + std::to_string(ms) + " ms";
-    }
+    return judge(peer);
+  }
+
+  // A frame may be long and the link slow: every byte counts as a sign of life.
+  std::string judge(Peer& peer) {
+    const auto now = Clock::now();
+    const Connection& connection = *peer.connection;
+    if (connection.bytes_received() != peer.received) peer.last_heard = now;
+    if (connection.bytes_sent() != peer.sent || !connection.wants_write()) peer.last_taken = now;
+    peer.received = connection.bytes_received();
+    peer.sent = connection.bytes_sent();
+    const auto milliseconds = [&](Clock::time_point since) {
+      return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count()) +
+             " ms";
+    };
+    if (now - peer.last_heard > options_.heartbeat_timeout)
+      return "lost " + peer.name() + ": silent for " + milliseconds(peer.last_heard);
+    if (now - peer.last_taken > options_.heartbeat_timeout)
+      return "lost " + peer.name() + ": it has read nothing for " + milliseconds(peer.last_taken);
     return "";
   }
 
@@ -352,7 +320,19 @@ class GroupChannel::Impl {
         return frame.payload.empty() ? peer.name() + " aborted" : frame.payload;
       case FrameType::kPlan:
         if (is_leader()) break;
-        if (handlers_.on_plan) handlers_.on_plan(std::move(frame.payload));
+        peer.plan += frame.payload;
+        if (handlers_.on_plan) handlers_.on_plan(std::move(peer.plan));
+        peer.plan = std::string();
+        return "";
+      case FrameType::kPlanPart:
+        if (is_leader()) break;
+        if (peer.plan.size() + frame.payload.size() > kMaxPlanBytes)
+          return peer.name() + " sent an endless plan";
+        peer.plan += frame.payload;
+        return "";
+      case FrameType::kLeaving:
+        if (!is_leader()) break;
+        if (handlers_.on_leaving) handlers_.on_leaving(frame.payload);
         return "";
       case FrameType::kStop:
         if (is_leader()) break;
@@ -394,9 +374,10 @@ class GroupChannel::Impl {
     return "";
   }
 
-  void lose(const std::string& reason) {
+  // own: this host aborted, so whoever asked for it knows.
+  void lose(const std::string& reason, bool own) {
     for (Peer& peer : peers_) {
-      peer.connection->send({FrameType::kAbort, reason});
+      (void)peer.connection->send({FrameType::kAbort, reason.substr(0, kMaxReasonBytes)});
       (void)peer.connection->flush();
     }
     {
@@ -405,7 +386,20 @@ class GroupChannel::Impl {
       reason_ = reason;
     }
     changed_.notify_all();
-    if (handlers_.on_lost) handlers_.on_lost(reason);
+    if (handlers_.on_lost && !own) handlers_.on_lost(reason);
+    say_farewell();
+  }
+
+  // The reason may stand behind a plan that is still being sent.
+  void say_farewell() {
+    const auto until = Clock::now() + kFarewellTime;
+    for (Peer& peer : peers_) {
+      while (peer.connection->wants_write() && Clock::now() < until) {
+        pollfd item{peer.connection->fd(), POLLOUT, 0};
+        ::poll(&item, 1, 20);
+        if (!peer.connection->flush().ok()) break;
+      }
+    }
   }
 
   const GroupOptions options_;
@@ -449,7 +443,7 @@ void GroupChannel::start(Handlers handlers) {
   impl_->start(std::move(handlers));
 }
 void GroupChannel::send_plan(const std::string& bytes) {
-  impl_->post({-1, {FrameType::kPlan, bytes}});
+  impl_->send_plan(bytes);
 }
 Status GroupChannel::store_set(const std::string& key, const std::string& value) {
   return impl_->store_set(key, value);
@@ -459,6 +453,9 @@ Result<std::string> GroupChannel::store_get(const std::string& key, std::chrono:
 }
 void GroupChannel::abort(const std::string& reason) {
   impl_->abort(reason);
+}
+void GroupChannel::announce_leaving(const std::string& reason) {
+  impl_->post({0, {FrameType::kLeaving, reason.substr(0, kMaxReasonBytes)}});
 }
 void GroupChannel::stop() {
   impl_->stop();

@@ -23,20 +23,22 @@ struct GroupOptions {
   std::string secret;   // required: every frame is signed with it
   std::string config;   // "key=value" lines that must be equal on every host
   std::chrono::milliseconds rendezvous_timeout{300000};
-  std::chrono::milliseconds heartbeat_interval{500};
-  std::chrono::milliseconds heartbeat_timeout{3000};  // silence after which a host counts as lost
+  std::chrono::milliseconds heartbeat_interval{250};
+  std::chrono::milliseconds heartbeat_timeout{2500};  // without a byte from a host: it counts as lost
 };
 
 class GroupChannel {
  public:
   struct Handlers {
-    // The group is lost: called once, on the channel's thread, on every host. Must not call back into the
-    // channel.
+    // The group is lost: called once, on the channel's thread, on every host but one that called abort. Must
+    // not call back into the channel.
     std::function<void(const std::string& reason)> on_lost;
     // Follower: a plan from the leader, in order.
     std::function<void(std::string bytes)> on_plan;
     // Follower: the leader ends the group in good order.
     std::function<void()> on_stop;
+    // Leader: a follower was told to stop and asks for the orderly end.
+    std::function<void(const std::string& reason)> on_leaving;
   };
 
   // Errors name the hosts that did not come (kDeadlineExceeded), a refused setting (kPermissionDenied) or a
@@ -48,7 +50,7 @@ class GroupChannel {
   // Starts the channel's thread. Once, before any other call.
   void start(Handlers handlers);
 
-  // Leader: to every follower. Never waits; a follower that reads too slowly is lost (on_lost).
+  // Leader: to every follower. Never waits; a follower that stops reading is lost (on_lost).
   void send_plan(const std::string& bytes);
 
   // The leader's store. get waits until the key is there, the timeout passes (kDeadlineExceeded) or the group
@@ -56,8 +58,10 @@ class GroupChannel {
   Status store_set(const std::string& key, const std::string& value);
   Result<std::string> store_get(const std::string& key, std::chrono::milliseconds timeout);
 
-  // Ends the group on every host: each on_lost gets `reason`.
+  // Ends the group on every host: the others' on_lost gets `reason`.
   void abort(const std::string& reason);
+  // Follower: asks the leader to finish what runs and end the group.
+  void announce_leaving(const std::string& reason);
   // Leader: the orderly end; followers get on_stop. Waits until the frames are out, two seconds at the most.
   void stop();
 

@@ -9,6 +9,9 @@ std::string ready_key(int node_rank) {
   return "ready/" + std::to_string(node_rank);
 }
 
+// How long a broken collective waits for the channel's word on what happened.
+constexpr auto kReasonGrace = std::chrono::milliseconds(300);
+
 }  // namespace
 
 Status wait_for_followers(GroupChannel& channel, int nnodes, std::chrono::milliseconds timeout) {
@@ -51,6 +54,7 @@ void GroupExecutor::stop() {
     std::lock_guard lock(mutex_);
     if (std::exchange(stopped_, true)) return;
   }
+  lost_known_.notify_all();
   local_->stop();
   channel_.stop();
 }
@@ -61,13 +65,17 @@ void GroupExecutor::group_lost(const std::string& reason) {
     std::lock_guard lock(mutex_);
     lost_ = reason;
   }
+  lost_known_.notify_all();
   deliver(make_error(ErrorCode::kUnavailable, reason));
 }
 
 void GroupExecutor::deliver(Result<StepResult> result) {
   std::string abort_reason;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    // A host that dies breaks collectives and the channel at once; the channel says which host it was.
+    if (!result.ok() && !failed_)
+      lost_known_.wait_for(lock, kReasonGrace, [&] { return !lost_.empty() || failed_ || stopped_; });
     if (!sink_ || failed_ || stopped_) return;
     if (!result.ok()) {
       failed_ = true;
@@ -78,7 +86,9 @@ void GroupExecutor::deliver(Result<StepResult> result) {
     }
     sink_(std::move(result));
   }
-  if (!abort_reason.empty()) channel_.abort(abort_reason);
+  if (abort_reason.empty()) return;
+  abort_collectives_(abort_reason);  // the other local ranks may wait for the one that failed
+  channel_.abort(abort_reason);
 }
 
 FollowerExecutor::FollowerExecutor(std::unique_ptr<StepExecutor> local, GroupChannel& channel, int node_rank,
@@ -94,16 +104,27 @@ FollowerExecutor::~FollowerExecutor() {
 
 void FollowerExecutor::on_plan(std::string bytes) {
   auto plan = parse_step_plan(bytes);
-  if (!plan.ok()) {
-    finish(std::move(plan).error());
-    return;
-  }
+  if (!plan.ok()) return give_up(plan.error().message);
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (end_.has_value()) return;
-    HADAL_CHECK(running_) << "the leader sent a plan before this host was ready";
+    const char* wrong = !running_                 ? "the leader sent a plan before this host was ready"
+                        : num_ahead_ >= kMaxAhead ? "the leader sends plans faster than any step can run"
+                                                  : nullptr;
+    if (wrong != nullptr) {
+      lock.unlock();
+      return give_up(wrong);
+    }
+    ++num_ahead_;
   }
   local_->submit(std::make_shared<const StepPlan>(std::move(*plan)));
+}
+
+// The leader does what it must not: no reason to crash, but the group cannot go on.
+void FollowerExecutor::give_up(const std::string& reason) {
+  const std::string named = "node " + std::to_string(node_rank_) + ": " + reason;
+  channel_.abort(named);
+  finish(make_error(ErrorCode::kUnavailable, named));
 }
 
 void FollowerExecutor::on_stop() {
@@ -131,7 +152,16 @@ void FollowerExecutor::finish(Status status) {
 
 Status FollowerExecutor::run() {
   local_->start([this](Result<StepResult> result) {
-    if (result.ok()) return;
+    if (result.ok()) {
+      std::lock_guard lock(mutex_);
+      --num_ahead_;
+      return;
+    }
+    {
+      // As in GroupExecutor::deliver.
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, kReasonGrace, [&] { return end_.has_value(); })) return;
+    }
     channel_.abort(result.error().message);
     finish(std::move(result).error());
   });

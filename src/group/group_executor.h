@@ -37,6 +37,7 @@ class GroupExecutor final : public StepExecutor {
   GroupChannel& channel_;
   const AbortCollectives abort_collectives_;
   std::mutex mutex_;  // orders results and the one failure
+  std::condition_variable lost_known_;
   ResultSink sink_;
   std::string lost_;
   bool failed_ = false;
@@ -62,7 +63,10 @@ class FollowerExecutor {
 
  private:
   void finish(Status status);
+  void give_up(const std::string& reason);
 
+  // Plans that wait here: a leader has two or three out.
+  static constexpr int kMaxAhead = 16;
   const std::unique_ptr<StepExecutor> local_;
   GroupChannel& channel_;
   const int node_rank_;
@@ -71,6 +75,7 @@ class FollowerExecutor {
   std::condition_variable changed_;
   std::optional<Status> end_;
   bool running_ = false;
+  int num_ahead_ = 0;  // plans submitted whose result is not back
 };
 
 // Leader, before its engine starts: waits until every follower has loaded its model and runs. The error names

@@ -19,6 +19,7 @@ class EchoExecutor final : public StepExecutor {
   void start(ResultSink sink) override { sink_ = std::move(sink); }
   void submit(std::shared_ptr<const StepPlan> plan) override {
     ++submitted;
+    if (swallow) return;
     if (plan->step_id == fail_at_) {
       sink_(make_error(ErrorCode::kInternal, "rank broke"));
       return;
@@ -29,6 +30,7 @@ class EchoExecutor final : public StepExecutor {
   }
   void stop() override {}
   std::atomic<int> submitted{0};
+  std::atomic<bool> swallow{false};
 
  private:
   const uint64_t fail_at_;
@@ -75,10 +77,11 @@ struct Pair {
                                              [this](const std::string&) { ++leader_aborts; });
     follower = std::make_unique<FollowerExecutor>(std::move(local), *hosts.follower, 1,
                                                   [this](const std::string&) { ++follower_aborts; });
-    hosts.leader->start({[this](const std::string& reason) { leader->group_lost(reason); }, {}, {}});
+    hosts.leader->start({[this](const std::string& reason) { leader->group_lost(reason); }, {}, {}, {}});
     hosts.follower->start({[this](const std::string& reason) { follower->group_lost(reason); },
                            [this](std::string bytes) { follower->on_plan(std::move(bytes)); },
-                           [this] { follower->on_stop(); }});
+                           [this] { follower->on_stop(); },
+                           {}});
     running = std::async(std::launch::async, [this] { return follower->run(); });
     EXPECT_TRUE(wait_for_followers(*hosts.leader, 2, 5s).ok());
     leader->start([this](Result<StepResult> result) {
@@ -146,6 +149,34 @@ TEST(GroupExecutor, LeadersFailureEndsTheFollowers) {
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().message, "rank broke");
   EXPECT_GE(pair.follower_aborts, 1);
+}
+
+TEST(GroupExecutor, ALeaderThatDoesWhatItMustNotEndsTheGroup) {
+  for (const bool flood : {false, true}) {
+    Pair pair;
+    if (flood) pair.follower_local->swallow = true;  // no result comes back
+    for (uint64_t id = 1; flood && id <= 40; ++id)
+      pair.hosts.leader->send_plan(serialize_step_plan(*plan(id)));
+    if (!flood) pair.hosts.leader->send_plan("no plan at all");
+    const Status status = pair.end();
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(pair.first_error(), status.error().message);
+    EXPECT_NE(status.error().message.find("node 1"), std::string::npos) << status.error().message;
+  }
+}
+
+TEST(GroupExecutor, APlanBeforeTheHostIsReadyIsAnError) {
+  Hosts hosts = connect_two();
+  FollowerExecutor follower(std::make_unique<EchoExecutor>(), *hosts.follower, 1, [](const std::string&) {});
+  std::promise<std::string> lost;
+  hosts.leader->start({[&](const std::string& reason) { lost.set_value(reason); }, {}, {}, {}});
+  hosts.follower->start(
+      {{}, [&](std::string bytes) { follower.on_plan(std::move(bytes)); }, [&] { follower.on_stop(); }, {}});
+  hosts.leader->send_plan(serialize_step_plan(*plan(1)));
+  EXPECT_NE(lost.get_future().get().find("before this host was ready"), std::string::npos);
+  EXPECT_FALSE(follower.run().ok());
+  hosts.leader.reset();
+  hosts.follower.reset();
 }
 
 TEST(GroupExecutor, FollowerThatIsStoppedEndsTheGroup) {

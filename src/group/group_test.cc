@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 TEST(Wire, RoundTripAndTampering) {
   const std::string key = "k";
-  std::string bytes = encode_frame({FrameType::kPlan, "payload"}, 1, key);
+  std::string bytes = *encode_frame({FrameType::kPlan, "payload"}, 1, key);
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     std::string part = bytes.substr(0, cut);
     auto frame = decode_frame(part, 1, key, 100);
@@ -35,12 +35,13 @@ TEST(Wire, RoundTripAndTampering) {
   }
   std::string replay = bytes;
   EXPECT_FALSE(decode_frame(replay, 2, key, 100).ok());
-  std::string large = encode_frame({FrameType::kPlan, std::string(101, 'x')}, 1, key);
+  std::string large = *encode_frame({FrameType::kPlan, std::string(101, 'x')}, 1, key);
   EXPECT_FALSE(decode_frame(large, 1, key, 100).ok());
-  std::string two = bytes + encode_frame({FrameType::kStop, ""}, 2, key);
+  std::string two = bytes + *encode_frame({FrameType::kStop, ""}, 2, key);
   EXPECT_EQ((*decode_frame(two, 1, key, 100))->payload, "payload");
   EXPECT_EQ((*decode_frame(two, 2, key, 100))->type, FrameType::kStop);
   EXPECT_TRUE(two.empty());
+  EXPECT_FALSE(encode_frame({FrameType::kPlan, std::string(kMaxFramePayload + 1, 'x')}, 1, key).ok());
 }
 
 TEST(Wire, FieldsAreCheckedAgainstTheLength) {
@@ -102,6 +103,7 @@ std::vector<std::unique_ptr<GroupChannel>> open_group(int nnodes) {
 struct Seen {
   std::promise<std::string> lost;
   std::promise<void> stopped;
+  std::promise<std::string> leaving;
   std::mutex mutex;
   std::vector<std::string> plans;
   GroupChannel::Handlers handlers() {
@@ -110,7 +112,8 @@ struct Seen {
               std::lock_guard lock(mutex);
               plans.push_back(std::move(bytes));
             },
-            [this] { stopped.set_value(); }};
+            [this] { stopped.set_value(); },
+            [this](const std::string& reason) { leaving.set_value(reason); }};
   }
   size_t count() {
     std::lock_guard lock(mutex);
@@ -166,12 +169,108 @@ TEST(Group, AbortCarriesItsReasonEverywhere) {
   for (size_t r = 0; r < 2; ++r) group[r]->start(seen[r].handlers());
   auto blocked = std::async(std::launch::async, [&] { return group[0]->store_get("never", 20s); });
   group[1]->abort("rank 1: out of memory");
-  for (size_t r = 0; r < 2; ++r) {
-    auto lost = seen[r].lost.get_future();
-    ASSERT_EQ(lost.wait_for(5s), std::future_status::ready);
-    EXPECT_EQ(lost.get(), "rank 1: out of memory");
-  }
+  auto lost = seen[0].lost.get_future();
+  ASSERT_EQ(lost.wait_for(5s), std::future_status::ready);
+  EXPECT_EQ(lost.get(), "rank 1: out of memory");
   EXPECT_FALSE(blocked.get().ok());
+  // Who aborts knows already.
+  EXPECT_FALSE(group[1]->store_get("never", 20s).ok());
+  EXPECT_NE(seen[1].lost.get_future().wait_for(0s), std::future_status::ready);
+}
+
+TEST(Group, LongPlansArriveWholeThroughASlowLink) {
+  std::vector<Seen> seen(2);
+  auto group = open_group(2);
+  auto handlers = seen[1].handlers();
+  // Each plan keeps the reader busy for a good part of the silence that counts as a loss.
+  handlers.on_plan = [&, inner = handlers.on_plan](std::string bytes) {
+    std::this_thread::sleep_for(300ms);
+    inner(std::move(bytes));
+  };
+  group[0]->start(seen[0].handlers());
+  group[1]->start(std::move(handlers));
+  std::string plan(size_t{45} << 20, 'x');
+  for (size_t i = 0; i < plan.size(); i += 1000) plan[i] = static_cast<char>(i / 1000);
+  for (int i = 0; i < 8; ++i) group[0]->send_plan(plan);  // 360 MiB, more than any bound of bytes
+  for (int i = 0; i < 1000 && seen[1].count() < 8; ++i) std::this_thread::sleep_for(20ms);
+  ASSERT_EQ(seen[1].count(), 8u);
+  for (const std::string& arrived : seen[1].plans) EXPECT_TRUE(arrived == plan);
+  group[0]->stop();
+  EXPECT_NE(seen[0].lost.get_future().wait_for(0s), std::future_status::ready);
+}
+
+TEST(Group, AFollowerThatReadsNothingIsLost) {
+  std::vector<Seen> seen(2);
+  auto group = open_group(2);
+  std::promise<void> go_on;
+  auto handlers = seen[1].handlers();
+  handlers.on_plan = [released = go_on.get_future().share()](std::string) { released.wait(); };
+  group[0]->start(seen[0].handlers());
+  group[1]->start(std::move(handlers));
+  group[0]->send_plan(std::string(size_t{64} << 20, 'x'));
+  auto lost = seen[0].lost.get_future();
+  ASSERT_EQ(lost.wait_for(10s), std::future_status::ready);
+  EXPECT_NE(lost.get().find("lost node 1"), std::string::npos);
+  go_on.set_value();
+}
+
+TEST(Group, AFollowerMayAskForTheEnd) {
+  std::vector<Seen> seen(2);
+  auto group = open_group(2);
+  for (size_t r = 0; r < 2; ++r) group[r]->start(seen[r].handlers());
+  group[1]->announce_leaving("node 1 was told to stop");
+  EXPECT_EQ(seen[0].leaving.get_future().get(), "node 1 was told to stop");
+  group[0]->stop();
+  EXPECT_EQ(seen[1].stopped.get_future().wait_for(5s), std::future_status::ready);
+}
+
+TEST(Group, SilentStrangersHoldNobodyUp) {
+  const int port = free_port();
+  auto leader = std::async(std::launch::async, [=] { return GroupChannel::open(options(port, 2, 0)); });
+  std::vector<UniqueFd> strangers;
+  for (int i = 0; i < 20; ++i) {
+    auto fd = connect_tcp({"127.0.0.1", port}, std::chrono::steady_clock::now() + 5s);
+    ASSERT_TRUE(fd.ok());
+    strangers.push_back(std::move(fd).value());
+  }
+  // One after another they would take longer than the rendezvous lasts.
+  auto right = GroupChannel::open(options(port, 2, 1));
+  EXPECT_TRUE(right.ok()) << right.error().message;
+  EXPECT_TRUE(leader.get().ok());
+}
+
+TEST(Group, AFollowerTriesAgainWhenTheLeaderGoesAway) {
+  const int port = free_port();
+  auto listener = listen_tcp({"127.0.0.1", port});
+  ASSERT_TRUE(listener.ok());
+  auto follower = std::async(std::launch::async, [=] { return GroupChannel::open(options(port, 2, 1)); });
+  for (;;) {  // a leader that ends while the follower shakes hands
+    UniqueFd fd(::accept(listener->get(), nullptr, nullptr));
+    if (fd.valid()) break;
+    std::this_thread::sleep_for(5ms);
+  }
+  listener->reset();
+  auto leader = GroupChannel::open(options(port, 2, 0));
+  EXPECT_TRUE(leader.ok()) << leader.error().message;
+  EXPECT_TRUE(follower.get().ok());
+}
+
+TEST(Group, AHostThatLeftWhileOthersWereAwaitedMayComeAgain) {
+  const int port = free_port();
+  auto leader = std::async(std::launch::async, [=] { return GroupChannel::open(options(port, 3, 0)); });
+  {
+    auto fd = connect_tcp({"127.0.0.1", port}, std::chrono::steady_clock::now() + 5s);
+    ASSERT_TRUE(fd.ok());
+    Connection connection(std::move(fd).value(), handshake_key("s3cret"));
+    const HandshakeIdentity identity{"s3cret", 3, 1, options(port, 3, 1).config};
+    ASSERT_TRUE(join_leader(connection, identity, std::chrono::steady_clock::now() + 5s).ok());
+  }
+  auto first = std::async(std::launch::async, [=] { return GroupChannel::open(options(port, 3, 1)); });
+  auto second = GroupChannel::open(options(port, 3, 2));
+  EXPECT_TRUE(second.ok()) << second.error().message;
+  auto again = first.get();
+  EXPECT_TRUE(again.ok()) << again.error().message;
+  EXPECT_TRUE(leader.get().ok());
 }
 
 TEST(Group, RefusesDifferingSettingsByName) {

@@ -76,34 +76,63 @@ std::string first_difference(const std::string& here, const std::string& there) 
   return "no line differs";
 }
 
-Result<int> accept_follower(Connection& connection, const HandshakeIdentity& self,
-                            const std::vector<bool>& joined, SteadyTime deadline) {
-  HADAL_ASSIGN(const Frame hello, expect(connection, FrameType::kHello, deadline));
+Result<std::optional<int>> Admission::advance(const HandshakeIdentity& self,
+                                              const std::vector<bool>& joined) {
+  for (;;) {
+    auto frame = connection_->receive();
+    Status status = frame.status();
+    if (status.ok() && !frame->has_value()) {
+      HADAL_RETURN_IF_ERROR(connection_->flush());
+      return std::optional<int>();
+    }
+    if (status.ok() && !challenged_) {
+      status = challenge(self, **frame);
+      if (status.ok()) continue;
+    } else if (status.ok()) {
+      auto rank = decide(self, joined, **frame);
+      if (rank.ok()) return std::optional<int>(*rank);
+      status = rank.status();
+    }
+    if (status.error().code == ErrorCode::kUnauthenticated ||
+        status.error().code == ErrorCode::kPermissionDenied) {
+      // With another secret it cannot read the reason, but it sees the wrong signature and knows.
+      (void)connection_->send({FrameType::kReject, status.error().message});
+      (void)connection_->flush();
+    }
+    return status.error();
+  }
+}
+
+Status Admission::challenge(const HandshakeIdentity& self, const Frame& hello) {
+  if (hello.type != FrameType::kHello) return make_error(ErrorCode::kDataLoss, "no hello came first");
   std::string_view payload = hello.payload;
   HADAL_ASSIGN(const std::string rank_text, take_field(payload));
   HADAL_ASSIGN(const std::string nnodes_text, take_field(payload));
-  HADAL_ASSIGN(const std::string config, take_field(payload));
-  HADAL_ASSIGN(const std::string follower_nonce, take_field(payload));
-  HADAL_ASSIGN(const int node_rank, parse_number(rank_text));
-  HADAL_ASSIGN(const int nnodes, parse_number(nnodes_text));
+  HADAL_ASSIGN(config_, take_field(payload));
+  HADAL_ASSIGN(follower_nonce_, take_field(payload));
+  HADAL_ASSIGN(node_rank_, parse_number(rank_text));
+  HADAL_ASSIGN(nnodes_, parse_number(nnodes_text));
+  leader_nonce_ = random_bytes(kNonceBytes);
+  std::string text;
+  append_field(text, leader_nonce_);
+  append_field(text, proof(self.secret, "leader", follower_nonce_, leader_nonce_));
+  HADAL_RETURN_IF_ERROR(connection_->send({FrameType::kChallenge, text}));
+  challenged_ = true;
+  return connection_->flush();
+}
 
-  const std::string nonce = random_bytes(kNonceBytes);
-  std::string challenge;
-  append_field(challenge, nonce);
-  append_field(challenge, proof(self.secret, "leader", follower_nonce, nonce));
-  HADAL_RETURN_IF_ERROR(connection.send_now({FrameType::kChallenge, challenge}, deadline));
-  HADAL_ASSIGN(const Frame answer, expect(connection, FrameType::kProof, deadline));
-  if (!equal_constant_time(answer.payload, proof(self.secret, "follower", follower_nonce, nonce))) {
+Result<int> Admission::decide(const HandshakeIdentity& self, const std::vector<bool>& joined,
+                              const Frame& answer) {
+  if (answer.type != FrameType::kProof) return make_error(ErrorCode::kDataLoss, "no proof came");
+  if (!equal_constant_time(answer.payload, proof(self.secret, "follower", follower_nonce_, leader_nonce_))) {
     return make_error(ErrorCode::kUnauthenticated, "wrong proof of the group secret");
   }
-  const std::string reason = objection(self, joined, nnodes, node_rank, config);
-  if (!reason.empty()) {
-    (void)connection.send_now({FrameType::kReject, reason}, deadline);
-    return make_error(ErrorCode::kPermissionDenied, reason);
-  }
-  HADAL_RETURN_IF_ERROR(connection.send_now({FrameType::kAccept, ""}, deadline));
-  connection.set_session_key(proof(self.secret, "session", follower_nonce, nonce));
-  return node_rank;
+  const std::string reason = objection(self, joined, nnodes_, node_rank_, config_);
+  if (!reason.empty()) return make_error(ErrorCode::kPermissionDenied, reason);
+  HADAL_RETURN_IF_ERROR(connection_->send({FrameType::kAccept, ""}));
+  HADAL_RETURN_IF_ERROR(connection_->flush());
+  connection_->set_session_key(proof(self.secret, "session", follower_nonce_, leader_nonce_));
+  return node_rank_;
 }
 
 Status join_leader(Connection& connection, const HandshakeIdentity& self, SteadyTime deadline) {

@@ -63,8 +63,11 @@ std::string random_bytes(size_t count) {
   return out;
 }
 
-std::string encode_frame(const Frame& frame, uint64_t sequence, std::string_view key) {
-  HADAL_CHECK(frame.payload.size() <= kMaxFramePayload);
+Result<std::string> encode_frame(const Frame& frame, uint64_t sequence, std::string_view key) {
+  if (frame.payload.size() > kMaxFramePayload) {
+    return invalid_argument("a group frame of ", frame.payload.size(), " bytes is longer than ",
+                            kMaxFramePayload);
+  }
   std::string out;
   out.reserve(kHeaderBytes + frame.payload.size() + kMacBytes);
   put(out, kMagic);
@@ -88,7 +91,7 @@ Result<std::optional<Frame>> decode_frame(std::string& buffer, uint64_t expected
                       ", this is ", int{kVersion}, ": run the same hadal on every host");
   }
   const uint8_t type = get<uint8_t>(data + 5);
-  if (type < 1 || type > static_cast<uint8_t>(FrameType::kWelcome)) {
+  if (type < 1 || type > static_cast<uint8_t>(FrameType::kLeaving)) {
     return make_error(ErrorCode::kDataLoss, "group frame of unknown type ", int{type});
   }
   const size_t length = get<uint32_t>(data + 8);

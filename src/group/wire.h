@@ -28,9 +28,13 @@ enum class FrameType : uint8_t {
   kAbort = 11,      // reason: the group is lost
   kStop = 12,       // leader: orderly end
   kWelcome = 13,    // leader: all hosts have joined
+  kPlanPart = 14,   // the beginning of a long kPlan, which follows
+  kLeaving = 15,    // follower: this host was told to stop (reason); the leader is to drain
 };
 
-constexpr size_t kMaxFramePayload = size_t{256} << 20;
+constexpr size_t kMaxFramePayload = size_t{16} << 20;
+// Longer plans travel in parts of this size.
+constexpr size_t kPlanPartBytes = size_t{1} << 20;
 constexpr size_t kMacBytes = 32;
 
 struct Frame {
@@ -46,7 +50,8 @@ bool equal_constant_time(std::string_view a, std::string_view b);
 // From the system's random source.
 std::string random_bytes(size_t count);
 
-std::string encode_frame(const Frame& frame, uint64_t sequence, std::string_view key);
+// kInvalidArgument: the payload is over kMaxFramePayload.
+Result<std::string> encode_frame(const Frame& frame, uint64_t sequence, std::string_view key);
 
 // Takes the first whole frame off `buffer`; nothing when it is not all there yet.
 // kDataLoss: bad magic, version, type, length, sequence number or MAC.

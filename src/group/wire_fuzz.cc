@@ -12,8 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   // The same bytes behind a valid signature, so that the parsing behind it is reached.
   if (size > 0) {
-    const auto type = static_cast<hadal::FrameType>(1 + data[0] % 13);
-    std::string framed = hadal::encode_frame({type, std::string(input.substr(1))}, 1, "key");
+    const auto type = static_cast<hadal::FrameType>(1 + data[0] % 15);
+    auto encoded = hadal::encode_frame({type, std::string(input.substr(1))}, 1, "key");
+    if (!encoded.ok()) return 0;
+    std::string framed = std::move(encoded).value();
     const auto frame = hadal::decode_frame(framed, 1, "key", size);
     if (frame.ok() && frame->has_value()) {
       std::string_view payload = (*frame)->payload;

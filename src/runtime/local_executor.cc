@@ -79,6 +79,7 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(
     out->abort(plan.error().message);
     return std::move(plan).error();
   }
+  if (options.wait_for_others) HADAL_RETURN_IF_ERROR(options.wait_for_others());
   HADAL_RETURN_IF_ERROR(out->prepare(plan->num_blocks));
   if (out->limits_.num_blocks < plan->num_blocks) {  // another host has less memory
     plan->kv_bytes = plan->kv_bytes / plan->num_blocks * out->limits_.num_blocks;
@@ -90,7 +91,10 @@ Result<std::unique_ptr<LocalExecutor>> LocalExecutor::make(
   out->limits_.max_step_tokens = first.limits.max_tokens;
   out->limits_.max_step_samples = first.limits.max_samples;
   out->limits_.max_slots = first.limits.max_slots;
-  out->limits_.context_length = first.limits.context_length;
+  // A sequence longer than the whole cache could never run: --max-total-tokens, or another host's memory, may
+  // say less than --context-length.
+  request.context_length = std::min(request.context_length, plan->max_tokens);
+  out->limits_.context_length = request.context_length;
   out->limits_.vocab_size = config.vocab_size;
   out->memory_plan_ = *plan;
   out->memory_report_ = memory_table(*plan, request);

@@ -3,6 +3,7 @@
 // communicators reach each other. Owned by main (through the Engine); methods on the engine thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct LocalExecutorOptions {
   CpuTier cpu_tier = CpuTier::kScalar;
   bool mla_absorb = true;
   int64_t available_bytes = 0;  // 0: asked from the system
+  // Called once, between loading and the ranks' first collective: waits for ranks on other hosts, which may
+  // load much longer than a collective may take. Empty: nobody else loads.
+  std::function<Status()> wait_for_others;
 };
 
 class LocalExecutor final : public StepExecutor {

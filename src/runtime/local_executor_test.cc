@@ -320,6 +320,42 @@ TEST(ExecutorErrorsTest, ModelsThatDoNotFitSayByHowMuch) {
   EXPECT_THAT(run.status.to_string(), testing::HasSubstr("short"));
 }
 
+TEST(ExecutorLimitsTest, NoSequenceIsLongerThanTheWholeCache) {
+  LocalExecutorOptions options = small_options();
+  options.max_total_tokens = 24;
+  Executor run("llama", 1, options);
+  ASSERT_TRUE(run.status.ok()) << run.status.to_string();
+  EXPECT_EQ(run.executor->limits().num_blocks, 3);
+  EXPECT_EQ(run.executor->limits().context_length, 24);
+  EXPECT_THAT(run.executor->memory_report(), testing::HasSubstr("context length 24"));
+}
+
+TEST(ExecutorLimitsTest, RanksWaitForTheOthersBetweenLoadingAndTheFirstCollective) {
+  LocalExecutorOptions options = small_options();
+  int calls = 0;
+  options.wait_for_others = [&]() -> Status {
+    ++calls;
+    return {};
+  };
+  EXPECT_TRUE(Executor("llama", 2, options).status.ok());
+  EXPECT_EQ(calls, 1);
+  options.wait_for_others = [] { return Status(make_error(ErrorCode::kUnavailable, "node 1 is gone")); };
+  EXPECT_THAT(Executor("llama", 2, options).status.to_string(), testing::HasSubstr("node 1 is gone"));
+}
+
+TEST(ExecutorLimitsTest, OneSlotIsEnoughForAWholePromptsLogprobs) {
+  LocalExecutorOptions options = small_options();
+  options.max_running_requests = 1;
+  Executor run("llama", 1, options);
+  StepFeeder feeder(run.limits, 64);
+  FeedRequest request = greedy({}, 2);
+  for (int32_t i = 0; i < 60; ++i) request.prompt.push_back(5 + i);
+  request.prompt_logprobs = true;
+  ASSERT_TRUE(feeder.add(request).ok());
+  ASSERT_TRUE(run.run(feeder, 1).ok());
+  EXPECT_EQ(feeder.output(0).prompt_logprobs.size(), 59u);
+}
+
 TEST(ExecutorErrorsTest, OptionsAreChecked) {
   LocalExecutorOptions options = small_options();
   options.max_step_tokens = 4;

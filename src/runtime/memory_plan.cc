@@ -39,13 +39,14 @@ Error does_not_fit(const MemoryRequest& request, const Totals& totals, int64_t n
   } else {
     advice = "weights and arena alone are too large: use a smaller or more quantised model";
   }
-  return make_error(ErrorCode::kResourceExhausted, "the model does not fit in memory: weights ",
-                    format_bytes(totals.weights), " + arena ", format_bytes(totals.arena), " + KV cache of ",
-                    num_blocks * request.block_size, " tokens ", format_bytes(num_blocks * totals.block),
-                    " + reserve ", format_bytes(kProcessReserveBytes), ", but ",
-                    format_bytes(request.available_bytes), " are available: ", format_bytes(short_by),
-                    " short; ", advice,
-                    "; a smaller --chunked-prefill-size shrinks the arena, more --nnodes spread the model");
+  const std::string arena = totals.arena > 0 ? " + arena " + format_bytes(totals.arena) : "";
+  return make_error(
+      ErrorCode::kResourceExhausted, "the model does not fit in memory: weights ",
+      format_bytes(totals.weights), arena, " + KV cache of ", num_blocks * request.block_size, " tokens ",
+      format_bytes(num_blocks * totals.block), " + reserve ", format_bytes(kProcessReserveBytes), ", but ",
+      format_bytes(request.available_bytes), " are available: ", format_bytes(short_by), " short; ", advice,
+      "; a smaller --chunked-prefill-size or --max-running-requests shrinks the arena, more --nnodes "
+      "spread the model");
 }
 
 }  // namespace
@@ -79,10 +80,12 @@ Result<MemoryPlan> plan_memory(const MemoryRequest& request) {
 Status check_weights_fit(int64_t file_bytes, int64_t available_bytes) {
   const int64_t needed = file_bytes + kProcessReserveBytes;
   if (needed <= available_bytes) return {};
-  return make_error(ErrorCode::kResourceExhausted, "the model does not fit in memory: its weights alone are ",
-                    format_bytes(file_bytes), " and ", format_bytes(available_bytes), " are available, ",
-                    format_bytes(needed - available_bytes),
-                    " short; use a smaller or more quantised model, or more --nnodes");
+  return make_error(
+      ErrorCode::kResourceExhausted, "the model does not fit in memory: its weights alone are ",
+      format_bytes(file_bytes), " and ", format_bytes(available_bytes), " are available, ",
+      format_bytes(needed - available_bytes),
+      " short; use a smaller or more quantised model, or spread it over more hosts with --nnodes "
+      "and --tp");
 }
 
 std::string memory_table(const MemoryPlan& plan, const MemoryRequest& request) {

@@ -169,6 +169,7 @@ Status ModelRunner::sample_rows(const DomainPlan& domain, const StepBatch& batch
     const SampleOutput& output = sample_outputs_[i];
     sample.sequence_id = domain.rows[r].sequence_id;
     sample.token = output.token;
+    sample.invalid = comm_.rank() == 0 && !output.finite;
     if (slot.sampling.num_logprobs >= 0) {
       sample.logprob = output.logprob;
       sample.top = top_of(output);

@@ -4,13 +4,15 @@
 
 namespace hadal {
 
-void TokenCounts::reset(std::span<const int32_t> prompt_ids, std::span<const int32_t> output_ids) {
+void TokenCounts::reset(std::span<const int32_t> prompt_set,
+                        std::span<const std::pair<int32_t, int32_t>> output_counts) {
   counts_.clear();
-  counts_.reserve(prompt_ids.size() + output_ids.size());
-  for (int32_t token : prompt_ids) counts_.push_back({token, 0, true});
-  for (int32_t token : output_ids) counts_.push_back({token, 1, false});
-  std::sort(counts_.begin(), counts_.end(),
-            [](const TokenCount& a, const TokenCount& b) { return a.token < b.token; });
+  counts_.reserve(prompt_set.size() + output_counts.size());
+  for (int32_t token : prompt_set) counts_.push_back({token, 0, true});
+  for (const auto& [token, count] : output_counts) counts_.push_back({token, count, false});
+  const auto by_token = [](const TokenCount& a, const TokenCount& b) { return a.token < b.token; };
+  if (!std::is_sorted(counts_.begin(), counts_.end(), by_token))
+    std::sort(counts_.begin(), counts_.end(), by_token);
   size_t kept = 0;
   for (size_t i = 0; i < counts_.size(); ++i) {
     if (kept > 0 && counts_[kept - 1].token == counts_[i].token) {
@@ -55,7 +57,16 @@ Status SlotTable::apply(const StepPlan& plan) {
     slot.pooled.clear();
     slot.num_pooled = 0;
     slot.counts.clear();
-    if (start.sampling.has_penalties()) slot.counts.reset(start.prompt_ids, start.output_ids);
+    if (start.sampling.has_penalties()) {
+      const auto set = static_cast<size_t>(start.prompt_set);
+      if (start.prompt_set >= 0 && set >= plan.prompt_sets.size()) {
+        return make_error(ErrorCode::kDataLoss, "step ", plan.step_id, " names prompt set ", set, " of ",
+                          plan.prompt_sets.size());
+      }
+      slot.counts.reset(start.prompt_set >= 0 ? std::span<const int32_t>(plan.prompt_sets[set])
+                                              : std::span<const int32_t>(),
+                        start.output_counts);
+    }
     slot.end_tokens.clear();
     if (start.sampling.min_tokens > 0) {
       slot.end_tokens = start.sampling.stop_token_ids;

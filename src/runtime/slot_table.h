@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -16,7 +17,9 @@ namespace hadal {
 // Tokens of one sequence with how often they came, sorted by token id.
 class TokenCounts {
  public:
-  void reset(std::span<const int32_t> prompt_ids, std::span<const int32_t> output_ids);
+  // prompt_set: the prompt's distinct tokens; output_counts: (token, how often). Cheap when ascending.
+  void reset(std::span<const int32_t> prompt_set,
+             std::span<const std::pair<int32_t, int32_t>> output_counts);
   void clear() { counts_.clear(); }
   void add_output(int32_t token);
   std::span<const TokenCount> counts() const { return counts_; }

@@ -19,7 +19,9 @@ TEST(TokenCountsTest, MatchesAMapOnRandomStreams) {
     for (int32_t token : prompt) want[token].in_prompt = true;
     for (int32_t token : output) ++want[token].in_output;
     TokenCounts counts;
-    counts.reset(prompt, output);
+    std::vector<std::pair<int32_t, int32_t>> output_counts;  // repeated and out of order as they may be
+    for (int32_t token : output) output_counts.emplace_back(token, 1);
+    counts.reset(prompt, output_counts);
     for (int i = 0; i < 30; ++i) {
       const auto token = static_cast<int32_t>(rng() % 40);
       counts.add_output(token);
@@ -78,11 +80,14 @@ TEST(SlotTableTest, CountsOnlyWherePenaltiesNeedThem) {
   SlotTable table(2);
   StepPlan plan;
   plan.starts = {start_of(0, 1), start_of(1, 2)};
-  for (SlotStart& start : plan.starts) start.prompt_ids = {4, 5};
+  plan.prompt_sets = {{4, 5}};
+  for (SlotStart& start : plan.starts) start.prompt_set = 0;
   plan.starts[1].sampling.presence_penalty = 0.5f;
   ASSERT_TRUE(table.apply(plan).ok());
   EXPECT_EQ(table.find(0, 1)->counts.counts().size(), 0u);
   EXPECT_EQ(table.find(1, 2)->counts.counts().size(), 2u);
+  plan.starts[1].prompt_set = 1;
+  EXPECT_FALSE(table.apply(plan).ok());
 }
 
 TEST(SlotTableTest, EndTokensAreBannedBeforeMinTokens) {

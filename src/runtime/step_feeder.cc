@@ -63,7 +63,10 @@ bool StepFeeder::plan_sequence(int32_t index, int32_t& budget, StepPlan& plan, i
     start.prompt_len = prompt_len;
     start.sampling = s.request.sampling;
     start.pooling = s.request.pooling;
-    if (s.request.sampling.has_penalties()) start.prompt_ids = s.request.prompt;
+    if (s.request.sampling.has_penalties()) {
+      start.prompt_set = static_cast<int32_t>(plan.prompt_sets.size());
+      plan.prompt_sets.push_back(s.request.prompt);  // the slot makes its tokens distinct
+    }
     plan.starts.push_back(std::move(start));
   }
   s.position += row.num_tokens;

@@ -116,10 +116,10 @@ void FakeWorker::check_budget(const DomainPlan& plan) const {
   int32_t logits = 0;
   for (const PlanRow& row : plan.rows) {
     tokens += row.num_tokens;
-    logits += row.prompt_logprobs ? row.num_tokens : (row.sample_index >= 0 ? 1 : 0);
+    logits += row.sample_index >= 0 ? 1 : 0;
   }
   HADAL_CHECK(tokens <= options_.max_step_tokens) << tokens << " tokens in a step";
-  HADAL_CHECK(logits <= options_.max_step_samples) << logits << " logits rows in a step";
+  HADAL_CHECK(logits <= options_.max_step_samples) << logits << " samples in a step";
 }
 
 void FakeWorker::mark_writers(const StepPlan& plan, size_t domain) {

@@ -135,10 +135,20 @@ void Scheduler::commit(StepResult result) {
   for (InFlightStep::Left& left : step.left) {
     const Sequence* sequence = find(left.sequence_id);
     if (sequence == nullptr) continue;
-    insert_computed(*sequence, left.run, std::min(left.run.num_planned, sequence->len()), replaced);
+    const int32_t computed = std::min(left.run.num_planned, sequence->len());
+    insert_computed(*sequence, left.run, computed, replaced);
+    // A leader preempted with the end of its prompt in flight may find all of it in the tree when it returns: its
+    // siblings do not wait for a chunk that nobody computes again.
+    if (computed >= sequence->prompt_len()) open_fork_group(*sequence);
   }
-  if (!step.left.empty()) ++num_releases_;
+  if (!step.left.empty() || !step.replaced.empty()) ++num_releases_;
   keep_replaced(replaced);
+}
+
+// The prompt is in the tree: who waited for it may start.
+void Scheduler::open_fork_group(const Sequence& sequence) {
+  if (!joins_fork_group(sequence)) return;
+  for (const uint64_t id : fork_groups_.open(sequence.request().fork_group)) enqueue(*find(id));
 }
 
 void Scheduler::keep_replaced(std::vector<BlockRef>& replaced) {
@@ -176,6 +186,14 @@ void Scheduler::commit_row(const PlanRow& row, StepResult& result) {
   Sequence::InFlight& in_flight = sequence->in_flight();
   --in_flight.rows;
   const int32_t end_position = row.first_position + row.num_tokens;
+  if (row.sample_index >= 0 && static_cast<size_t>(row.sample_index) < result.samples.size() &&
+      result.samples[static_cast<size_t>(row.sample_index)].invalid) {
+    // Its keys are as broken as its logits: nobody shall find them in the tree.
+    TokenEvent event = sequence->make_event();
+    event.error = make_error(ErrorCode::kInternal, "the model's numbers overflowed at position ",
+                             end_position, " (logits are NaN or infinite)");
+    return end(*sequence, std::move(event), SequenceEnd::kFailed);
+  }
   if (Run* run = sequence->run()) {
     const bool prompt_done =
         run->num_computed < sequence->prompt_len() && end_position >= sequence->prompt_len();
@@ -184,9 +202,7 @@ void Scheduler::commit_row(const PlanRow& row, StepResult& result) {
     insert_computed(*sequence, *run, end_position, replaced);
     keep_replaced(replaced);
     if (prompt_done) ++num_releases_;
-    if (prompt_done && joins_fork_group(*sequence)) {
-      for (const uint64_t id : fork_groups_.open(sequence->request().fork_group)) enqueue(*find(id));
-    }
+    if (prompt_done) open_fork_group(*sequence);
   }
   TokenEvent event = sequence->make_event();
   std::optional<SequenceEnd> ended;

@@ -17,7 +17,7 @@ struct SchedulerConfig {
   int32_t max_running = 0;       // sequences with a slot, over all domains
   int32_t max_queued = 0;        // requests that have not started yet; 0: no bound here
   int32_t max_step_tokens = 0;   // per step and domain
-  int32_t max_step_samples = 0;  // logits rows per step and domain
+  int32_t max_step_samples = 0;  // sampled rows per step and domain
   int32_t chunked_prefill_size =
       0;  // prompt tokens per step and domain; 0: as many as max_step_tokens allows
   int32_t max_steps_in_flight = 2;

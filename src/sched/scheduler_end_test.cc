@@ -218,5 +218,26 @@ TEST(SchedulerEnd, NamesOfTheEnds) {
   EXPECT_EQ(sequence_end_name(SequenceEnd::kFailed), "failed");
 }
 
+TEST(SchedulerEnd, LogitsThatAreNoNumbersEndThatRequestAlone) {
+  SchedulerHarness h;
+  const uint64_t broken = h.submit(prompt_of(9), 8);
+  const uint64_t fine = h.submit(prompt_of(9, 100), 8);
+  const auto first = h.scheduler.plan(h.now);
+  StepResult result = h.worker.run(*first);
+  for (Sample& sample : result.samples) sample.invalid = sample.sequence_id == broken;
+  h.scheduler.commit(std::move(result));
+  h.take_events();
+  EXPECT_EQ(h.answers[broken].end, SequenceEnd::kFailed);
+  ASSERT_TRUE(h.answers[broken].error.has_value());
+  EXPECT_NE(h.answers[broken].error->message.find("NaN"), std::string::npos);
+  EXPECT_TRUE(h.answers[broken].tokens.empty());
+  h.run();
+  h.expect_right(fine);
+  EXPECT_EQ(h.scheduler.stats().blocks_used, 0);
+  const uint64_t again = h.submit(prompt_of(9), 2);
+  h.run();
+  EXPECT_EQ(h.answers[again].cached_tokens, 0);  // broken keys are not shared
+}
+
 }  // namespace
 }  // namespace hadal

@@ -7,6 +7,7 @@ namespace hadal {
 
 std::shared_ptr<const StepPlan> Scheduler::plan(TimePoint now) {
   if (num_in_flight() >= config_.max_steps_in_flight) return nullptr;
+  preempt_for_head();  // before any row is planned: a row's blocks must stay
   StepBuilder builder(config_, next_step_id_, last_plan_.get());
   preempted_in_plan_ = false;
   for (int32_t d = 0; d < config_.num_domains; ++d) plan_decodes(d, builder);
@@ -100,6 +101,65 @@ void Scheduler::preempt(Sequence& sequence) {
   preempted_in_plan_ = true;
 }
 
+namespace {
+
+// Rank counts as well as priority: see the rules.
+bool gives_way(const Sequence& running, const Sequence& head) {
+  return running.request().priority < head.request().priority && head.rank() < running.rank();
+}
+
+}  // namespace
+
+void Scheduler::preempt_for_head() {
+  if (waiting_.empty()) return;
+  const Sequence& head = *waiting_.begin()->second;
+  if (head.in_flight().rows > 0) return;
+  const bool any = std::any_of(domains_.begin(), domains_.end(), [&](const Domain& d) {
+    // Running sequences are in order of rank, so the usual queue is done with after one look.
+    for (auto it = d.running.rbegin(); it != d.running.rend() && head.rank() < (*it)->rank(); ++it) {
+      if (gives_way(**it, head)) return true;
+    }
+    return false;
+  });
+  if (!any) return;
+  for (const int32_t d : domains_by_preference(head)) {
+    if (make_room_in(d, head)) return;
+  }
+}
+
+// True: the head fits into this domain now, or will when the steps in flight are back.
+bool Scheduler::make_room_in(int32_t domain_index, const Sequence& head) {
+  Domain& d = domain(domain_index);
+  std::vector<Sequence*> victims;
+  for (Sequence* sequence : d.running) {
+    if (gives_way(*sequence, head)) victims.push_back(sequence);
+  }
+  std::sort(victims.begin(), victims.end(), [](const Sequence* a, const Sequence* b) {
+    const int32_t pa = a->request().priority;
+    const int32_t pb = b->request().priority;
+    return pa != pb ? pa < pb : b->rank() < a->rank();
+  });
+  size_t taken = 0;
+  {
+    BlockTable table;  // holds what the head would share, so that nobody's loss counts it as a gain
+    const int32_t matched =
+        d.kv->tree.match(head.request().cache_salt, head.tokens(), reusable_blocks(head), table);
+    const int32_t lacking = blocks_for(head.len()) - matched - d.kv->num_available();
+    int32_t freed = num_returning(domain_index);
+    const auto fits = [&] {
+      const size_t left = d.running.size() - taken;
+      return free_slots_.size() + taken > 0 && left < static_cast<size_t>(max_running_per_domain_) &&
+             lacking + static_cast<int32_t>(left) <= freed;
+    };
+    for (; !fits(); ++taken) {
+      if (taken == victims.size()) return false;
+      freed += num_exclusive(*victims[taken]->run());
+    }
+  }
+  for (size_t i = 0; i < taken; ++i) preempt(*victims[i]);
+  return true;
+}
+
 void Scheduler::admit_waiting(TimePoint now, StepBuilder& builder) {
   while (!waiting_.empty() && !free_slots_.empty()) {
     Sequence& head = *waiting_.begin()->second;
@@ -111,7 +171,7 @@ void Scheduler::admit_waiting(TimePoint now, StepBuilder& builder) {
       }
       return false;
     }();
-    if (!room) return;
+    if (!room || !builder.has_start_room()) return;
     if (!try_admit(head, now, builder)) return;
   }
 }

@@ -140,6 +140,102 @@ TEST(SchedulerPreemption, ATokenSampledWhilePreemptedCounts) {
   h.expect_right(2);
 }
 
+Request with_priority(SchedulerHarness& h, int32_t priority, int32_t prompt_len, int32_t max_tokens, int first) {
+  Request request = h.make(prompt_of(prompt_len, first), max_tokens);
+  request.priority = priority;
+  return request;
+}
+
+TEST(SchedulerPreemption, AnUrgentRequestTakesTheSlotOfALowerPriority) {
+  for (const int32_t depth : {1, 2, 3}) {
+    SchedulerConfig config = tight_config(64, depth);
+    config.max_running = 2;
+    SchedulerHarness h(config);
+    const uint64_t low = h.submit(with_priority(h, 0, 8, 30, 0));
+    const uint64_t lower = h.submit(with_priority(h, -1, 8, 30, 100));
+    h.step();
+    h.step();
+    const uint64_t urgent = h.submit(with_priority(h, 1, 8, 5, 200));
+    const uint64_t second = h.submit(with_priority(h, 1, 8, 40, 300));
+    h.step();
+    h.step();
+    h.step();
+    h.step();
+    EXPECT_EQ(h.scheduler.stats().num_preemptions, 2u);
+    h.run();
+    EXPECT_EQ(h.finish_order, (std::vector<uint64_t>{urgent, low, second, lower}));
+    EXPECT_EQ(h.scheduler.stats().num_preemptions, 2u);
+    for (const auto& [id, request] : h.requests) h.expect_right(id);
+  }
+}
+
+TEST(SchedulerPreemption, AnUrgentRequestTakesNoMoreBlocksThanItNeeds) {
+  SchedulerHarness h(tight_config(18, 2));
+  std::vector<uint64_t> low;
+  for (int i = 0; i < 3; ++i) low.push_back(h.submit(with_priority(h, 0, 15, 10, 100 * i)));  // 4 blocks each
+  h.step();
+  const uint64_t urgent = h.submit(with_priority(h, 1, 19, 2, 700));  // 5 blocks
+  for (int i = 0; i < 4; ++i) h.step();
+  EXPECT_EQ(h.scheduler.stats().num_preemptions, 1u);  // the latest's
+  h.run();
+  EXPECT_EQ(h.finish_order.front(), urgent);
+  EXPECT_EQ(h.finish_order.back(), low[2]);
+  for (const auto& [id, request] : h.requests) h.expect_right(id);
+}
+
+TEST(SchedulerPreemption, NobodyGivesWayInVain) {
+  SchedulerHarness h(tight_config(16, 1));
+  const uint64_t big = h.submit(with_priority(h, 1, 40, 8, 0));  // 10 blocks, and not to be had
+  const uint64_t low = h.submit(with_priority(h, 0, 8, 8, 100));
+  h.step();
+  const uint64_t urgent = h.submit(with_priority(h, 1, 40, 2, 300));
+  h.step();
+  h.step();
+  EXPECT_EQ(h.scheduler.stats().num_preemptions, 0u);
+  h.run();
+  EXPECT_EQ(h.finish_order.back(), urgent);
+  for (const uint64_t id : {big, low, urgent}) h.expect_right(id);
+}
+
+TEST(SchedulerPreemption, EqualPriorityAndOldRequestsKeepTheirSlots) {
+  SchedulerConfig config = tight_config(64, 2);
+  config.max_running = 1;
+  config.priority_step = std::chrono::milliseconds(100);
+  SchedulerHarness h(config);
+  const uint64_t old = h.submit(with_priority(h, 0, 8, 20, 0));
+  h.step();
+  const uint64_t equal = h.submit(with_priority(h, 0, 8, 20, 100));
+  h.now += std::chrono::milliseconds(150);
+  const uint64_t urgent = h.submit(with_priority(h, 1, 8, 5, 200));  // worth 100 ms, not 150
+  h.run();
+  EXPECT_EQ(h.finish_order, (std::vector<uint64_t>{old, equal, urgent}));
+  EXPECT_EQ(h.scheduler.stats().num_preemptions, 0u);
+}
+
+// An urgent one arrives in every step: what was preempted still ends, in its order.
+TEST(SchedulerPreemption, AStreamOfUrgentRequestsStarvesNobody) {
+  SchedulerConfig config = tight_config(24, 2);
+  config.max_running = 3;
+  config.priority_step = std::chrono::milliseconds(40);
+  SchedulerHarness h(config);
+  std::vector<uint64_t> low;
+  for (int i = 0; i < 4; ++i) low.push_back(h.submit(with_priority(h, 0, 12, 25, 50 * i)));
+  for (int i = 0; i < 300; ++i) {
+    if (h.scheduler.stats().num_waiting < 10) h.submit(with_priority(h, 1 + i % 3, 5, 4, 300 + i));
+    h.step();
+    h.scheduler.check_integrity();
+  }
+  for (const uint64_t id : low) EXPECT_TRUE(h.answers[id].end.has_value()) << id;
+  h.run();
+  std::vector<uint64_t> order;
+  for (const uint64_t id : h.finish_order) {
+    if (std::count(low.begin(), low.end(), id) > 0) order.push_back(id);
+  }
+  EXPECT_EQ(order, low);
+  EXPECT_GT(h.scheduler.stats().num_preemptions, 3u);
+  for (const auto& [id, request] : h.requests) h.expect_right(id);
+}
+
 TEST(SchedulerPreemption, PenaltiesTakeTheOutputAlong) {
   SchedulerHarness h(tight_config(10, 1));
   h.submit(prompt_of(8), 25);
@@ -150,8 +246,10 @@ TEST(SchedulerPreemption, PenaltiesTakeTheOutputAlong) {
   h.on_plan = [&](const StepPlan& plan) {
     for (const SlotStart& start : plan.starts) {
       if (start.sequence_id != second.id) continue;
-      EXPECT_EQ(start.prompt_ids, prompt_of(8, 100));
-      EXPECT_EQ(start.output_ids, h.answers[second.id].tokens);
+      EXPECT_EQ(plan.prompt_sets.at(static_cast<size_t>(start.prompt_set)), prompt_of(8, 100));
+      std::map<int32_t, int32_t> counts;
+      for (const int32_t token : h.answers[second.id].tokens) ++counts[token];
+      EXPECT_EQ((std::map<int32_t, int32_t>(start.output_counts.begin(), start.output_counts.end())), counts);
       ++starts;
     }
   };

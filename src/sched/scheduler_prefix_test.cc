@@ -115,17 +115,22 @@ TEST_F(SchedulerPrefix, PromptLogprobsComputeTheWholePrompt) {
   h_.expect_right(id);
 }
 
-TEST_F(SchedulerPrefix, PromptLogprobsStayWithinTheSampleBudget) {
+TEST_F(SchedulerPrefix, PromptLogprobsNeedNoMoreStepsThanThePrompt) {
   SchedulerConfig config = small_config();
   config.max_step_samples = 6;
   SchedulerHarness h(config);
   std::vector<uint64_t> ids;
+  int32_t longest = 0;
+  h.on_plan = [&](const StepPlan& plan) {
+    for (const PlanRow& row : plan.domains[0].rows) longest = std::max(longest, row.num_tokens);
+  };
   for (int i = 0; i < 4; ++i) {
     Request request = h.make(prompt_of(17, 100 * i), 6);
     if (i % 2) request.sampling.num_prompt_logprobs = 0;
     ids.push_back(h.submit(request));
   }
-  h.run();  // the worker aborts on more than 6 logits rows
+  h.run();
+  EXPECT_EQ(longest, 17);
   for (size_t i = 0; i < ids.size(); ++i) {
     h.expect_right(ids[i]);
     EXPECT_EQ(h.answers[ids[i]].prompt_logprobs.size(), i % 2 ? 16u : 0u);
@@ -213,6 +218,52 @@ TEST_F(SchedulerPrefix, ASiblingTakesOverFromACancelledLeader) {
   h.expect_right(ids[1]);
   h.expect_right(ids[2]);
   EXPECT_EQ(h.answers[ids[2]].cached_tokens, 40);
+}
+
+TEST_F(SchedulerPrefix, SiblingsOfAPreemptedLeaderStartWhenItsPromptIsThere) {
+  SchedulerConfig config = small_config();
+  config.max_running = 2;
+  SchedulerHarness h(config);
+  const auto at_priority = [&](std::vector<int32_t> prompt, int32_t max_tokens, int32_t priority) {
+    Request request = h.make(std::move(prompt), max_tokens);
+    request.priority = priority;
+    return request;
+  };
+  h.submit(at_priority(prompt_of(5, 500), 8, 1));
+  Request leader = at_priority(prompt_of(16), 60, 0);  // whole blocks
+  leader.fork_group = 1;
+  Request sibling = at_priority(prompt_of(16), 2, 0);
+  sibling.fork_group = 1;
+  h.submit(leader);
+  h.submit(sibling);
+  h.plan();  // with the leader's whole prompt
+  h.submit(at_priority(prompt_of(5, 700), 8, 1));
+  h.plan();  // the leader gives way while its prompt is being computed
+  EXPECT_EQ(h.scheduler.stats().num_preemptions, 1u);
+  h.run();
+  ASSERT_EQ(h.finish_order.size(), 4u);
+  EXPECT_EQ(h.finish_order.back(), leader.id);
+  h.expect_right(leader.id);
+  h.expect_right(sibling.id);
+}
+
+TEST_F(SchedulerPrefix, BlocksThatTheTreeReplacedLetTheHeadIn) {
+  SchedulerConfig config = small_config();
+  config.num_blocks = 13;
+  SchedulerHarness h(config);
+  h.submit(prompt_of(12), 30);
+  h.submit(prompt_of(12), 30);  // computes the same three blocks side by side
+  h.plan();
+  h.plan();
+  h.commit();  // one copy of them comes back with the second step
+  const uint64_t third = h.submit(prompt_of(20, 300), 2);
+  h.plan();
+  EXPECT_EQ(h.scheduler.stats().num_queued, 1);
+  h.commit();
+  h.plan();
+  EXPECT_EQ(h.scheduler.stats().num_queued, 0);
+  h.run();
+  h.expect_right(third);
 }
 
 TEST_F(SchedulerPrefix, ShortPromptsDoNotWaitForSiblings) {

@@ -201,7 +201,7 @@ TEST(SchedulerStep, SlotsAreStartedAndEndedOnce) {
   EXPECT_EQ(first->starts[0].sequence_id, request.id);
   EXPECT_EQ(first->starts[0].prompt_len, 6);
   EXPECT_EQ(first->starts[0].sampling.top_k, 9);
-  EXPECT_TRUE(first->starts[0].prompt_ids.empty());
+  EXPECT_EQ(first->starts[0].prompt_set, -1);
   EXPECT_TRUE(first->ended_slots.empty());
   const auto second = h.plan();
   EXPECT_TRUE(second->starts.empty());
@@ -220,9 +220,60 @@ TEST(SchedulerStep, PenaltiesTakeTheTokensAlong) {
   request.sampling.frequency_penalty = 0.1f;
   h.submit(request);
   const auto plan = h.plan();
-  EXPECT_EQ(plan->starts[0].prompt_ids, prompt_of(6));
-  EXPECT_TRUE(plan->starts[0].output_ids.empty());
+  ASSERT_EQ(plan->starts[0].prompt_set, 0);
+  EXPECT_EQ(plan->prompt_sets, std::vector<std::vector<int32_t>>{prompt_of(6)});
+  EXPECT_TRUE(plan->starts[0].output_counts.empty());
   h.run();
+}
+
+TEST(SchedulerStep, SiblingsShareTheirPromptsTokens) {
+  SchedulerConfig config = small_config();
+  config.max_step_tokens = 200;
+  SchedulerHarness h(config);
+  Request request = h.make(std::vector<int32_t>(50, 5), 2);
+  request.sampling.repetition_penalty = 1.1f;
+  request.fork_group = 3;
+  const auto prompt = request.prompt_ids;
+  for (int i = 0; i < 4; ++i) {
+    Request copy = request;
+    if (i > 0) copy.id = h.make({1}, 1).id;
+    copy.prompt_ids = prompt;
+    h.submit(copy);
+  }
+  size_t most_starts = 0;
+  h.on_plan = [&](const StepPlan& plan) {
+    most_starts = std::max(most_starts, plan.starts.size());
+    if (plan.starts.empty()) return;
+    EXPECT_EQ(plan.prompt_sets, std::vector<std::vector<int32_t>>{{5}});
+    EXPECT_LT(serialize_step_plan(plan).size(), 2000u);
+  };
+  h.run();
+  EXPECT_GE(most_starts, 3u);
+  for (const auto& [id, r] : h.requests) h.expect_right(id);
+}
+
+TEST(SchedulerStep, WhatStartsInOneStepIsBounded) {
+  SchedulerConfig config = small_config();
+  config.num_blocks = 4000;
+  config.block_size = 1000;
+  config.max_running = 100;
+  config.max_step_tokens = 4000000;
+  config.max_step_samples = 200;
+  config.context_length = 30000;
+  config.vocab_size = 30000;
+  SchedulerHarness h(config, false);
+  h.check_every_step = false;
+  std::vector<int32_t> prompt(20000);
+  for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<int32_t>(i);
+  for (int i = 0; i < 60; ++i) {
+    prompt[0] = i;
+    Request request = h.make(prompt, 2);
+    request.sampling.frequency_penalty = 0.5f;
+    h.submit(request);
+  }
+  h.on_plan = [&](const StepPlan& plan) { EXPECT_LE(plan.starts.size(), 14u); };
+  h.run();
+  EXPECT_EQ(h.finish_order.size(), 60u);
 }
 
 TEST(SchedulerStep, RowsNameJustTheBlocksTheyNeed) {

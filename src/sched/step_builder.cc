@@ -81,7 +81,6 @@ int32_t StepBuilder::prompt_chunk(const Sequence& sequence, int32_t domain, int3
   const Budget& budget = budgets_[static_cast<size_t>(domain)];
   const int32_t chunk = std::min({target - first, budget.tokens, budget.prompt_tokens});
   if (chunk <= 0) return 0;
-  if (sequence.wants_prompt_logprobs()) return std::min(chunk, budget.samples);
   // The last chunk samples: without room for that, all but its last token can be computed.
   const bool samples = first + chunk == target && samples_next(sequence);
   return samples && budget.samples == 0 ? chunk - 1 : chunk;
@@ -104,11 +103,10 @@ void StepBuilder::add_prompt_chunk(Sequence& sequence) {
     row.prompt_logprobs = true;
     const int32_t next = first + chunk;
     row.next_prompt_token = next < sequence.prompt_len() ? sequence.tokens()[static_cast<size_t>(next)] : -1;
-    budget.samples -= chunk;
   }
   if (first + chunk < state.target) return;
   if (samples_next(sequence)) {
-    if (!row.prompt_logprobs) --budget.samples;
+    --budget.samples;
     add_sample(sequence, row);
   }
   sequence.start_decoding();
@@ -121,10 +119,31 @@ void StepBuilder::add_start(const Sequence& sequence) {
   start.prompt_len = sequence.prompt_len();
   start.sampling = sequence.request().sampling;
   start.pooling = sequence.request().pooling;
+  start_ids_ += static_cast<int64_t>(2 * start.sampling.logit_bias.size() + start.sampling.end_ids.size() +
+                                     start.sampling.stop_token_ids.size());
   if (!start.sampling.has_penalties()) return;
-  const auto prompt_end = sequence.tokens().begin() + sequence.prompt_len();
-  start.prompt_ids.assign(sequence.tokens().begin(), prompt_end);
-  start.output_ids.assign(prompt_end, sequence.tokens().end());
+  start.prompt_set = prompt_set_of(sequence);
+  std::vector<int32_t> output(sequence.tokens().begin() + sequence.prompt_len(), sequence.tokens().end());
+  std::sort(output.begin(), output.end());
+  for (const int32_t token : output) {
+    if (start.output_counts.empty() || start.output_counts.back().first != token)
+      start.output_counts.emplace_back(token, 0);
+    ++start.output_counts.back().second;
+  }
+  start_ids_ += static_cast<int64_t>(output.size());
+}
+
+// The siblings of a fork group have one prompt: its tokens are sorted and sent once.
+int32_t StepBuilder::prompt_set_of(const Sequence& sequence) {
+  const std::vector<int32_t>* prompt = sequence.request().prompt_ids.get();
+  const auto known = std::find(set_prompts_.rbegin(), set_prompts_.rend(), prompt);
+  if (known != set_prompts_.rend()) return static_cast<int32_t>(set_prompts_.rend() - known) - 1;
+  std::vector<int32_t>& set = plan_->prompt_sets.emplace_back(*prompt);
+  std::sort(set.begin(), set.end());
+  set.erase(std::unique(set.begin(), set.end()), set.end());
+  set_prompts_.push_back(prompt);
+  start_ids_ += static_cast<int64_t>(prompt->size());
+  return static_cast<int32_t>(set_prompts_.size()) - 1;
 }
 
 std::shared_ptr<const StepPlan> StepBuilder::finish(std::vector<int32_t> ended_slots) {

@@ -1,4 +1,4 @@
-// StepBuilder: writes one StepPlan and keeps its budgets: tokens, prompt tokens and logits rows per domain.
+// StepBuilder: writes one StepPlan and keeps its budgets: tokens, prompt tokens and sampled rows per domain.
 // Lives inside Scheduler::plan; engine thread only. It marks the sequences' rows as in flight.
 #pragma once
 
@@ -32,6 +32,9 @@ class StepBuilder {
   void add_prompt_chunk(Sequence& sequence);
   // The sequence enters its slot in this step.
   void add_start(const Sequence& sequence);
+  // What the sequences that start in one step bring along (penalty and bias tokens) is bounded: a plan goes over
+  // the network, and starting must not stop those that run.
+  bool has_start_room() const { return start_ids_ < kMaxStartIds; }
 
   std::shared_ptr<const StepPlan> finish(std::vector<int32_t> ended_slots);
 
@@ -41,6 +44,9 @@ class StepBuilder {
     int32_t prompt_tokens = 0;
     int32_t samples = 0;
   };
+  static constexpr int64_t kMaxStartIds = int64_t{1} << 18;
+
+  int32_t prompt_set_of(const Sequence& sequence);
   PlanRow& add_row(Sequence& sequence, int32_t num_tokens);
   void add_sample(Sequence& sequence, PlanRow& row);
 
@@ -49,6 +55,8 @@ class StepBuilder {
   std::vector<Budget> budgets_;  // [num_domains]
   int32_t num_rows_ = 0;
   int32_t num_samples_ = 0;
+  int64_t start_ids_ = 0;                                 // in what add_start wrote
+  std::vector<const std::vector<int32_t>*> set_prompts_;  // whose tokens plan_->prompt_sets[i] are
 };
 
 }  // namespace hadal

@@ -79,6 +79,14 @@ void DummyEngine::cancel(RequestId id, CancelReason) {
   (void)inbox_.try_push(std::move(command));
 }
 
+void DummyEngine::cancel_all(CancelReason reason) {
+  if (reason == CancelReason::kShutdown) phase_ = EnginePhase::kDraining;
+  Command command;
+  command.is_cancel = true;
+  command.all = true;
+  (void)inbox_.try_push(std::move(command));
+}
+
 EngineStats DummyEngine::stats() const {
   EngineStats stats;
   stats.phase = phase_.load();
@@ -131,6 +139,13 @@ void DummyEngine::accept(Command&& command) {
     running.request = std::move(command.request);
     running.sink = std::move(command.sink);
     running_.emplace(command.id, std::move(running));
+    return;
+  }
+  if (command.all) {
+    const Error shut = make_error(ErrorCode::kUnavailable, "The engine was shut down.");
+    for (auto& [id, running] : running_) end(id, running, FinishReason::kError, shut);
+    num_cancelled_.fetch_add(static_cast<int64_t>(running_.size()));
+    running_.clear();
     return;
   }
   const auto it = running_.find(command.id);

@@ -40,6 +40,7 @@ class DummyEngine : public EngineApi {
 
   Result<RequestId> submit(GenerateRequest request, std::shared_ptr<OutputSink> sink) override;
   void cancel(RequestId id, CancelReason reason) override;
+  void cancel_all(CancelReason reason) override;
   EngineStats stats() const override;
   void set_step_end_hook(std::function<void()> hook) override { hook_ = std::move(hook); }
 
@@ -57,6 +58,7 @@ class DummyEngine : public EngineApi {
   struct Command {
     RequestId id = 0;
     bool is_cancel = false;
+    bool all = false;  // a cancel of every request
     GenerateRequest request;
     std::shared_ptr<OutputSink> sink;
   };

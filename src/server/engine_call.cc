@@ -95,7 +95,11 @@ void EngineCall::deliver(size_t slot, OutputDelta&& delta) {
   const bool finished = delta.finish.has_value();
   if (finished) {
     ++num_done_;
-    if (next_order_.load() < orders_.size()) submit_next();
+    if (const size_t next = next_order_.load(); next < orders_.size()) {
+      // What was held back counts from now.
+      orders_[next].arrival = {};
+      submit_next();
+    }
   }
   if (failed_.load(std::memory_order_relaxed) || ended_) return;
   if (finished) finish_ = finish_reason_name(*delta.finish);
@@ -185,7 +189,7 @@ void EngineCall::fail(const ApiError& error, std::string unsent, JsonObject log)
   std::vector<HttpWrite> writes;
   writes.push_back(std::move(write));
   HttpServer::post_writes(std::move(writes));
-  cancel_all(CancelReason::kClientGone);
+  cancel_all(CancelReason::kSiblingFailed);
 }
 
 JsonObject EngineCall::log_fields() const {

@@ -131,6 +131,7 @@ std::optional<ApiError> check_size(std::string_view text, const ServedModel& mod
 GenerateRequest make_order(const GenerationFields& fields, const OrderContext& context) {
   GenerateRequest order;
   order.request_id = context.request_id;
+  order.arrival = context.arrival;
   order.sampling = fields.sampling;
   order.sampling.end_ids = context.model.end_ids;
   order.stop = fields.stop;
@@ -255,6 +256,7 @@ std::optional<ApiError> build_embedding_orders(const EmbeddingRequest& request, 
     const std::string path = request.inputs.size() == 1 ? "input" : "input[" + std::to_string(i) + "]";
     GenerateRequest order;
     order.request_id = context.request_id;
+    order.arrival = context.arrival;
     std::vector<int32_t> ids;
     if (const auto* text = std::get_if<std::string>(&request.inputs[i])) {
       if (auto error = check_size(*text, context.model, path)) return error;

@@ -34,6 +34,7 @@ struct OrderContext {
   std::string request_id;
   uint64_t fork_group = 0;   // of the first prompt; the next prompt's is one more
   uint64_t random_seed = 0;  // for requests without a seed
+  std::chrono::steady_clock::time_point arrival{};
 };
 
 // n orders. Errors: 400 context_length_exceeded, ...

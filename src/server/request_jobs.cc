@@ -93,7 +93,7 @@ void RequestJobs::run_chat(RequestJob&& job, const std::shared_ptr<CancelSlot>& 
   if (!error) error = check_model(request.common.model);
   if (!error) error = build_chat_prompt(request, *state_.model, prompt);
   const OrderContext context{*state_.model, state_.config, job.request_id, state_.next_random() | 1,
-                             state_.next_random()};
+                             state_.next_seed(), job.arrival};
   if (!error) error = build_chat_orders(request, prompt, context, orders);
   if (error) {
     refuse(job, *error);
@@ -115,7 +115,7 @@ void RequestJobs::run_completion(RequestJob&& job, const std::shared_ptr<CancelS
   if (!error) error = parse_completion_request(body, limits(), state_.model->default_sampling, request);
   if (!error) error = check_model(request.common.model);
   const OrderContext context{*state_.model, state_.config, job.request_id, state_.next_random() >> 1 | 1,
-                             state_.next_random()};
+                             state_.next_seed(), job.arrival};
   if (!error) error = build_completion_orders(request, context, orders, texts);
   if (error) {
     refuse(job, *error);
@@ -138,7 +138,7 @@ void RequestJobs::run_embedding(RequestJob&& job, const std::shared_ptr<CancelSl
   auto error = parse_body(job.body, state_.config.max_json_depth, body);
   if (!error) error = parse_embedding_request(body, limits(), request);
   if (!error) error = check_model(request.model);
-  const OrderContext context{*state_.model, state_.config, job.request_id, 0, 0};
+  const OrderContext context{*state_.model, state_.config, job.request_id, 0, 0, job.arrival};
   if (!error) error = build_embedding_orders(request, context, orders);
   if (error) {
     refuse(job, *error);

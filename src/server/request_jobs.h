@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,8 @@ struct RequestJob {
   std::string body;
   HttpHeaders headers;  // of every answer
   std::string request_id;
+  // When the request was read, before it waits for a thread.
+  std::chrono::steady_clock::time_point arrival = std::chrono::steady_clock::now();
 };
 
 // Where an EngineCall is announced so that its exchange's io thread can cancel it when nobody waits for it.

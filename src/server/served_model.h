@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct ServedModel {
   SamplingParams default_sampling;  // generation_config.json's recommendations, or OpenAI's defaults
   ReasoningKind reasoning = ReasoningKind::kNone;
   Pooling default_pooling = Pooling::kLast;
+  // Requests without a seed draw theirs from here (--random-seed); nothing: from the system.
+  std::optional<uint64_t> random_seed;
   std::string fingerprint;  // system_fingerprint: changes with weights and configuration
   int64_t created = 0;      // Unix seconds
 };

@@ -81,12 +81,24 @@ HttpServerOptions http_options(const ServerConfig& c) {
 
 }  // namespace
 
-uint64_t ServerState::next_random() {
-  // SplitMix64 over a counter that starts at a random place.
-  uint64_t z = random_base + 0x9E3779B97F4A7C15ull * random_counter.fetch_add(1, std::memory_order_relaxed);
+namespace {
+
+// SplitMix64: the n-th number of the sequence that starts at `base`.
+uint64_t split_mix(uint64_t base, uint64_t n) {
+  uint64_t z = base + 0x9E3779B97F4A7C15ull * (n + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
   return z ^ (z >> 31);
+}
+
+}  // namespace
+
+uint64_t ServerState::next_random() {
+  return split_mix(random_base, random_counter.fetch_add(1, std::memory_order_relaxed));
+}
+
+uint64_t ServerState::next_seed() {
+  return split_mix(seed_base, seed_counter.fetch_add(1, std::memory_order_relaxed));
 }
 
 std::string ServerState::next_id(std::string_view prefix) {
@@ -165,6 +177,7 @@ void Server::attach(ServedModel model) {
   facts.context_length = model.context_length;
   facts.hidden_size = model.hidden_size;
   state.openapi_of_model = openapi_document(state.config, facts);
+  state.seed_base = model.random_seed ? *model.random_seed : state.next_random();
   state.model = std::make_shared<const ServedModel>(std::move(model));
   state.batcher = std::make_shared<OutputBatcher>(impl_->http->num_io());
   // The hook shares the batcher: the engine outlives the server.

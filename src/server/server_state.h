@@ -39,8 +39,13 @@ struct ServerState {
   uint64_t random_base = 0;
   std::atomic<uint64_t> random_counter{0};
 
+  uint64_t seed_base = 0;  // set by attach
+  std::atomic<uint64_t> seed_counter{0};
+
   // Well mixed and never the same twice; not for secrets. Any thread.
   uint64_t next_random();
+  // The seed of a request that brings none: the n-th is the same for the same ServedModel::random_seed.
+  uint64_t next_seed();
   // 24 hexadecimal digits.
   std::string next_id(std::string_view prefix);
 };

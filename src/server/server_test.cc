@@ -351,6 +351,29 @@ TEST(Server, RequestsThatCannotBeReadAreLoggedAsWhatTheyAre) {
   EXPECT_GE(handler.done[1].second.seconds, 0.2);
 }
 
+TEST(Server, RequestsWithoutASeedFollowTheRandomSeed) {
+  const auto seeds = [](std::optional<uint64_t> random_seed) {
+    TestServer server({}, TestServer::short_answers(), false);
+    server.engine().keep_requests();
+    server.attach_model([&](ServedModel& model) { model.random_seed = random_seed; });
+    std::vector<uint64_t> out;
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(server.post("/v1/completions", R"({"model":"dummy","prompt":"a","n":2})").status, 200);
+    }
+    for (const GenerateRequest& request : server.engine().take_requests()) {
+      out.push_back(request.sampling.seed);
+      EXPECT_NE(request.arrival, std::chrono::steady_clock::time_point());
+    }
+    return out;
+  };
+  const std::vector<uint64_t> first = seeds(7);
+  ASSERT_EQ(first.size(), 6u);
+  EXPECT_EQ(std::set<uint64_t>(first.begin(), first.end()).size(), 6u);
+  EXPECT_EQ(seeds(7), first);
+  EXPECT_NE(seeds(8), first);
+  EXPECT_NE(seeds(std::nullopt), seeds(std::nullopt));
+}
+
 TEST(Server, DrainFinishesWhatRunsAndRefusesTheRest) {
   DummyEngineOptions options = TestServer::short_answers();
   options.answer_tokens = 40;

@@ -30,7 +30,7 @@ struct ExecutorLimits {
   int32_t block_size = 32;       // tokens per block
   int32_t num_domains = 1;
   int32_t max_step_tokens = 0;   // tokens per step and domain that the arena was sized for
-  int32_t max_step_samples = 0;  // logits rows per step and domain
+  int32_t max_step_samples = 0;  // sampled rows per step and domain
   int32_t max_slots = 0;         // sequences running at once
   int64_t context_length = 0;    // longest sequence
   int32_t vocab_size = 0;

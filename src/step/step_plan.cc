@@ -10,7 +10,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "frames are little-endian");
 
 // "HSP" and the version of the layout below; a reader refuses any other.
-constexpr uint32_t kMagic = 0x01505348;
+constexpr uint32_t kMagic = 0x02505348;
 
 class Writer {
  public:
@@ -138,8 +138,12 @@ void write_start(Writer& out, const SlotStart& start) {
   out.put(start.prompt_len);
   out.put(static_cast<uint8_t>(start.pooling));
   write_sampling(out, start.sampling);
-  out.put_ids(start.prompt_ids);
-  out.put_ids(start.output_ids);
+  out.put(start.prompt_set);
+  out.put_count(start.output_counts.size());
+  for (const auto& [token, count] : start.output_counts) {
+    out.put(token);
+    out.put(count);
+  }
 }
 
 bool read_start(Reader& in, SlotStart& start) {
@@ -150,8 +154,12 @@ bool read_start(Reader& in, SlotStart& start) {
   if (pooling > static_cast<uint8_t>(Pooling::kLast)) return false;
   start.pooling = static_cast<Pooling>(pooling);
   start.sampling = read_sampling(in);
-  start.prompt_ids = in.get_ids();
-  start.output_ids = in.get_ids();
+  start.prompt_set = in.get<int32_t>();
+  start.output_counts.resize(in.get_count(2 * sizeof(int32_t)));
+  for (auto& [token, count] : start.output_counts) {
+    token = in.get<int32_t>();
+    count = in.get<int32_t>();
+  }
   return !in.failed();
 }
 
@@ -222,6 +230,8 @@ std::string serialize_step_plan(const StepPlan& plan) {
   out.put(plan.step_id);
   out.put_count(plan.starts.size());
   for (const SlotStart& start : plan.starts) write_start(out, start);
+  out.put_count(plan.prompt_sets.size());
+  for (const std::vector<int32_t>& set : plan.prompt_sets) out.put_ids(set);
   out.put_ids(plan.ended_slots);
   out.put_count(plan.domains.size());
   for (const DomainPlan& domain : plan.domains) write_domain(out, domain);
@@ -236,6 +246,13 @@ Result<StepPlan> parse_step_plan(std::string_view bytes) {
   plan.starts.resize(in.get_count(kMinStartBytes));
   for (SlotStart& start : plan.starts) {
     if (!read_start(in, start)) return damaged("bad slot start", in.left(), bytes.size());
+  }
+  plan.prompt_sets.resize(in.get_count(sizeof(uint32_t)));
+  for (std::vector<int32_t>& set : plan.prompt_sets) set = in.get_ids();
+  for (const SlotStart& start : plan.starts) {
+    if (start.prompt_set < -1 || start.prompt_set >= static_cast<int32_t>(plan.prompt_sets.size())) {
+      return damaged("bad prompt set", in.left(), bytes.size());
+    }
   }
   plan.ended_slots = in.get_ids();
   plan.domains.resize(in.get_count(kMinDomainBytes));

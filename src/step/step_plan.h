@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -42,9 +43,10 @@ struct SlotStart {
   int32_t prompt_len = 0;  // of the request's prompt: sampled positions count from here
   SamplingParams sampling;
   Pooling pooling = Pooling::kNone;  // embeddings: nothing is sampled; pooled hidden state at the last token
-  // Tokens before this point, for penalties only (empty without them): prompt, then output so far.
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> output_ids;
+  // For penalties only: the prompt's tokens as an index into StepPlan::prompt_sets (-1: none), and the output so far
+  // as (token, how often), ascending.
+  int32_t prompt_set = -1;
+  std::vector<std::pair<int32_t, int32_t>> output_counts;
 };
 
 // The rows of one KvDomain.
@@ -57,6 +59,7 @@ struct DomainPlan {
 struct StepPlan {
   uint64_t step_id = 0;  // 1, 2, 3, ...
   std::vector<SlotStart> starts;
+  std::vector<std::vector<int32_t>> prompt_sets;  // the distinct tokens of a prompt, ascending; starts may share one
   std::vector<int32_t> ended_slots;  // freed before this step; may be started again by `starts`
   std::vector<DomainPlan> domains;   // one per KvDomain; one under plain tensor parallelism
   int64_t num_tokens() const;

@@ -16,6 +16,8 @@ class PlanMaker {
     plan.step_id = rng_();
     plan.starts.resize(rng_() % 3);
     for (SlotStart& start : plan.starts) fill(start);
+    plan.prompt_sets.resize(2);
+    for (auto& set : plan.prompt_sets) set = ids();
     plan.ended_slots = ids();
     plan.domains.resize(1 + rng_() % 2);
     for (DomainPlan& domain : plan.domains) fill(domain);
@@ -35,8 +37,12 @@ class PlanMaker {
     start.sequence_id = rng_();
     start.prompt_len = number();
     start.pooling = static_cast<Pooling>(rng_() % 3);
-    start.prompt_ids = ids();
-    start.output_ids = ids();
+    start.prompt_set = static_cast<int32_t>(rng_() % 3) - 1;
+    start.output_counts.resize(rng_() % 4);
+    for (auto& [token, count] : start.output_counts) {
+      token = number();
+      count = number();
+    }
     SamplingParams& p = start.sampling;
     for (float* value : {&p.temperature, &p.top_p, &p.min_p, &p.repetition_penalty, &p.presence_penalty,
                          &p.frequency_penalty}) {
@@ -96,8 +102,9 @@ TEST(StepPlanTest, EveryFieldSurvivesTheFrame) {
   start.sequence_id = 99;
   start.prompt_len = 12;
   start.pooling = Pooling::kLast;
-  start.prompt_ids = {1, 2};
-  start.output_ids = {3};
+  start.prompt_set = 1;
+  start.output_counts = {{3, 2}};
+  plan.prompt_sets = {{}, {1, 2}};
   start.sampling.temperature = 0.5f;
   start.sampling.top_k = 40;
   start.sampling.logit_bias = {{5, -1.5f}};
@@ -131,8 +138,9 @@ TEST(StepPlanTest, EveryFieldSurvivesTheFrame) {
   EXPECT_EQ(s.sequence_id, 99u);
   EXPECT_EQ(s.prompt_len, 12);
   EXPECT_EQ(s.pooling, Pooling::kLast);
-  EXPECT_EQ(s.prompt_ids, start.prompt_ids);
-  EXPECT_EQ(s.output_ids, start.output_ids);
+  EXPECT_EQ(s.prompt_set, 1);
+  EXPECT_EQ(s.output_counts, start.output_counts);
+  EXPECT_EQ(parsed->prompt_sets, plan.prompt_sets);
   EXPECT_EQ(s.sampling.temperature, 0.5f);
   EXPECT_EQ(s.sampling.top_k, 40);
   EXPECT_EQ(s.sampling.logit_bias, start.sampling.logit_bias);

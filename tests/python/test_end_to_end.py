@@ -2,6 +2,7 @@
 
 HADAL_TEST_MODEL names the model (scripts/test fetches it); without it these tests are skipped.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -168,6 +169,93 @@ def test_preemption_gives_the_same_text():
         tight.stop()
 
 
+SAMPLED = {"temperature": 1.0, "top_p": 0.95, "seed": 12345}
+
+
+@pytest.fixture(scope="module")
+def sampled(server):
+    return server.complete(PROMPT, 32, **SAMPLED)["choices"][0]["text"]
+
+
+def test_a_seed_gives_the_same_text_alone_in_a_batch_and_from_the_cache(server, sampled):
+    assert server.complete(PROMPT, 32, **{**SAMPLED, "seed": 5})["choices"][0]["text"] != sampled
+    texts = [None] * 16
+
+    def one(i):
+        texts[i] = server.complete(PROMPT, 32, **{**SAMPLED, "seed": SAMPLED["seed"] + i % 4})["choices"][0]["text"]
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert all(text == sampled for text in texts[::4])
+    long_prompt = PROMPT * 12
+    first = server.complete(long_prompt, 32, **SAMPLED)
+    again = server.complete(long_prompt, 32, **SAMPLED)
+    assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+    assert again["choices"][0]["text"] == first["choices"][0]["text"]
+
+
+@pytest.mark.parametrize("flags", [("--chunked-prefill-size", "3"), ("--tp", "2")], ids=lambda f: " ".join(f))
+def test_a_seed_gives_the_same_text_however_it_is_run(sampled, flags):
+    other = Server(*flags)
+    try:
+        assert other.complete(PROMPT, 32, **SAMPLED)["choices"][0]["text"] == sampled
+    finally:
+        other.stop()
+
+
+def test_random_seed_seeds_requests_that_bring_none():
+    texts = []
+    ids = set()
+    for seed in ("7", "7", "8"):
+        one = Server("--random-seed", seed)
+        try:
+            answers = [one.complete(PROMPT, 24, temperature=1.0) for _ in range(2)]
+            texts.append([a["choices"][0]["text"] for a in answers])
+            ids.update(a["id"] for a in answers)
+        finally:
+            one.stop()
+    assert texts[0] == texts[1] != texts[2]
+    assert texts[0][0] != texts[0][1]
+    assert len(ids) == 6
+
+
+def test_min_tokens_and_logit_bias(server):
+    body = {"model": "m", "prompt": PROMPT, "max_tokens": 40, "temperature": 0}
+    plain = server.post("/v1/completions", {**body, "logprobs": 0})[1]["choices"][0]
+    stop = plain["text"][2:4]
+    cut = server.post("/v1/completions", {**body, "stop": [stop]})[1]
+    assert stop not in cut["choices"][0]["text"] and cut["choices"][0]["finish_reason"] == "stop"
+    kept = server.post("/v1/completions", {**body, "stop": [stop], "min_tokens": 10})[1]
+    assert kept["usage"]["completion_tokens"] >= 10
+    assert kept["choices"][0]["text"].startswith(plain["text"][:4])
+    # An end token is not sampled before min_tokens, however much it is wanted.
+    ids = server.post("/tokenize", {"model": "m", "prompt": "<|im_end|>", "add_special_tokens": False})[1]["tokens"]
+    assert len(ids) == 1
+    wanted = {**body, "logit_bias": {str(ids[0]): 100}}
+    assert server.post("/v1/completions", wanted)[1]["usage"]["completion_tokens"] == 1
+    assert server.post("/v1/completions", {**wanted, "min_tokens": 7})[1]["usage"]["completion_tokens"] == 8
+    # A bias of 100 forces a token, of -100 forbids it.
+    word = server.post("/tokenize", {"model": "m", "prompt": " sea", "add_special_tokens": False})[1]["tokens"][0]
+    forced = server.complete(PROMPT, 5, logit_bias={str(word): 100})["choices"][0]["text"]
+    assert forced == " sea" * 5
+    first = server.post("/tokenize", {"model": "m", "prompt": plain["text"], "add_special_tokens": False})[1]["tokens"][0]
+    banned = server.complete(PROMPT, 5, logit_bias={str(first): -100})["choices"][0]["text"]
+    assert banned != plain["text"][: len(banned)]
+
+
+def test_a_cache_smaller_than_the_context_bounds_the_context():
+    one = Server("--max-total-tokens", "512", "--context-length", "2048")
+    try:
+        status, body = one.post("/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stop": ["."]})
+        assert status == 200, body
+        assert "--max-total-tokens 512" in one.log()
+    finally:
+        one.stop()
+
+
 def test_embeddings_and_errors(server):
     status, body = server.post("/v1/embeddings", {"model": "m", "input": ["a cat", "a dog"]})
     assert status == 200 and len(body["data"]) == 2 and len(body["data"][0]["embedding"]) == 576
@@ -193,14 +281,24 @@ def test_client_that_goes_away_frees_its_blocks(server):
         time.sleep(0.05)
 
 
-def two_hosts():
+def two_hosts(*more, leader_flags=()):
     address = f"127.0.0.1:{free_port()}"
     env = {"HADAL_GROUP_SECRET": "s3cret"}
-    flags = ["--tp", "2", "--nnodes", "2", "--dist-init-addr", address]
+    flags = ["--tp", "2", "--nnodes", "2", "--dist-init-addr", address, *more]
     follower = Server(*flags, "--node-rank", "1", env=env, wait=False)
-    leader = Server(*flags, "--node-rank", "0", env=env, wait=False)
-    leader.wait_ready()
+    leader = Server(*flags, *leader_flags, "--node-rank", "0", env=env, wait=False)
+    if not leader_flags:
+        leader.wait_ready()
     return leader, follower
+
+
+def ask_in_background(server, max_tokens=6000):
+    answer = []
+    body = {"model": "m", "prompt": PROMPT, "max_tokens": max_tokens, "ignore_eos": True}
+    thread = threading.Thread(target=lambda: answer.append(server.post("/v1/completions", body)))
+    thread.start()
+    time.sleep(0.5)
+    return thread, answer
 
 
 def test_two_hosts_answer_alike_and_end_together(reference):
@@ -231,6 +329,64 @@ def test_losing_a_host_ends_the_other_with_a_reason(victim):
     if victim == "follower":
         asking.join()
         assert answer[0][0] == 503 and "lost node 1" in answer[0][1]["error"]["message"]
+
+
+@pytest.mark.parametrize("victim", ["leader", "follower"])
+def test_a_silent_host_is_lost(victim):
+    """SIGSTOP: the link stays open and nothing comes."""
+    leader, follower = two_hosts()
+    asking, answer = ask_in_background(leader)
+    dead, left = (leader, follower) if victim == "leader" else (follower, leader)
+    dead.process.send_signal(signal.SIGSTOP)
+    try:
+        start = time.time()
+        code = left.process.wait(timeout=20)
+        seconds = time.time() - start
+        assert seconds < 5
+        assert code == 3
+        assert "silent for" in left.log() or "read nothing for" in left.log()
+    finally:
+        dead.process.kill()
+        dead.process.wait()
+    if victim == "follower":
+        asking.join()
+        assert answer[0][0] == 503 and "lost node 1" in answer[0][1]["error"]["message"]
+    else:
+        with contextlib.suppress(Exception):
+            asking.join(10)
+
+
+@pytest.mark.parametrize("told", [("leader", "follower"), ("follower",)], ids=["both", "the follower"])
+def test_hosts_that_are_told_to_stop_finish_what_runs(told):
+    leader, follower = two_hosts("--drain-timeout", "120")
+    asking, answer = ask_in_background(leader, 80)
+    for name in told:
+        {"leader": leader, "follower": follower}[name].process.send_signal(signal.SIGTERM)
+    asking.join()
+    assert answer[0][0] == 200 and answer[0][1]["usage"]["completion_tokens"] == 80
+    assert leader.process.wait(timeout=20) == 0, leader.log()
+    assert follower.process.wait(timeout=20) == 0, follower.log()
+
+
+def test_a_host_lost_while_draining_is_a_loss():
+    leader, follower = two_hosts()
+    asking, answer = ask_in_background(leader)
+    leader.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    follower.process.kill()
+    start = time.time()
+    assert leader.process.wait(timeout=20) == 3
+    assert time.time() - start < 5
+    asking.join()
+    assert answer[0][0] == 503
+
+
+def test_a_leader_that_cannot_start_says_why_everywhere():
+    leader, follower = two_hosts(leader_flags=("--chat-template", "/absent/template"))
+    assert leader.process.wait(timeout=60) == 1
+    assert "/absent/template" in leader.log() and "group is lost" not in leader.log()
+    assert follower.process.wait(timeout=60) == 3
+    assert "node 0" in follower.log() and "/absent/template" in follower.log()
 
 
 def test_wrong_secret_is_refused():

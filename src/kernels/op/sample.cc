@@ -216,6 +216,7 @@ void sample_row(const SampleKernels& kernels, const float* logits, int64_t n, co
   output.logprob = 0;
   double normalizer = 0;
   Row row = make_row(kernels, logits, n, scratch.logits);
+  output.finite = row.max != -kInfinity && row.x == logits;  // make_row copies a row that holds +inf
   const bool logprobs = params.num_top_logprobs >= 0;
   if (logprobs) {
     normalizer = log_sum_exp(kernels, row);

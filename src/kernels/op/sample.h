@@ -46,6 +46,9 @@ struct SampleRow {
 struct SampleOutput {
   int32_t token = 0;
   float logprob = 0;  // of the chosen token, if asked
+  // False: no logit is above -inf (all are NaN, as after an overflow in the model), or one is +inf. Set by
+  // sample().
+  bool finite = true;
   std::vector<TokenLogprob> top;
 };
 

@@ -331,6 +331,8 @@ TEST_P(Sample, BadLogitsNeverLeaveTheVocabulary) {
     if (!any) row.banned = banned;
     const SampleOutput got = run(logits, vocab, {row})[0];
     ASSERT_TRUE(got.token >= 0 && got.token < vocab) << got.token;
+    const bool infinite = std::count(logits.begin(), logits.end(), INFINITY) > 0;
+    ASSERT_EQ(got.finite, any && !infinite);
     if (any) {
       ASSERT_TRUE(logits[static_cast<size_t>(got.token)] > -INFINITY) << got.token;
     } else {
