@@ -10,6 +10,7 @@
 #include <clocale>
 #include <cstdint>
 #include <cstdio>
+#include <optional>
 
 #include "base/unique_fd.h"
 #include "base/utf8.h"
@@ -68,12 +69,19 @@ struct LineEditor::Impl {
       bytes += byte;
       const int length = utf8_valid_length(bytes);
       if (length < 0) continue;
+      // The byte that shows the one before to be cut belongs to the next character: it may be the Enter key.
+      if (length == 0 && bytes.size() > 1) unread = byte;
       *out = static_cast<wchar_t>(length == 0 ? kReplacement : utf8_decode(bytes).code_point);
       return 1;
     }
   }
 
   bool read_byte(char& out) {
+    if (unread.has_value()) {
+      out = *unread;
+      unread.reset();
+      return true;
+    }
     for (;;) {
       pollfd both[2] = {{wake.get(), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
       if (::poll(both, 2, -1) < 0 && errno != EINTR) return false;
@@ -106,6 +114,7 @@ struct LineEditor::Impl {
   HistoryW* history = nullptr;
   UniqueFd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::wstring prompt;
+  std::optional<char> unread;
   bool interrupted = false;
 };
 

@@ -151,6 +151,17 @@ def test_editing_in_utf8_and_history(server, terminal, tmp_path):
     assert [m["content"] for m in saved(path) if m["role"] == "user"] == ["one é", "xéyz", "one é"]
 
 
+def test_bytes_that_are_no_utf8_are_replaced(server, terminal, tmp_path):
+    t = terminal(server.url, "--api-key", KEY)
+    t.expect("> $")
+    os.write(t.fd, b"a\xff\xe6\xbc\r")
+    t.expect(r"tokens/s.*\n> $")
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect("Saved 2 messages")
+    assert saved(path)[0]["content"] == "a\ufffd\ufffd"
+
+
 def test_commands(server, terminal, tmp_path):
     t = terminal(server.url, "--api-key", KEY, "--system", "be brief")
     t.expect("> $")
