@@ -65,7 +65,8 @@ Result<int64_t> choose_context(const EngineConfig& engine, const ModelConfig& co
   if (cache > 0) {
     fits = std::min(fits, cache);
     note = "context length " + std::to_string(fits) + " of the model's " +
-           std::to_string(config.max_position_embeddings) + ": --max-total-tokens holds no more";
+           std::to_string(config.max_position_embeddings) + ": --max-total-tokens " +
+           std::to_string(engine.max_total_tokens) + " holds no more";
     return fits;
   }
   note = "context length " + std::to_string(fits) + " of the model's " +

@@ -197,9 +197,9 @@ def test_a_seed_gives_the_same_text_alone_in_a_batch_and_from_the_cache(server, 
     assert again["choices"][0]["text"] == first["choices"][0]["text"]
 
 
-@pytest.mark.parametrize("flags", [("--chunked-prefill-size", "3"), ("--tp", "2")], ids=lambda f: " ".join(f))
-def test_a_seed_gives_the_same_text_however_it_is_run(sampled, flags):
-    other = Server(*flags)
+# Not with --tp 2: two ranks add up in another order, and at a temperature a difference in the last bits may turn a draw.
+def test_a_seed_gives_the_same_text_in_small_chunks(sampled):
+    other = Server("--chunked-prefill-size", "3")
     try:
         assert other.complete(PROMPT, 32, **SAMPLED)["choices"][0]["text"] == sampled
     finally:
