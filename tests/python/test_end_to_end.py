@@ -382,11 +382,11 @@ def test_a_host_lost_while_draining_is_a_loss():
 
 
 def test_a_leader_that_cannot_start_says_why_everywhere():
-    leader, follower = two_hosts(leader_flags=("--chat-template", "/absent/template"))
+    leader, follower = two_hosts(leader_flags=("--tokenizer-path", "/absent/tokenizer"))
     assert leader.process.wait(timeout=60) == 1
-    assert "/absent/template" in leader.log() and "group is lost" not in leader.log()
+    assert "/absent/tokenizer" in leader.log() and "group is lost" not in leader.log()
     assert follower.process.wait(timeout=60) == 3
-    assert "node 0" in follower.log() and "/absent/template" in follower.log()
+    assert "node 0" in follower.log() and "/absent/tokenizer" in follower.log()
 
 
 def test_wrong_secret_is_refused():
