@@ -80,9 +80,10 @@ Result<int64_t> Worker::do_prepare(int64_t num_blocks) {
   HADAL_ASSIGN(num_blocks, least_over_ranks(num_blocks));
   auto allocated = KvStorage::allocate(stream_->device(), model_->kv_spec(), num_blocks);
   if (!allocated.ok()) {
-    return make_error(allocated.error().code, "the KV cache of ", num_blocks * options_.limits.block_size,
-                      " tokens: ", allocated.error().message,
-                      "; --max-total-tokens makes it smaller (a limit on address space, ulimit -v, counts too)");
+    return make_error(
+        allocated.error().code, "the KV cache of ", num_blocks * options_.limits.block_size,
+        " tokens: ", allocated.error().message,
+        "; --max-total-tokens makes it smaller (a limit on address space, ulimit -v, counts too)");
   }
   KvStorage kv = std::move(allocated).value();
   StepLimits limits = options_.limits;
