@@ -49,6 +49,7 @@ class Connection {
   // Writes what the socket takes. kUnavailable when the peer is gone.
   Status flush();
   bool wants_write() const { return sent_ < out_.size(); }
+  size_t unsent_bytes() const { return out_.size() - sent_; }
   // Grow with every byte that goes out or comes in: what tells a slow peer from a dead one.
   uint64_t bytes_sent() const { return bytes_sent_; }
   uint64_t bytes_received() const { return bytes_received_; }

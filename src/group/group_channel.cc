@@ -23,7 +23,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kStopTime = std::chrono::seconds(2);
 // How long a lost group's reason may take to leave this host.
 constexpr auto kFarewellTime = std::chrono::milliseconds(300);
-constexpr int kFramesAtOnce = 16;
+// How long frames are read or signed before the thread looks at its other duties.
+constexpr auto kSlice = std::chrono::milliseconds(20);
+// Frames wait unsigned while this much is on its way to a peer.
+constexpr size_t kMaxUnsentBytes = size_t{4} << 20;
 constexpr size_t kMaxReasonBytes = 4096;
 // A plan in parts; far beyond what a step can hold.
 constexpr size_t kMaxPlanBytes = size_t{1} << 30;
@@ -97,12 +100,15 @@ class GroupChannel::Impl {
   }
 
   void send_plan(const std::string& bytes) {
+    // Copied before the lock: the channel's thread must not wait for it with its heartbeats.
+    std::vector<Outgoing> parts;
+    size_t at = 0;
+    for (; bytes.size() - at > kPlanPartBytes; at += kPlanPartBytes)
+      parts.push_back({-1, {FrameType::kPlanPart, bytes.substr(at, kPlanPartBytes)}});
+    parts.push_back({-1, {FrameType::kPlan, bytes.substr(at)}});
     {
       std::lock_guard lock(mutex_);
-      size_t at = 0;
-      for (; bytes.size() - at > kPlanPartBytes; at += kPlanPartBytes)
-        outbox_.push_back({-1, {FrameType::kPlanPart, bytes.substr(at, kPlanPartBytes)}});
-      outbox_.push_back({-1, {FrameType::kPlan, bytes.substr(at)}});
+      for (Outgoing& part : parts) outbox_.push_back(std::move(part));
     }
     wake();
   }
@@ -204,12 +210,12 @@ class GroupChannel::Impl {
 
   // Moves queued frames to the connections. False when the channel should end.
   bool take_outbox() {
-    std::deque<Outgoing> out;
     std::string abort_reason;
     bool quit = false;
     {
       std::lock_guard lock(mutex_);
-      out.swap(outbox_);
+      for (Outgoing& item : outbox_) backlog_.push_back(std::move(item));
+      outbox_.clear();
       abort_reason = local_abort_;
       quit = quit_;
     }
@@ -217,23 +223,36 @@ class GroupChannel::Impl {
       lose(abort_reason, true);
       return false;
     }
-    for (const Outgoing& item : out) {
-      for (Peer& peer : peers_) {
-        if (item.node_rank >= 0 && item.node_rank != peer.node_rank) continue;
-        const Status sent = peer.connection->send(item.frame);
-        if (sent.ok()) continue;
-        lose(sent.error().message, false);
-        return false;
-      }
+    const auto end_of_slice = Clock::now() + kSlice;
+    while (!backlog_.empty() && has_room() && Clock::now() < end_of_slice) {
+      if (!send(backlog_.front())) return false;
+      backlog_.pop_front();
     }
-    for (Peer& peer : peers_) (void)peer.connection->flush();
     mark_drained();
     return !quit;
   }
 
+  bool has_room() const {
+    return std::all_of(peers_.begin(), peers_.end(),
+                       [](const Peer& peer) { return peer.connection->unsent_bytes() < kMaxUnsentBytes; });
+  }
+
+  bool send(const Outgoing& item) {
+    for (Peer& peer : peers_) {
+      if (item.node_rank >= 0 && item.node_rank != peer.node_rank) continue;
+      const Status sent = peer.connection->send(item.frame);
+      if (!sent.ok()) {
+        lose(sent.error().message, false);
+        return false;
+      }
+      (void)peer.connection->flush();  // what is broken is found when it is read
+    }
+    return true;
+  }
+
   void mark_drained() {
     std::lock_guard lock(mutex_);
-    if (!stopping_ || !outbox_.empty()) return;
+    if (!stopping_ || !outbox_.empty() || !backlog_.empty()) return;
     for (const Peer& peer : peers_) {
       if (peer.connection->wants_write()) return;
     }
@@ -244,6 +263,7 @@ class GroupChannel::Impl {
   // Waits for and handles input; what is wrong with the group, or "".
   std::string exchange(Clock::time_point until) {
     std::vector<pollfd> items{{wake_fd_.get(), POLLIN, 0}};
+    if (!backlog_.empty() && has_room()) until = Clock::time_point();
     for (const Peer& peer : peers_) {
       until = std::min(until, peer.last_heard + options_.heartbeat_timeout);
       if (peer.more) until = Clock::time_point();
@@ -266,9 +286,9 @@ class GroupChannel::Impl {
 
   std::string serve(Peer& peer, bool ready) {
     peer.more = false;
-    // A few at a time: own heartbeats must go out between those of a flood.
-    for (int i = 0; ready && i < kFramesAtOnce; ++i) {
-      peer.more = i + 1 == kFramesAtOnce;
+    // Own heartbeats must go out between the frames of a flood.
+    for (const auto end_of_slice = Clock::now() + kSlice; ready && !peer.more;) {
+      peer.more = Clock::now() >= end_of_slice;
       auto frame = peer.connection->receive();
       if (!frame.ok()) return stopping_now() ? end() : "lost " + peer.name() + ": " + frame.error().message;
       if (!frame->has_value()) {
@@ -408,6 +428,7 @@ class GroupChannel::Impl {
   std::string local_address_ = "127.0.0.1";
   std::vector<Peer> peers_;  // open() first, then the thread's
   bool ended_ = false;       // thread's
+  std::deque<Outgoing> backlog_;  // thread's: taken from the outbox, not signed yet
   std::thread thread_;
 
   std::mutex mutex_;

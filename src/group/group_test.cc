@@ -192,11 +192,13 @@ TEST(Group, LongPlansArriveWholeThroughASlowLink) {
   std::string plan(size_t{45} << 20, 'x');
   for (size_t i = 0; i < plan.size(); i += 1000) plan[i] = static_cast<char>(i / 1000);
   for (int i = 0; i < 8; ++i) group[0]->send_plan(plan);  // 360 MiB, more than any bound of bytes
-  for (int i = 0; i < 1000 && seen[1].count() < 8; ++i) std::this_thread::sleep_for(20ms);
-  ASSERT_EQ(seen[1].count(), 8u);
+  auto lost = seen[0].lost.get_future();
+  while (seen[1].count() < 8 && lost.wait_for(20ms) != std::future_status::ready) {
+  }
+  ASSERT_EQ(seen[1].count(), 8u) << lost.get();
   for (const std::string& arrived : seen[1].plans) EXPECT_TRUE(arrived == plan);
   group[0]->stop();
-  EXPECT_NE(seen[0].lost.get_future().wait_for(0s), std::future_status::ready);
+  EXPECT_NE(lost.wait_for(0s), std::future_status::ready);
 }
 
 TEST(Group, AFollowerThatReadsNothingIsLost) {

@@ -82,8 +82,9 @@ Status check_weights_fit(int64_t file_bytes, int64_t available_bytes) {
   if (needed <= available_bytes) return {};
   return make_error(
       ErrorCode::kResourceExhausted, "the model does not fit in memory: its weights alone are ",
-      format_bytes(file_bytes), " and ", format_bytes(available_bytes), " are available, ",
-      format_bytes(needed - available_bytes),
+      format_bytes(file_bytes), ", the process needs ", format_bytes(kProcessReserveBytes),
+      " beside them, and ", format_bytes(available_bytes),
+      " are available: ", format_bytes(needed - available_bytes),
       " short; use a smaller or more quantised model, or spread it over more hosts with --nnodes "
       "and --tp");
 }

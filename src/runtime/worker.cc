@@ -78,7 +78,14 @@ Result<int64_t> Worker::least_over_ranks(int64_t num_blocks) {
 Result<int64_t> Worker::do_prepare(int64_t num_blocks) {
   HADAL_CHECK(model_ != nullptr) << "prepare before load";
   HADAL_ASSIGN(num_blocks, least_over_ranks(num_blocks));
-  HADAL_ASSIGN(KvStorage kv, KvStorage::allocate(stream_->device(), model_->kv_spec(), num_blocks));
+  auto allocated = KvStorage::allocate(stream_->device(), model_->kv_spec(), num_blocks);
+  if (!allocated.ok()) {
+    return make_error(
+        allocated.error().code, "the KV cache of ", num_blocks * options_.limits.block_size,
+        " tokens: ", allocated.error().message,
+        "; --max-total-tokens makes it smaller (a limit on address space, ulimit -v, counts too)");
+  }
+  KvStorage kv = std::move(allocated).value();
   StepLimits limits = options_.limits;
   limits.num_blocks = num_blocks;
   HADAL_ASSIGN(runner_, ModelRunner::make(*model_, std::move(kv), *stream_, *comm_, options_.model.cpu_tier,
