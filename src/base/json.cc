@@ -183,8 +183,8 @@ std::string_view Json::kind_name() const {
 
 namespace {
 
-// Integers of 19 digits and more get a fraction, so that simdjson reads those beyond 64 bits as doubles; in a text
-// whose strings are closed.
+// Integers of 19 digits and more get a fraction, so that simdjson reads those beyond 64 bits as doubles; in a
+// text whose strings are closed.
 std::string widen_integers(std::string_view text) {
   constexpr size_t kSurelyFits = 18;
   std::string out;

@@ -49,7 +49,8 @@ TEST(Json, IntegersBeyond64BitsAreDoubles) {
   EXPECT_EQ(list->as_array()[1].as_double(), 18446744073709551615.0);
   EXPECT_EQ(list->as_array()[2].as_double(), 18446744073709551616.0);
   EXPECT_EQ(list->as_array()[3].as_string(), "\"12345678901234567890");
-  for (const char* bad : {"00123456789012345678901", "1234567890123456789012-", "[1e400]", "[+12345678901234567890123]"}) {
+  for (const char* bad :
+       {"00123456789012345678901", "1234567890123456789012-", "[1e400]", "[+12345678901234567890123]"}) {
     EXPECT_FALSE(parse_json(bad).ok()) << bad;
   }
 }

@@ -12,8 +12,8 @@
 
 namespace hadal {
 
-// Huge pages spare the TLB where all of a buffer is read; small ones keep a buffer that is touched here and there (the KV
-// cache) from taking 2 MiB of memory for each place.
+// Huge pages spare the TLB where all of a buffer is read; small ones keep a buffer that is touched here and
+// there (the KV cache) from taking 2 MiB of memory for each place.
 enum class PageAdvice : uint8_t { kHuge, kSmall };
 
 class DeviceBuffer {

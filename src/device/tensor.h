@@ -50,7 +50,8 @@ class Tensor {
   Tensor columns(int64_t begin, int64_t count) const;
   // Elements [begin, begin + count) of dimension `axis`, in place; strides stay. Plain dtypes only.
   Tensor slice(int axis, int64_t begin, int64_t count) const;
-  // The last dimension N as [parts, N / parts], of a plain dtype; other strides stay ([T, heads * D] to [T, heads, D]).
+  // The last dimension N as [parts, N / parts], of a plain dtype; other strides stay ([T, heads * D] to [T,
+  // heads, D]).
   Tensor split_last(int64_t parts) const;
 
  private:

@@ -1,7 +1,7 @@
-// ThreadPool: the CPU threads of one rank. parallel_for runs a function over [0, count) on the caller and the pool's
-// threads and returns when all is done. Work is handed out in small grains from one counter, so a thread that the
-// machine holds up costs one grain, not the step. Idle threads spin for a few microseconds, then sleep on a futex.
-// One thread (the rank's worker) calls parallel_for; calls do not nest.
+// ThreadPool: the CPU threads of one rank. parallel_for runs a function over [0, count) on the caller and the
+// pool's threads and returns when all is done. Work is handed out in small grains from one counter, so a
+// thread that the machine holds up costs one grain, not the step. Idle threads spin for a few microseconds,
+// then sleep on a futex. One thread (the rank's worker) calls parallel_for; calls do not nest.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int num_threads() const;
-  // Calls body(begin, end, thread) for disjoint ranges that cover [0, count), each of `grain` items or fewer at the
-  // end; thread in [0, num_threads). count 0 is a no-op; grain must be positive.
+  // Calls body(begin, end, thread) for disjoint ranges that cover [0, count), each of `grain` items or fewer
+  // at the end; thread in [0, num_threads). count 0 is a no-op; grain must be positive.
   void parallel_for(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t, int)> body);
 
  private:

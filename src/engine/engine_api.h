@@ -20,11 +20,11 @@ namespace hadal {
 using RequestId = uint64_t;
 
 enum class FinishReason : uint8_t {
-  kStop,      // end token, stop token or stop string
-  kLength,    // max_tokens or the context length
-  kCancelled, // client gone, or Engine::cancel
-  kDeadline,  // total deadline passed while running
-  kError,     // OutputDelta::error says why
+  kStop,       // end token, stop token or stop string
+  kLength,     // max_tokens or the context length
+  kCancelled,  // client gone, or Engine::cancel
+  kDeadline,   // total deadline passed while running
+  kError,      // OutputDelta::error says why
 };
 std::string_view finish_reason_name(FinishReason reason);  // "stop", "length", "abort", "timeout", "error"
 
@@ -39,7 +39,7 @@ enum class CancelReason : uint8_t {
 // Immutable user order. Sizes and ranges were checked by the caller; the engine checks what only it knows
 // (context length, vocabulary, queue).
 struct GenerateRequest {
-  std::string request_id;  // for logs
+  std::string request_id;                                  // for logs
   std::shared_ptr<const std::vector<int32_t>> prompt_ids;  // not empty
   SamplingParams sampling;
   std::vector<std::string> stop;
@@ -48,8 +48,8 @@ struct GenerateRequest {
   ReasoningKind reasoning = ReasoningKind::kNone;
   bool prompt_opens_reasoning = false;   // the prompt ends with <think>
   bool prompt_inside_reasoning = false;  // or with reasoning that it leaves open
-  Pooling pooling = Pooling::kNone;  // not kNone: an embedding request
-  int32_t priority = 0;              // higher first
+  Pooling pooling = Pooling::kNone;      // not kNone: an embedding request
+  int32_t priority = 0;                  // higher first
   // When the order came in, before it was tokenized: deadlines, rank and latencies count from here. The
   // clock's epoch: from submit.
   std::chrono::steady_clock::time_point arrival{};
@@ -79,14 +79,14 @@ struct OutputDelta {
   RequestId id = 0;
   std::string content;
   std::string reasoning;
-  std::vector<TokenInfo> tokens;          // log-probabilities filled when asked
-  std::vector<TokenInfo> prompt_tokens;   // prompt log-probabilities, all at once, when asked
+  std::vector<TokenInfo> tokens;         // log-probabilities filled when asked
+  std::vector<TokenInfo> prompt_tokens;  // prompt log-probabilities, all at once, when asked
   std::vector<float> embedding;
   std::optional<FinishReason> finish;
   std::optional<Error> error;
-  std::string matched_stop;               // stop string, or empty
-  std::optional<int32_t> matched_token;   // stop or end token
-  Usage usage;                            // so far; final with `finish`
+  std::string matched_stop;              // stop string, or empty
+  std::optional<int32_t> matched_token;  // stop or end token
+  Usage usage;                           // so far; final with `finish`
 };
 
 // Where a request's deltas go. Called on the engine's output thread; must not block or throw.
@@ -104,8 +104,8 @@ struct EngineStats {
   int32_t num_running = 0;
   int32_t num_waiting = 0;
   int32_t blocks_total = 0;
-  int32_t blocks_used = 0;    // held by sequences
-  int32_t blocks_cached = 0;  // held by the prefix tree alone
+  int32_t blocks_used = 0;            // held by sequences
+  int32_t blocks_cached = 0;          // held by the prefix tree alone
   double seconds_since_progress = 0;  // the scheduler's heartbeat; small when idle too
   int64_t context_length = 0;
 };

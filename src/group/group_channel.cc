@@ -426,8 +426,8 @@ class GroupChannel::Impl {
   Handlers handlers_;
   UniqueFd wake_fd_;
   std::string local_address_ = "127.0.0.1";
-  std::vector<Peer> peers_;  // open() first, then the thread's
-  bool ended_ = false;       // thread's
+  std::vector<Peer> peers_;       // open() first, then the thread's
+  bool ended_ = false;            // thread's
   std::deque<Outgoing> backlog_;  // thread's: taken from the outbox, not signed yet
   std::thread thread_;
 

@@ -1,6 +1,6 @@
-// OpContext: what every operation is given. kernels/op/x.h declares operation x; all tensors are contiguous row-major
-// and on the context's device unless the header says otherwise. Operations never allocate memory: scratch comes from
-// the arena. Called from the rank's worker thread only.
+// OpContext: what every operation is given. kernels/op/x.h declares operation x; all tensors are contiguous
+// row-major and on the context's device unless the header says otherwise. Operations never allocate memory:
+// scratch comes from the arena. Called from the rank's worker thread only.
 #pragma once
 
 #include "device/cpu_info.h"

@@ -1,5 +1,6 @@
-// ForwardBatch: one step's rows as device arrays; ForwardContext: what a model's forward runs with; KvSpec and KvStorage.
-// Built by ModelRunner in the arena for each step; read by models and layers. Worker thread only.
+// ForwardBatch: one step's rows as device arrays; ForwardContext: what a model's forward runs with; KvSpec
+// and KvStorage. Built by ModelRunner in the arena for each step; read by models and layers. Worker thread
+// only.
 #pragma once
 
 #include <vector>
@@ -33,8 +34,8 @@ struct KvSpec {
   int64_t bytes_per_block() const;  // all layers
 };
 
-// The KV cache of one rank: per layer K [num_blocks, num_kv_heads, block_size, head_dim] and V likewise (kGqa), or
-// [num_blocks, block_size, head_dim] (kMla). Owns the memory.
+// The KV cache of one rank: per layer K [num_blocks, num_kv_heads, block_size, head_dim] and V likewise
+// (kGqa), or [num_blocks, block_size, head_dim] (kMla). Owns the memory.
 class KvStorage {
  public:
   static Result<KvStorage> allocate(DeviceType device, const KvSpec& spec, int64_t num_blocks);

@@ -20,7 +20,8 @@ class TokenEmbedding {
   int64_t num_bytes() const { return table_.num_bytes(); }
 
  private:
-  // The checkpoint's own bytes: mapped from the file where that is possible, so that only rows in use take memory.
+  // The checkpoint's own bytes: mapped from the file where that is possible, so that only rows in use take
+  // memory.
   std::shared_ptr<const void> owner_;
   Tensor table_;
   int64_t first_row_ = 0;

@@ -32,8 +32,9 @@ struct Golden {
 
 Golden load_golden(const std::string& name, int vocab_size);
 
-// How close a mixture-of-experts checkpoint's choices were (tools/golden/make_gate_margins.py). By token, only
-// those where rounding may turn a choice over: Hugging Face's fp32 logits with the closest choice turned over.
+// How close a mixture-of-experts checkpoint's choices were (tools/golden/make_gate_margins.py). By token,
+// only those where rounding may turn a choice over: Hugging Face's fp32 logits with the closest choice turned
+// over.
 std::map<size_t, std::vector<float>> load_flipped(const std::string& name, int vocab_size);
 
 struct TestOptions {

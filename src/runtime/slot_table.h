@@ -18,8 +18,7 @@ namespace hadal {
 class TokenCounts {
  public:
   // prompt_set: the prompt's distinct tokens; output_counts: (token, how often). Cheap when ascending.
-  void reset(std::span<const int32_t> prompt_set,
-             std::span<const std::pair<int32_t, int32_t>> output_counts);
+  void reset(std::span<const int32_t> prompt_set, std::span<const std::pair<int32_t, int32_t>> output_counts);
   void clear() { counts_.clear(); }
   void add_output(int32_t token);
   std::span<const TokenCount> counts() const { return counts_; }

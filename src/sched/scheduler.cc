@@ -137,8 +137,8 @@ void Scheduler::commit(StepResult result) {
     if (sequence == nullptr) continue;
     const int32_t computed = std::min(left.run.num_planned, sequence->len());
     insert_computed(*sequence, left.run, computed, replaced);
-    // A leader preempted with the end of its prompt in flight may find all of it in the tree when it returns: its
-    // siblings do not wait for a chunk that nobody computes again.
+    // A leader preempted with the end of its prompt in flight may find all of it in the tree when it returns:
+    // its siblings do not wait for a chunk that nobody computes again.
     if (computed >= sequence->prompt_len()) open_fork_group(*sequence);
   }
   if (!step.left.empty() || !step.replaced.empty()) ++num_releases_;

@@ -15,9 +15,11 @@
 //   blocks, free or evictable, for its whole prompt (less what the prefix tree provides), and one more for
 //   each sequence that runs there. Blocks for the whole prompt are taken at once, so a prefilling sequence
 //   never lacks any. With several domains: the longest cached prefix wins, then the fewest running sequences.
-// - When the first of the queue lacks a slot or blocks and sequences of strictly lower priority and later rank run,
-//   these are preempted, lowest priority and latest arrival first, as many as it takes; none when all of them would
-//   not do. Rank decides too, so that a preempted sequence never comes to stand before the one it gave way to.
+// - When the first of the queue lacks a slot or blocks and sequences of strictly lower priority and later
+// rank run,
+//   these are preempted, lowest priority and latest arrival first, as many as it takes; none when all of them
+//   would not do. Rank decides too, so that a preempted sequence never comes to stand before the one it gave
+//   way to.
 // - A decoding sequence that needs a block when none is left preempts the one of lowest rank in its domain
 // (lowest priority,
 //   latest arrival), maybe itself. The victim keeps its tokens and goes back to the queue; its full blocks

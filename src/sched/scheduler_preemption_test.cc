@@ -140,7 +140,8 @@ TEST(SchedulerPreemption, ATokenSampledWhilePreemptedCounts) {
   h.expect_right(2);
 }
 
-Request with_priority(SchedulerHarness& h, int32_t priority, int32_t prompt_len, int32_t max_tokens, int first) {
+Request with_priority(SchedulerHarness& h, int32_t priority, int32_t prompt_len, int32_t max_tokens,
+                      int first) {
   Request request = h.make(prompt_of(prompt_len, first), max_tokens);
   request.priority = priority;
   return request;

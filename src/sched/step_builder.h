@@ -32,8 +32,8 @@ class StepBuilder {
   void add_prompt_chunk(Sequence& sequence);
   // The sequence enters its slot in this step.
   void add_start(const Sequence& sequence);
-  // What the sequences that start in one step bring along (penalty and bias tokens) is bounded: a plan goes over
-  // the network, and starting must not stop those that run.
+  // What the sequences that start in one step bring along (penalty and bias tokens) is bounded: a plan goes
+  // over the network, and starting must not stop those that run.
   bool has_start_room() const { return start_ids_ < kMaxStartIds; }
 
   std::shared_ptr<const StepPlan> finish(std::vector<int32_t> ended_slots);

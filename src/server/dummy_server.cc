@@ -2,7 +2,8 @@
 // load tests.
 //   hadal_dummy_server [--port N] [--step-us N] [--answer-tokens N] [--reasoning] [--timestamps] [--api-key
 //   KEY]
-//                      [--max-connections N] [--io-threads N] [--max-waiting N] [--fail] [--tls-cert F --tls-key F] [--quiet]
+//                      [--max-connections N] [--io-threads N] [--max-waiting N] [--fail] [--tls-cert F
+//                      --tls-key F] [--quiet]
 // Prints "listening on PORT" on standard output; ends on SIGTERM or SIGINT after draining.
 #include <csignal>
 #include <cstdio>

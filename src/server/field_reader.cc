@@ -65,7 +65,8 @@ ApiError FieldReader::type_error(std::string_view path, std::string_view expecte
 ApiError FieldReader::length_error(std::string_view path, size_t min_len, size_t max_len, size_t got) {
   if (got < min_len) {
     return invalid_param(std::string(path),
-                         "Invalid " + in_quotes(path) + ": empty array. Expected an array with minimum length " +
+                         "Invalid " + in_quotes(path) +
+                             ": empty array. Expected an array with minimum length " +
                              std::to_string(min_len) + ", but got an empty array instead.",
                          "empty_array");
   }
@@ -210,7 +211,8 @@ bool FieldReader::choice(std::string_view name, std::initializer_list<std::strin
     if (!list.empty()) list += ", ";
     list += in_quotes(value);
   }
-  fail(invalid_param(path(name), "Invalid value: " + in_quotes(text) + ". Supported values are: " + list + ".",
+  fail(invalid_param(path(name),
+                     "Invalid value: " + in_quotes(text) + ". Supported values are: " + list + ".",
                      "invalid_value"));
   return false;
 }

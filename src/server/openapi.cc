@@ -81,8 +81,9 @@ std::string openapi_document(const ServerConfig& config, const OpenApiFacts& fac
       {"SECURITY", facts.needs_key ? R"([{"bearer":[]},{"apiKey":[]}])" : "[]"},
       {"MODEL", model},
       {"LAST_ID", std::to_string(last_id)},
-      {"FIT", facts.context_length > 0 ? "With the prompt at most " + std::to_string(facts.context_length) + " tokens"
-                                       : "With the prompt at most the model's context length"},
+      {"FIT", facts.context_length > 0
+                  ? "With the prompt at most " + std::to_string(facts.context_length) + " tokens"
+                  : "With the prompt at most the model's context length"},
       {"MAX_MESSAGES", std::to_string(config.max_messages)},
       {"MAX_TOOLS", std::to_string(config.max_tools)},
       {"MAX_N", std::to_string(config.max_n)},

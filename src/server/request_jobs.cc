@@ -92,7 +92,7 @@ void RequestJobs::run_chat(RequestJob&& job, const std::shared_ptr<CancelSlot>& 
   if (!error) error = parse_chat_request(body, limits(), state_.model->default_sampling, request);
   if (!error) error = check_model(request.common.model);
   if (!error) error = build_chat_prompt(request, *state_.model, prompt);
-  const OrderContext context{*state_.model, state_.config, job.request_id, state_.next_random() | 1,
+  const OrderContext context{*state_.model,      state_.config, job.request_id, state_.next_random() | 1,
                              state_.next_seed(), job.arrival};
   if (!error) error = build_chat_orders(request, prompt, context, orders);
   if (error) {
@@ -114,7 +114,7 @@ void RequestJobs::run_completion(RequestJob&& job, const std::shared_ptr<CancelS
   auto error = parse_body(job.body, state_.config.max_json_depth, body);
   if (!error) error = parse_completion_request(body, limits(), state_.model->default_sampling, request);
   if (!error) error = check_model(request.common.model);
-  const OrderContext context{*state_.model, state_.config, job.request_id, state_.next_random() >> 1 | 1,
+  const OrderContext context{*state_.model,      state_.config, job.request_id, state_.next_random() >> 1 | 1,
                              state_.next_seed(), job.arrival};
   if (!error) error = build_completion_orders(request, context, orders, texts);
   if (error) {

@@ -1,4 +1,5 @@
-// StepExecutor: the engine's view of the workers that run its plans: local ranks, a group of hosts, or a test's fake.
+// StepExecutor: the engine's view of the workers that run its plans: local ranks, a group of hosts, or a
+// test's fake.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,8 @@ class StepExecutor {
   using ResultSink = std::function<void(Result<StepResult>)>;
 
   virtual ~StepExecutor() = default;
-  // Engine thread. start comes first, once. submit never waits: at most max_steps_in_flight plans are outstanding.
+  // Engine thread. start comes first, once. submit never waits: at most max_steps_in_flight plans are
+  // outstanding.
   virtual void start(ResultSink sink) = 0;
   virtual void submit(std::shared_ptr<const StepPlan> plan) = 0;
   // Ends the workers after the plans already submitted; no sink call after it returns. Idempotent.
@@ -26,8 +28,8 @@ class StepExecutor {
 
 // What the runtime tells the engine after loading.
 struct ExecutorLimits {
-  int32_t num_blocks = 0;        // KV blocks per domain, the minimum over ranks
-  int32_t block_size = 32;       // tokens per block
+  int32_t num_blocks = 0;   // KV blocks per domain, the minimum over ranks
+  int32_t block_size = 32;  // tokens per block
   int32_t num_domains = 1;
   int32_t max_step_tokens = 0;   // tokens per step and domain that the arena was sized for
   int32_t max_step_samples = 0;  // sampled rows per step and domain

@@ -14,9 +14,9 @@ struct TopLogprob {
 struct Sample {
   uint64_t sequence_id = 0;
   int32_t token = 0;
-  float logprob = 0;              // when asked
-  std::vector<TopLogprob> top;    // when asked, most likely first
-  bool invalid = false;           // the model's numbers overflowed: the token means nothing
+  float logprob = 0;            // when asked
+  std::vector<TopLogprob> top;  // when asked, most likely first
+  bool invalid = false;         // the model's numbers overflowed: the token means nothing
 };
 
 // Log-probabilities of prompt tokens: of the token at first_position + 1 + i given all before it.

@@ -27,7 +27,8 @@ void AddedTokenFinder::add(std::string_view content, const AddedToken& token) {
   int32_t node = first;
   for (const char c : content.substr(1)) {
     int32_t child = nodes_[static_cast<size_t>(node)].child;
-    while (child >= 0 && nodes_[static_cast<size_t>(child)].byte != c) child = nodes_[static_cast<size_t>(child)].sibling;
+    while (child >= 0 && nodes_[static_cast<size_t>(child)].byte != c)
+      child = nodes_[static_cast<size_t>(child)].sibling;
     if (child < 0) {
       child = make_node(c);
       Node& parent = nodes_[static_cast<size_t>(node)];
@@ -50,7 +51,8 @@ AddedTokenFinder::Match AddedTokenFinder::next(std::string_view text, size_t fro
       if (n.token >= 0) match = {true, i, k, tokens_[static_cast<size_t>(n.token)].id, n.token};
       if (k == text.size()) break;
       node = n.child;
-      while (node >= 0 && nodes_[static_cast<size_t>(node)].byte != text[k]) node = nodes_[static_cast<size_t>(node)].sibling;
+      while (node >= 0 && nodes_[static_cast<size_t>(node)].byte != text[k])
+        node = nodes_[static_cast<size_t>(node)].sibling;
     }
     if (match.found) return match;
   }

@@ -1,5 +1,5 @@
-// AddedTokens: finds in a text the tokens that stand outside BPE (<|im_start|>, <think>, ...): the leftmost, of these the
-// longest. Const after building: any thread.
+// AddedTokens: finds in a text the tokens that stand outside BPE (<|im_start|>, <think>, ...): the leftmost,
+// of these the longest. Const after building: any thread.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ class AddedTokenFinder {
   static constexpr size_t kMaxContent = 1024;  // bytes
 
   AddedTokenFinder() { root_.fill(-1); }
-  // `content`: what is looked for, 1..kMaxContent bytes; of equal contents the last counts. Flags are taken from `token`.
+  // `content`: what is looked for, 1..kMaxContent bytes; of equal contents the last counts. Flags are taken
+  // from `token`.
   void add(std::string_view content, const AddedToken& token);
   bool empty() const { return nodes_.empty(); }
 

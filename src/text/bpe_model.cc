@@ -12,7 +12,8 @@ constexpr size_t kSmall = 64;  // words of at most this many bytes are merged in
 
 }  // namespace
 
-BpeModel::BpeModel(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges, const BpeSpec& spec)
+BpeModel::BpeModel(const std::vector<std::string_view>& keys, const std::vector<Merge>& merges,
+                   const BpeSpec& spec)
     : spec_(spec), merges_(merges) {
   unit_ids_.fill(-1);
   for (size_t id = 0; id < keys.size(); ++id) {
@@ -156,7 +157,8 @@ size_t BpeModel::units(std::string_view word, int32_t* ids) const {
       continue;
     }
     const auto byte_id = [&](char c) { return spec_.byte_ids[static_cast<unsigned char>(c)]; };
-    if (spec_.byte_fallback && std::all_of(unit.begin(), unit.end(), [&](char c) { return byte_id(c) >= 0; })) {
+    if (spec_.byte_fallback &&
+        std::all_of(unit.begin(), unit.end(), [&](char c) { return byte_id(c) >= 0; })) {
       for (const char c : unit) ids[count++] = byte_id(c);
       continue;
     }
@@ -168,7 +170,8 @@ size_t BpeModel::units(std::string_view word, int32_t* ids) const {
   return count;
 }
 
-// The lowest rank first, the leftmost of equals; quadratic, for short words. ranks[i]: of ids[i] and ids[i + 1].
+// The lowest rank first, the leftmost of equals; quadratic, for short words. ranks[i]: of ids[i] and ids[i +
+// 1].
 size_t BpeModel::merge_small(int32_t* ids, uint32_t* ranks, size_t count) const {
   while (count > 1) {
     size_t best = 0;
@@ -214,7 +217,8 @@ void BpeModel::merge_large(Scratch& scratch) const {
     const auto left = static_cast<uint32_t>(heap.back());
     heap.pop_back();
     const uint32_t right = next[left];
-    if (ids[left] < 0 || right >= count || merges_.rank(ids[left], ids[right]) != rank) continue;  // out of date
+    if (ids[left] < 0 || right >= count || merges_.rank(ids[left], ids[right]) != rank)
+      continue;  // out of date
     ids[left] = merges_.result(rank, ids[left], ids[right]);
     ids[right] = -1;
     next[left] = next[right];
@@ -222,7 +226,8 @@ void BpeModel::merge_large(Scratch& scratch) const {
     if (previous[left] < count && offer(previous[left], left)) {
       std::push_heap(heap.begin(), heap.end(), std::greater<>());
     }
-    if (next[left] < count && offer(left, next[left])) std::push_heap(heap.begin(), heap.end(), std::greater<>());
+    if (next[left] < count && offer(left, next[left]))
+      std::push_heap(heap.begin(), heap.end(), std::greater<>());
   }
 }
 

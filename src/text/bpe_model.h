@@ -1,5 +1,6 @@
-// BpeModel: pieces of text to token ids by byte-pair encoding. Units are bytes (GPT-2's byte-level alphabet, mapped away)
-// or characters (SentencePiece style, with byte fallback). Built once; const afterwards: any thread, with a Scratch each.
+// BpeModel: pieces of text to token ids by byte-pair encoding. Units are bytes (GPT-2's byte-level alphabet,
+// mapped away) or characters (SentencePiece style, with byte fallback). Built once; const afterwards: any
+// thread, with a Scratch each.
 #pragma once
 
 #include <array>
@@ -50,7 +51,8 @@ class BpeModel {
 
   BpeSpec spec_;
   MergeTable merges_;
-  // Tokens that a piece can be as a whole. With ignore_merges those that merging would not make carry kWholeOnly.
+  // Tokens that a piece can be as a whole. With ignore_merges those that merging would not make carry
+  // kWholeOnly.
   PieceTable pieces_;
   static constexpr int32_t kWholeOnly = 1 << 30;
   JunctionFilter junctions_;

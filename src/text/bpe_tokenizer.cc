@@ -61,7 +61,8 @@ Result<std::shared_ptr<const Tokenizer>> BpeTokenizer::build(TokenizerParts part
   size_t bytes = 0;
   for (const std::string_view token : parts.tokens) bytes += token.size();
   if (bytes > (size_t{1} << 30)) {
-    return make_error(ErrorCode::kTooLarge, "tokenizer: the vocabulary has ", bytes, " bytes, over the limit of 1 GiB");
+    return make_error(ErrorCode::kTooLarge, "tokenizer: the vocabulary has ", bytes,
+                      " bytes, over the limit of 1 GiB");
   }
   for (const AddedToken& token : parts.added) {
     if (token.content.empty() || token.content.size() > AddedTokenFinder::kMaxContent) {
@@ -168,8 +169,8 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts, std::shared_ptr<const UnicodeTa
 
 size_t BpeTokenizer::min_ids(std::string_view text) const {
   if (max_bytes_per_id_ == 0) return 0;
-  const auto bytes = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [&](char c) { return counts_[static_cast<unsigned char>(c)]; }));
+  const auto bytes = static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [&](char c) { return counts_[static_cast<unsigned char>(c)]; }));
   return (bytes + max_bytes_per_id_ - 1) / max_bytes_per_id_;
 }
 

@@ -1,5 +1,5 @@
-// BpeTokenizer: the one implementation of Tokenizer, from parts that the loaders (tokenizer.json, GGUF) fill in.
-// Internal to text/. Const after building: any thread.
+// BpeTokenizer: the one implementation of Tokenizer, from parts that the loaders (tokenizer.json, GGUF) fill
+// in. Internal to text/. Const after building: any thread.
 #pragma once
 
 #include <array>
@@ -77,7 +77,8 @@ class BpeTokenizer : public Tokenizer {
   PreTokenizer pre_tokenizer_;
   AddedTokenFinder raw_added_;         // looked for before normalizing
   AddedTokenFinder normalized_added_;  // and after
-  std::vector<std::pair<int32_t, std::string>> normalized_spellings_;  // by id, where normalizing changed a token
+  std::vector<std::pair<int32_t, std::string>>
+      normalized_spellings_;  // by id, where normalizing changed a token
   TokenDecoder decoder_;
   std::vector<bool> special_;  // by id
   std::vector<int32_t> prefix_;

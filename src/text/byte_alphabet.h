@@ -1,5 +1,6 @@
-// GPT-2's byte-level alphabet: each byte as one printable character, so that a vocabulary of bytes can be written as text.
-// Printable Latin-1 bytes stand for themselves, the other 68 for U+0100 onwards. Pure; any thread.
+// GPT-2's byte-level alphabet: each byte as one printable character, so that a vocabulary of bytes can be
+// written as text. Printable Latin-1 bytes stand for themselves, the other 68 for U+0100 onwards. Pure; any
+// thread.
 #pragma once
 
 #include <array>

@@ -38,7 +38,8 @@ Result<std::shared_ptr<const ChatTemplate>> ChatTemplate::parse(std::string_view
   }
 }
 
-Result<std::string> ChatTemplate::render(const Json& variables, std::chrono::system_clock::time_point now) const {
+Result<std::string> ChatTemplate::render(const Json& variables,
+                                         std::chrono::system_clock::time_point now) const {
   if (!variables.is_object()) return invalid_argument("chat template: the variables must be an object");
   try {
     jinja::Interpreter interpreter(*impl_->parsed, variables, jinja::Limits{}, now);

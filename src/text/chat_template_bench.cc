@@ -9,7 +9,8 @@
 
 namespace {
 
-constexpr const char* kTemplate = R"({%- if messages[0].role == 'system' %}{{- '<|system|>' + messages[0].content + '\n' }}{%- endif %}
+constexpr const char* kTemplate =
+    R"({%- if messages[0].role == 'system' %}{{- '<|system|>' + messages[0].content + '\n' }}{%- endif %}
 {%- if tools %}{{- '# Tools\n' }}{%- for tool in tools %}{{- tool | tojson }}{{- '\n' }}{%- endfor %}{%- endif %}
 {%- set ns = namespace(last=-1) %}
 {%- for message in messages %}{%- if message.role == 'user' %}{%- set ns.last = loop.index0 %}{%- endif %}{%- endfor %}
@@ -23,7 +24,9 @@ constexpr const char* kTemplate = R"({%- if messages[0].role == 'system' %}{{- '
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|assistant|><think>\n' }}{%- endif %})";
 
-double microseconds(std::chrono::steady_clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); }
+double microseconds(std::chrono::steady_clock::duration d) {
+  return std::chrono::duration<double, std::micro>(d).count();
+}
 
 }  // namespace
 
@@ -71,7 +74,8 @@ int main() {
     asm volatile("" : : "r"(copy.data()) : "memory");
   }
   const double floor = microseconds(Clock::now() - copy_start) / kRounds;
-  std::printf("%zu messages, %zu bytes out: parse %.1f us, render %.1f us, floor (copy of the output) %.2f us\n", messages.size(),
-              text.size(), parse, render, floor);
+  std::printf(
+      "%zu messages, %zu bytes out: parse %.1f us, render %.1f us, floor (copy of the output) %.2f us\n",
+      messages.size(), text.size(), parse, render, floor);
   return 0;
 }

@@ -36,13 +36,17 @@ std::string fnv1a(std::string_view s) {
   return text;
 }
 
-TimePoint at_seconds(int64_t seconds) { return TimePoint(std::chrono::seconds(seconds)); }
+TimePoint at_seconds(int64_t seconds) {
+  return TimePoint(std::chrono::seconds(seconds));
+}
 
 Result<std::string> render(std::string_view source, const Json& variables, int64_t now = 0) {
   HADAL_ASSIGN(auto parsed, ChatTemplate::parse(source));
   return parsed->render(variables, at_seconds(now));
 }
-Result<std::string> render(std::string_view source) { return render(source, Json(JsonObject{})); }
+Result<std::string> render(std::string_view source) {
+  return render(source, Json(JsonObject{}));
+}
 
 class ChatTemplateGoldens : public ::testing::Test {
  protected:
@@ -73,13 +77,16 @@ TEST_F(ChatTemplateGoldens, SnippetsRenderAsJinja2) {
 TEST_F(ChatTemplateGoldens, RealTemplatesRenderAsJinja2) {
   std::string folder = HADAL_SOURCE_DIR "/../shared/chat-templates";
   if (!std::filesystem::exists(folder)) folder = HADAL_SOURCE_DIR "/../../shared/chat-templates";
-  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "needs the templates of real models in ../shared/chat-templates";
+  if (!std::filesystem::exists(folder))
+    GTEST_SKIP() << "needs the templates of real models in ../shared/chat-templates";
   const Json goldens = read_goldens("template_goldens.json");
   int compared = 0;
   for (const auto& [name, golden] : goldens.find("templates")->as_object()) {
     const std::string source = read_file(folder + "/" + name);
     if (fnv1a(source) != golden.find("hash")->as_string()) {
-      ADD_FAILURE() << name << " is not the template that the goldens were made from; run tools/golden/make_template_goldens.py";
+      ADD_FAILURE() << name
+                    << " is not the template that the goldens were made from; run "
+                       "tools/golden/make_template_goldens.py";
       continue;
     }
     const auto parsed = ChatTemplate::parse(source);
@@ -89,12 +96,16 @@ TEST_F(ChatTemplateGoldens, RealTemplatesRenderAsJinja2) {
       const auto text = (*parsed)->render(context, at_seconds(goldens.find("now")->as_int()));
       ++compared;
       if (expected.is_object()) {
-        EXPECT_FALSE(text.ok()) << name << " " << context_name << ": Jinja2 raises " << expected.find("e")->as_string();
+        EXPECT_FALSE(text.ok()) << name << " " << context_name << ": Jinja2 raises "
+                                << expected.find("e")->as_string();
         continue;
       }
       ASSERT_TRUE(text.ok()) << name << " " << context_name << ": " << text.error().message;
-      EXPECT_EQ(static_cast<int64_t>(text->size()), expected.as_array()[0].as_int()) << name << " " << context_name << "\n" << *text;
-      EXPECT_EQ(fnv1a(*text), expected.as_array()[1].as_string()) << name << " " << context_name << "\n" << *text;
+      EXPECT_EQ(static_cast<int64_t>(text->size()), expected.as_array()[0].as_int())
+          << name << " " << context_name << "\n"
+          << *text;
+      EXPECT_EQ(fnv1a(*text), expected.as_array()[1].as_string()) << name << " " << context_name << "\n"
+                                                                  << *text;
     }
   }
   EXPECT_GE(compared, 1300);
@@ -110,7 +121,8 @@ TEST(ChatTemplate, RaiseExceptionSpeaksForItself) {
 TEST(ChatTemplate, ErrorsNameTheLineAndThePythonError) {
   const auto text = render("a\nb\n{{ 'x' + 1 }}");
   ASSERT_FALSE(text.ok());
-  EXPECT_EQ(text.error().message, "chat template: TypeError: can only concatenate str (not \"int\") to str (line 3)");
+  EXPECT_EQ(text.error().message,
+            "chat template: TypeError: can only concatenate str (not \"int\") to str (line 3)");
   const auto parsed = ChatTemplate::parse("a\n{% if %}");
   ASSERT_FALSE(parsed.ok());
   EXPECT_NE(parsed.error().message.find("(line 2)"), std::string::npos) << parsed.error().message;
@@ -119,18 +131,31 @@ TEST(ChatTemplate, ErrorsNameTheLineAndThePythonError) {
 
 TEST(ChatTemplate, HostileTemplatesEndInErrors) {
   for (const char* source : {
-           "{{ range(10**9) }}", "{{ 'a' * 10**9 }}", "{{ [0] * 10**9 }}", "{{ 2 ** 1000 }}", "{{ 'x' * 1000000 * 1000000 }}",
+           "{{ range(10**9) }}",
+           "{{ 'a' * 10**9 }}",
+           "{{ [0] * 10**9 }}",
+           "{{ 2 ** 1000 }}",
+           "{{ 'x' * 1000000 * 1000000 }}",
            "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
            "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
            "{% for a in range(99999) %}{{ 'x' * 100000 }}{% endfor %}",
            "{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}",
            "{% set n = namespace(s='x') %}{% for a in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}",
            "{% set n = namespace(l=[1]) %}{% for a in range(99) %}{% set n.l = n.l + n.l %}{% endfor %}",
-           "{% set n = namespace(l=[]) %}{% for a in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}",
-           "{% set n = namespace(l=[]) %}{% for a in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l == [n.l] }}{{ n.l|tojson }}",
-           "{{ 'a'.ljust(10**12) }}", "{{ '%999999999d' % 1 }}", "{{ '{:999999999}'.format(1) }}", "{{ 'aaaa'.replace('', 'x' * 60000000) }}",
-           "{{ '\\t\\t\\t'.expandtabs(10**9) }}", "{{ [1]|batch(10**9, 'x')|list }}", "{{ 'x'|indent(10**9, true) }}",
-           "{{ [[1]]|tojson(indent=10**9) }}", "{{ 'x'|center(10**9) }}", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
+           "{% set n = namespace(l=[]) %}{% for a in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l "
+           "}}",
+           "{% set n = namespace(l=[]) %}{% for a in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l "
+           "== [n.l] }}{{ n.l|tojson }}",
+           "{{ 'a'.ljust(10**12) }}",
+           "{{ '%999999999d' % 1 }}",
+           "{{ '{:999999999}'.format(1) }}",
+           "{{ 'aaaa'.replace('', 'x' * 60000000) }}",
+           "{{ '\\t\\t\\t'.expandtabs(10**9) }}",
+           "{{ [1]|batch(10**9, 'x')|list }}",
+           "{{ 'x'|indent(10**9, true) }}",
+           "{{ [[1]]|tojson(indent=10**9) }}",
+           "{{ 'x'|center(10**9) }}",
+           "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}",
            "{{ range(100000)|map('string')|sort|list|map('center', 60000)|list }}",
        }) {
     EXPECT_FALSE(render(source).ok()) << source;
@@ -159,19 +184,23 @@ TEST(ChatTemplate, DeepNestingIsRefusedNotFollowed) {
 
 TEST(ChatTemplate, LongTextsAreBuiltInLinearMemory) {
   const auto text = render(
-      "{% set n = namespace(s='') %}{% for a in range(20000) %}{% set n.s = n.s + 'abcdefghij' ~ '0123456789' %}{% endfor %}{{ n.s|length }}");
+      "{% set n = namespace(s='') %}{% for a in range(20000) %}{% set n.s = n.s + 'abcdefghij' ~ "
+      "'0123456789' %}{% endfor %}{{ n.s|length }}");
   ASSERT_TRUE(text.ok()) << text.error().message;
   EXPECT_EQ(*text, "400000");
 }
 
 TEST(ChatTemplate, StringsThatShareMemoryStayApart) {
-  const auto text = render("{% set a = 'x' + 'y' %}{% set b = a + '1' %}{% set c = a + '2' %}{% set d = b + '3' %}{{ a }} {{ b }} {{ c }} {{ d }}");
+  const auto text = render(
+      "{% set a = 'x' + 'y' %}{% set b = a + '1' %}{% set c = a + '2' %}{% set d = b + '3' %}{{ a }} {{ b }} "
+      "{{ c }} {{ d }}");
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(*text, "xy xy1 xy2 xy13");
 }
 
 TEST(ChatTemplate, AnyThreadMayRender) {
-  const auto parsed = ChatTemplate::parse("{% for m in messages %}{{ m.content|upper }}{{ loop.index }}{% endfor %}");
+  const auto parsed =
+      ChatTemplate::parse("{% for m in messages %}{{ m.content|upper }}{{ loop.index }}{% endfor %}");
   ASSERT_TRUE(parsed.ok());
   const auto variables = parse_json(R"({"messages": [{"content": "a"}, {"content": "é"}]})");
   ASSERT_TRUE(variables.ok());

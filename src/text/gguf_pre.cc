@@ -9,7 +9,17 @@ namespace {
 
 // The families of `pre` names. The expressions are those of the models' own tokenizer.json files.
 enum class PreFamily {
-  kDefault, kGpt2, kLlama3, kQwen2, kQwen35, kSmolLm, kDeepseekV3, kDeepseekLlm, kDeepseekCoder, kTekken, kGpt4o,
+  kDefault,
+  kGpt2,
+  kLlama3,
+  kQwen2,
+  kQwen35,
+  kSmolLm,
+  kDeepseekV3,
+  kDeepseekLlm,
+  kDeepseekCoder,
+  kTekken,
+  kGpt4o,
 };
 
 struct PreName {
@@ -17,22 +27,34 @@ struct PreName {
   PreFamily family;
 };
 constexpr PreName kPreNames[] = {
-    {"", PreFamily::kDefault},          {"default", PreFamily::kDefault},
-    {"gpt-2", PreFamily::kGpt2},        {"phi-2", PreFamily::kGpt2},
-    {"mpt", PreFamily::kGpt2},          {"olmo", PreFamily::kGpt2},
-    {"llama3", PreFamily::kLlama3},     {"llama-v3", PreFamily::kLlama3},
-    {"llama-bpe", PreFamily::kLlama3},  {"falcon3", PreFamily::kLlama3},
-    {"dbrx", PreFamily::kLlama3},       {"smaug-bpe", PreFamily::kLlama3},
-    {"qwen2", PreFamily::kQwen2},       {"deepseek-r1-qwen", PreFamily::kQwen2},
-    {"stablelm2", PreFamily::kQwen2},   {"megrez", PreFamily::kQwen2},
-    {"qwen35", PreFamily::kQwen35},     {"smollm", PreFamily::kSmolLm},
-    {"starcoder", PreFamily::kSmolLm},  {"refact", PreFamily::kSmolLm},
-    {"command-r", PreFamily::kSmolLm},  {"codeshell", PreFamily::kSmolLm},
+    {"", PreFamily::kDefault},
+    {"default", PreFamily::kDefault},
+    {"gpt-2", PreFamily::kGpt2},
+    {"phi-2", PreFamily::kGpt2},
+    {"mpt", PreFamily::kGpt2},
+    {"olmo", PreFamily::kGpt2},
+    {"llama3", PreFamily::kLlama3},
+    {"llama-v3", PreFamily::kLlama3},
+    {"llama-bpe", PreFamily::kLlama3},
+    {"falcon3", PreFamily::kLlama3},
+    {"dbrx", PreFamily::kLlama3},
+    {"smaug-bpe", PreFamily::kLlama3},
+    {"qwen2", PreFamily::kQwen2},
+    {"deepseek-r1-qwen", PreFamily::kQwen2},
+    {"stablelm2", PreFamily::kQwen2},
+    {"megrez", PreFamily::kQwen2},
+    {"qwen35", PreFamily::kQwen35},
+    {"smollm", PreFamily::kSmolLm},
+    {"starcoder", PreFamily::kSmolLm},
+    {"refact", PreFamily::kSmolLm},
+    {"command-r", PreFamily::kSmolLm},
+    {"codeshell", PreFamily::kSmolLm},
     {"deepseek-v3", PreFamily::kDeepseekV3},
     {"deepseek-llm", PreFamily::kDeepseekLlm},
     {"deepseek-coder", PreFamily::kDeepseekCoder},
     {"tekken", PreFamily::kTekken},
-    {"gpt-4o", PreFamily::kGpt4o},      {"llama4", PreFamily::kGpt4o},
+    {"gpt-4o", PreFamily::kGpt4o},
+    {"llama4", PreFamily::kGpt4o},
 };
 
 // Cased letters as DeepSeek-LLM lists them.
@@ -65,19 +87,27 @@ std::vector<std::string_view> expressions(PreFamily family) {
   switch (family) {
     case PreFamily::kDefault:
       return {R"([\p{P}\$\+<=>\^~\|]+)", known(KnownPattern::kGpt2), R"(\p{N}+)", "[0-9][0-9][0-9]"};
-    case PreFamily::kGpt2: return {known(KnownPattern::kGpt2)};
-    case PreFamily::kLlama3: return {known(KnownPattern::kLlama3)};
-    case PreFamily::kQwen2: return {known(KnownPattern::kQwen2)};
-    case PreFamily::kQwen35: return {known(KnownPattern::kQwen35)};
-    case PreFamily::kSmolLm: return {known(KnownPattern::kSingleNumber), known(KnownPattern::kGpt2)};
+    case PreFamily::kGpt2:
+      return {known(KnownPattern::kGpt2)};
+    case PreFamily::kLlama3:
+      return {known(KnownPattern::kLlama3)};
+    case PreFamily::kQwen2:
+      return {known(KnownPattern::kQwen2)};
+    case PreFamily::kQwen35:
+      return {known(KnownPattern::kQwen35)};
+    case PreFamily::kSmolLm:
+      return {known(KnownPattern::kSingleNumber), known(KnownPattern::kGpt2)};
     case PreFamily::kDeepseekV3:
       return {known(KnownPattern::kDeepseekNumbers), known(KnownPattern::kDeepseekHan),
               known(KnownPattern::kDeepseekWords)};
     case PreFamily::kDeepseekLlm:
       return {"[\r\n]", kDeepseekLetters, kDeepseekPunctuation, R"(\s+$)", kDeepseekWide, R"(\p{N}+)"};
-    case PreFamily::kDeepseekCoder: return {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kDeepseekWide, R"(\p{N})"};
-    case PreFamily::kTekken: return {kTekken};
-    case PreFamily::kGpt4o: return {kGpt4o};
+    case PreFamily::kDeepseekCoder:
+      return {"[\r\n]", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kDeepseekWide, R"(\p{N})"};
+    case PreFamily::kTekken:
+      return {kTekken};
+    case PreFamily::kGpt4o:
+      return {kGpt4o};
   }
   return {};
 }
@@ -92,7 +122,8 @@ Result<GgufPre> gguf_pre(std::string_view name) {
     if (!entry.name.empty()) names += (names.empty() ? "" : ", ") + std::string(entry.name);
   }
   if (found == nullptr) {
-    return make_error(ErrorCode::kUnsupported, "GGUF: tokenizer.ggml.pre \"", name, "\" is not known; known are ", names);
+    return make_error(ErrorCode::kUnsupported, "GGUF: tokenizer.ggml.pre \"", name,
+                      "\" is not known; known are ", names);
   }
   GgufPre pre;
   for (const std::string_view expression : expressions(found->family)) {
@@ -101,9 +132,10 @@ Result<GgufPre> gguf_pre(std::string_view name) {
   }
   pre.pre_tokenizer.emplace_back(ByteLevelStep{.add_prefix_space = false, .use_regex = false});
   // GGUF does not carry the normalizer; Qwen's own files have NFC.
-  if (found->family == PreFamily::kQwen2 || found->family == PreFamily::kQwen35) pre.normalizer.emplace_back(NfcStep{});
-  pre.ignore_merges = found->family == PreFamily::kTekken || (found->family == PreFamily::kLlama3 &&
-                                                             name != "dbrx" && name != "smaug-bpe");
+  if (found->family == PreFamily::kQwen2 || found->family == PreFamily::kQwen35)
+    pre.normalizer.emplace_back(NfcStep{});
+  pre.ignore_merges = found->family == PreFamily::kTekken ||
+                      (found->family == PreFamily::kLlama3 && name != "dbrx" && name != "smaug-bpe");
   pre.add_bos = pre.ignore_merges;
   return pre;
 }

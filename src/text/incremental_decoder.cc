@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// Appends what `bytes` settles to `out` and returns how many bytes that was: all but an incomplete code point at the end.
-// Each maximal invalid part becomes one U+FFFD, as in utf8_sanitize.
+// Appends what `bytes` settles to `out` and returns how many bytes that was: all but an incomplete code point
+// at the end. Each maximal invalid part becomes one U+FFFD, as in utf8_sanitize.
 size_t append_settled(std::string_view bytes, std::string& out) {
   size_t i = 0;
   size_t copied = 0;

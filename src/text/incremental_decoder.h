@@ -1,5 +1,6 @@
-// IncrementalDecoder: token ids to text as they come, never a broken UTF-8 sequence: an incomplete tail (3 bytes at the
-// most) is held back until it is complete or the output ends. One per output, on the output thread.
+// IncrementalDecoder: token ids to text as they come, never a broken UTF-8 sequence: an incomplete tail (3
+// bytes at the most) is held back until it is complete or the output ends. One per output, on the output
+// thread.
 #pragma once
 
 #include <memory>

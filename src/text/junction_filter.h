@@ -1,7 +1,7 @@
-// JunctionFilter: where a word can be cut before merging. A cut between two characters is safe when no merge of the
-// vocabulary joins a left part that ends as the text before the cut does with a right part that begins as the text behind
-// it: BPE then treats both sides as if they stood alone. Words of Han or mixed identifiers fall apart into pieces that are
-// mostly tokens already. Built once; const afterwards: any thread.
+// JunctionFilter: where a word can be cut before merging. A cut between two characters is safe when no merge
+// of the vocabulary joins a left part that ends as the text before the cut does with a right part that begins
+// as the text behind it: BPE then treats both sides as if they stood alone. Words of Han or mixed identifiers
+// fall apart into pieces that are mostly tokens already. Built once; const afterwards: any thread.
 #pragma once
 
 #include <cstddef>
@@ -31,7 +31,8 @@ class JunctionFilter {
   static bool test(const std::vector<uint64_t>& bits, size_t i) { return bits[i >> 6] >> (i & 63) & 1; }
   static size_t slot(std::string_view left, std::string_view right);
 
-  std::vector<uint64_t> bytes_;       // by (last byte, first byte): ASCII pairs, and merges of incomplete characters
+  std::vector<uint64_t>
+      bytes_;  // by (last byte, first byte): ASCII pairs, and merges of incomplete characters
   std::vector<uint64_t> characters_;  // by a hash of the two characters
 };
 

@@ -21,8 +21,12 @@ constexpr std::pair<KnownPattern, std::string_view> kPatterns[] = {
     {KnownPattern::kSingleNumber, R"(\p{N})"},
 };
 
-bool ascii_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool newline(char c) { return c == '\n' || c == '\r'; }
+bool ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool newline(char c) {
+  return c == '\n' || c == '\r';
+}
 
 // A text and its classes, by byte position.
 class Cursor {
@@ -78,8 +82,8 @@ size_t contraction(const Cursor& text, size_t i, bool ignore_case) {
 // \s+(?!\S)|\s+ at `i`, with `with_newlines` \s*[\r\n]+ before them. text[i] is white space.
 size_t white_space(const Cursor& text, size_t i, bool with_newlines) {
   size_t end = i;
-  size_t last = i;            // start of the run's last code point
-  size_t after_newline = 0;   // end of the run's last newline
+  size_t last = i;           // start of the run's last code point
+  size_t after_newline = 0;  // end of the run's last newline
   size_t after = 0;
   while (text.at(end, after) & kWhiteSpace) {
     last = end;
@@ -155,7 +159,9 @@ size_t deepseek_words(const Cursor& text, size_t i) {
   return classes & kWhiteSpace ? white_space(text, i, true) : 0;
 }
 
-bool han_or_kana(char32_t c) { return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF); }
+bool han_or_kana(char32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF);
+}
 
 Span find_han(std::string_view text, size_t from) {
   size_t i = from;
@@ -209,14 +215,22 @@ Span find_known(KnownPattern pattern, const UnicodeTables& tables, std::string_v
   if (from >= text.size()) return {};
   const Cursor cursor(tables, text);
   switch (pattern) {
-    case KnownPattern::kGpt2: return {from, gpt2(cursor, from)};
-    case KnownPattern::kLlama3: return {from, cl100k<kLetter, 3>(cursor, from)};
-    case KnownPattern::kQwen2: return {from, cl100k<kLetter, 1>(cursor, from)};
-    case KnownPattern::kQwen35: return {from, cl100k<kLetter | kMark, 1>(cursor, from)};
-    case KnownPattern::kDeepseekNumbers: return find_numbers(tables, text, from, 3);
-    case KnownPattern::kDeepseekHan: return find_han(text, from);
-    case KnownPattern::kSingleNumber: return find_numbers(tables, text, from, 1);
-    case KnownPattern::kDeepseekWords: break;
+    case KnownPattern::kGpt2:
+      return {from, gpt2(cursor, from)};
+    case KnownPattern::kLlama3:
+      return {from, cl100k<kLetter, 3>(cursor, from)};
+    case KnownPattern::kQwen2:
+      return {from, cl100k<kLetter, 1>(cursor, from)};
+    case KnownPattern::kQwen35:
+      return {from, cl100k<kLetter | kMark, 1>(cursor, from)};
+    case KnownPattern::kDeepseekNumbers:
+      return find_numbers(tables, text, from, 3);
+    case KnownPattern::kDeepseekHan:
+      return find_han(text, from);
+    case KnownPattern::kSingleNumber:
+      return find_numbers(tables, text, from, 1);
+    case KnownPattern::kDeepseekWords:
+      break;
   }
   size_t after = 0;
   for (size_t i = from; i < text.size(); i = after) {

@@ -1,5 +1,6 @@
-// Hand-written matchers for the regular expressions that the served model families split text with; three times as fast
-// as PCRE2's JIT. Each is equal to its pattern on every text (known_patterns_test). Pure functions; any thread.
+// Hand-written matchers for the regular expressions that the served model families split text with; three
+// times as fast as PCRE2's JIT. Each is equal to its pattern on every text (known_patterns_test). Pure
+// functions; any thread.
 #pragma once
 
 #include <optional>
@@ -11,14 +12,14 @@
 namespace hadal {
 
 enum class KnownPattern {
-  kGpt2,              // GPT-2's: also ByteLevel(use_regex)
-  kLlama3,            // cl100k with \p{N}{1,3}
-  kQwen2,             // cl100k with single numbers
-  kQwen35,            // the same with marks counted as letters
-  kDeepseekNumbers,   // \p{N}{1,3}
-  kDeepseekHan,       // runs of Han and kana
-  kDeepseekWords,     // the third Split of DeepSeek-V3
-  kSingleNumber,      // \p{N}
+  kGpt2,             // GPT-2's: also ByteLevel(use_regex)
+  kLlama3,           // cl100k with \p{N}{1,3}
+  kQwen2,            // cl100k with single numbers
+  kQwen35,           // the same with marks counted as letters
+  kDeepseekNumbers,  // \p{N}{1,3}
+  kDeepseekHan,      // runs of Han and kana
+  kDeepseekWords,    // the third Split of DeepSeek-V3
+  kSingleNumber,     // \p{N}
 };
 
 // The regular expression, as tokenizer.json files spell it.

@@ -18,7 +18,7 @@ struct Merge {
 
 class MergeTable {
  public:
-  static constexpr int32_t kMaxIds = (1 << 20) - 1;    // ids are below this
+  static constexpr int32_t kMaxIds = (1 << 20) - 1;      // ids are below this
   static constexpr uint32_t kMaxRanks = (1u << 24) - 1;  // ranks are below this
   static constexpr uint32_t kNone = UINT32_MAX;
 

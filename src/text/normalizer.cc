@@ -4,7 +4,8 @@ namespace hadal {
 namespace {
 
 // Each step returns whether it changed the text, and then what it became.
-bool run_step(const NfcStep&, const UnicodeTables& tables, std::string_view text, Regex::Scratch&, std::string& out) {
+bool run_step(const NfcStep&, const UnicodeTables& tables, std::string_view text, Regex::Scratch&,
+              std::string& out) {
   if (tables.is_nfc_quick(text)) return false;
   out = tables.nfc(text);
   return true;
@@ -34,8 +35,8 @@ bool replace_literal(const std::string& pattern, const std::string& content, std
   return true;
 }
 
-bool replace_regex(const Regex& regex, const std::string& content, std::string_view text, Regex::Scratch& scratch,
-                   std::string& out) {
+bool replace_regex(const Regex& regex, const std::string& content, std::string_view text,
+                   Regex::Scratch& scratch, std::string& out) {
   size_t copied = 0;
   size_t search = 0;
   bool any = false;
@@ -61,7 +62,8 @@ bool run_step(const ReplaceStep& step, const UnicodeTables&, std::string_view te
   if (const auto* literal = std::get_if<std::string>(&step.pattern)) {
     return replace_literal(*literal, step.content, text, out);
   }
-  return replace_regex(*std::get<std::shared_ptr<const Regex>>(step.pattern), step.content, text, scratch, out);
+  return replace_regex(*std::get<std::shared_ptr<const Regex>>(step.pattern), step.content, text, scratch,
+                       out);
 }
 
 bool run_step(const StripStep& step, const UnicodeTables& tables, std::string_view text, Regex::Scratch&,
@@ -69,7 +71,8 @@ bool run_step(const StripStep& step, const UnicodeTables& tables, std::string_vi
   size_t begin = 0;
   size_t end = text.size();
   uint32_t length = 0;
-  while (step.left && begin < end && (tables.classes_at(text.data() + begin, length) & kWhiteSpace)) begin += length;
+  while (step.left && begin < end && (tables.classes_at(text.data() + begin, length) & kWhiteSpace))
+    begin += length;
   while (step.right && end > begin) {
     size_t last = end - 1;
     while (last > begin && (static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
@@ -83,11 +86,13 @@ bool run_step(const StripStep& step, const UnicodeTables& tables, std::string_vi
 
 }  // namespace
 
-std::string_view Normalizer::apply(std::string_view text, Regex::Scratch& scratch, std::string& buffer) const {
+std::string_view Normalizer::apply(std::string_view text, Regex::Scratch& scratch,
+                                   std::string& buffer) const {
   std::string next;
   for (const NormalizerStep& step : steps_) {
     next.clear();
-    const bool changed = std::visit([&](const auto& s) { return run_step(s, *tables_, text, scratch, next); }, step);
+    const bool changed =
+        std::visit([&](const auto& s) { return run_step(s, *tables_, text, scratch, next); }, step);
     if (!changed) continue;
     buffer.swap(next);
     text = buffer;

@@ -1,5 +1,6 @@
-// PieceTable: pieces of text that are one token as a whole, to that token. The tokenizer's hottest look-up: most words
-// end here. Keys of at most 11 bytes (nearly all) lie inside the 16-byte slot. Built once; const afterwards: any thread.
+// PieceTable: pieces of text that are one token as a whole, to that token. The tokenizer's hottest look-up:
+// most words end here. Keys of at most 11 bytes (nearly all) lie inside the 16-byte slot. Built once; const
+// afterwards: any thread.
 #pragma once
 
 #include <bit>
@@ -63,8 +64,8 @@ class PieceTable {
       return {load<uint64_t>(p), static_cast<uint32_t>(load<uint64_t>(p + n - 8) >> (8 * (16 - n))) | length};
     }
     if (n >= 4) return {load<uint32_t>(p) | load<uint32_t>(p + n - 4) << (8 * (n - 4)), length};
-    const uint64_t low =
-        load<uint8_t>(p) | load<uint8_t>(p + n / 2) << (8 * (n / 2)) | load<uint8_t>(p + n - 1) << (8 * (n - 1));
+    const uint64_t low = load<uint8_t>(p) | load<uint8_t>(p + n / 2) << (8 * (n / 2)) |
+                         load<uint8_t>(p + n - 1) << (8 * (n - 1));
     return {low, length};
   }
   static uint64_t hash(const Key& key) {

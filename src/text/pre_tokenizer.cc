@@ -13,14 +13,22 @@ class Grouper {
 
   void add(size_t begin, size_t end, bool is_match) {
     switch (behavior_) {
-      case SplitBehavior::kIsolated: emit_(begin, end); break;
+      case SplitBehavior::kIsolated:
+        emit_(begin, end);
+        break;
       case SplitBehavior::kRemoved:
         if (!is_match) emit_(begin, end);
         break;
-      case SplitBehavior::kContiguous: join(begin, end, is_match == previous_match_); break;
-      case SplitBehavior::kMergedWithPrevious: join(begin, end, is_match && !previous_match_); break;
+      case SplitBehavior::kContiguous:
+        join(begin, end, is_match == previous_match_);
+        break;
+      case SplitBehavior::kMergedWithPrevious:
+        join(begin, end, is_match && !previous_match_);
+        break;
       // A match goes with what follows, unless that is a match too.
-      case SplitBehavior::kMergedWithNext: join(begin, end, !is_match && previous_match_); break;
+      case SplitBehavior::kMergedWithNext:
+        join(begin, end, !is_match && previous_match_);
+        break;
     }
     previous_match_ = is_match;
   }
@@ -84,7 +92,8 @@ bool PreTokenizer::needs_regex() const {
   });
 }
 
-void PreTokenizer::split(std::string_view text, bool at_start, Regex::Scratch& scratch, PieceSink& sink) const {
+void PreTokenizer::split(std::string_view text, bool at_start, Regex::Scratch& scratch,
+                         PieceSink& sink) const {
   Walk walk{scratch, sink};
   run(0, text, at_start, walk);
 }
@@ -100,8 +109,8 @@ void PreTokenizer::run(size_t step, std::string_view text, bool at_start, Walk& 
 
 // `find(from)` gives the next match. Each piece is a text of its own to the steps that follow.
 template <typename Find>
-void PreTokenizer::split_by(Find&& find, const SplitStep& how, size_t step, std::string_view text, bool at_start,
-                            Walk& walk) const {
+void PreTokenizer::split_by(Find&& find, const SplitStep& how, size_t step, std::string_view text,
+                            bool at_start, Walk& walk) const {
   const auto emit = [&](size_t begin, size_t end) {
     run(step + 1, text.substr(begin, end - begin), at_start && begin == 0, walk);
   };
@@ -128,7 +137,8 @@ void PreTokenizer::split_by(Find&& find, const SplitStep& how, size_t step, std:
 void PreTokenizer::run_step(const SplitStep& how, size_t step, std::string_view text, bool at_start,
                             Walk& walk) const {
   if (const auto* known = std::get_if<KnownPattern>(&how.pattern)) {
-    split_by([&](size_t from) { return find_known(*known, *tables_, text, from); }, how, step, text, at_start, walk);
+    split_by([&](size_t from) { return find_known(*known, *tables_, text, from); }, how, step, text, at_start,
+             walk);
   } else if (const auto* literal = std::get_if<std::string>(&how.pattern)) {
     const auto find = [&](size_t from) {
       const size_t at = literal->empty() ? std::string_view::npos : text.find(*literal, from);
@@ -162,8 +172,8 @@ void PreTokenizer::run_step(const SplitStep& how, size_t step, std::string_view 
 void PreTokenizer::run_step(const DigitsStep& how, size_t step, std::string_view text, bool at_start,
                             Walk& walk) const {
   const SplitStep split{.behavior = how.individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous};
-  split_by([&](size_t from) { return find_class(*tables_, text, from, kDecimalLike); }, split, step, text, at_start,
-           walk);
+  split_by([&](size_t from) { return find_class(*tables_, text, from, kDecimalLike); }, split, step, text,
+           at_start, walk);
 }
 
 void PreTokenizer::run_step(const WhitespaceStep& how, size_t step, std::string_view text, bool at_start,
@@ -174,23 +184,24 @@ void PreTokenizer::run_step(const WhitespaceStep& how, size_t step, std::string_
     return;
   }
   const SplitStep split{.behavior = SplitBehavior::kRemoved};
-  split_by([&](size_t from) { return find_class(*tables_, text, from, kWhiteSpace); }, split, step, text, at_start,
-           walk);
+  split_by([&](size_t from) { return find_class(*tables_, text, from, kWhiteSpace); }, split, step, text,
+           at_start, walk);
 }
 
 void PreTokenizer::run_step(const ByteLevelStep& how, size_t step, std::string_view text, bool at_start,
                             Walk& walk) const {
   if (how.add_prefix_space && text[0] != ' ') {
     const std::string prefixed = " " + std::string(text);
-    run_step(ByteLevelStep{.add_prefix_space = false, .use_regex = how.use_regex}, step, prefixed, at_start, walk);
+    run_step(ByteLevelStep{.add_prefix_space = false, .use_regex = how.use_regex}, step, prefixed, at_start,
+             walk);
     return;
   }
   if (!how.use_regex) {
     run(step + 1, text, at_start, walk);
     return;
   }
-  split_by([&](size_t from) { return find_known(KnownPattern::kGpt2, *tables_, text, from); }, SplitStep{}, step,
-           text, at_start, walk);
+  split_by([&](size_t from) { return find_known(KnownPattern::kGpt2, *tables_, text, from); }, SplitStep{},
+           step, text, at_start, walk);
 }
 
 void PreTokenizer::run_step(const MetaspaceStep& how, size_t step, std::string_view text, bool at_start,

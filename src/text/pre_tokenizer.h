@@ -1,5 +1,6 @@
-// PreTokenizer: splits normalized text into the pieces that BPE encodes one by one: the steps of tokenizer.json's
-// `pre_tokenizer`. Streams: no list of pieces is made. Const after building: any thread, with a Scratch each.
+// PreTokenizer: splits normalized text into the pieces that BPE encodes one by one: the steps of
+// tokenizer.json's `pre_tokenizer`. Streams: no list of pieces is made. Const after building: any thread,
+// with a Scratch each.
 #pragma once
 
 #include <memory>
@@ -51,7 +52,8 @@ class PreTokenizer {
   PreTokenizer(std::vector<PreTokenizerStep> steps, std::shared_ptr<const UnicodeTables> tables)
       : steps_(std::move(steps)), tables_(std::move(tables)) {}
 
-  // Gives the pieces of `text` (valid UTF-8) to `sink`, in order. at_start: `text` is the beginning of the input.
+  // Gives the pieces of `text` (valid UTF-8) to `sink`, in order. at_start: `text` is the beginning of the
+  // input.
   void split(std::string_view text, bool at_start, Regex::Scratch& scratch, PieceSink& sink) const;
   bool needs_regex() const;
 
@@ -62,12 +64,16 @@ class PreTokenizer {
   };
   void run(size_t step, std::string_view text, bool at_start, Walk& walk) const;
   template <typename Find>
-  void split_by(Find&& find, const SplitStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
+  void split_by(Find&& find, const SplitStep& how, size_t step, std::string_view text, bool at_start,
+                Walk& walk) const;
   void run_step(const SplitStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
   void run_step(const DigitsStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
-  void run_step(const WhitespaceStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
-  void run_step(const ByteLevelStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
-  void run_step(const MetaspaceStep& how, size_t step, std::string_view text, bool at_start, Walk& walk) const;
+  void run_step(const WhitespaceStep& how, size_t step, std::string_view text, bool at_start,
+                Walk& walk) const;
+  void run_step(const ByteLevelStep& how, size_t step, std::string_view text, bool at_start,
+                Walk& walk) const;
+  void run_step(const MetaspaceStep& how, size_t step, std::string_view text, bool at_start,
+                Walk& walk) const;
 
   std::vector<PreTokenizerStep> steps_;
   std::shared_ptr<const UnicodeTables> tables_;

@@ -15,7 +15,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string r1, c1, r2, c2;
   whole.push(text, r1, c1);
   whole.finish(r1, c1);
-  for (size_t at = 0; at < text.size(); at += step) parts.push(std::string_view(text).substr(at, step), r2, c2);
+  for (size_t at = 0; at < text.size(); at += step)
+    parts.push(std::string_view(text).substr(at, step), r2, c2);
   parts.finish(r2, c2);
   HADAL_CHECK(r1 == r2 && c1 == c2);
   HADAL_CHECK(r1.size() + c1.size() <= text.size());

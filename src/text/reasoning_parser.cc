@@ -24,7 +24,8 @@ Result<ReasoningKind> parse_reasoning_kind(std::string_view name) {
   if (name.empty() || name == "none") return ReasoningKind::kNone;
   if (name == "deepseek-r1") return ReasoningKind::kDeepseekR1;
   if (name == "qwen3" || name == "deepseek-v3") return ReasoningKind::kQwen3;
-  return invalid_argument("unknown reasoning parser '", name, "': use deepseek-r1, deepseek-v3, qwen3 or none");
+  return invalid_argument("unknown reasoning parser '", name,
+                          "': use deepseek-r1, deepseek-v3, qwen3 or none");
 }
 
 ReasoningParser::ReasoningParser(ReasoningKind kind, bool prompt_opens, bool inside)
@@ -66,7 +67,9 @@ size_t ReasoningParser::advance(std::string_view text, std::string& reasoning, s
       if (space < text.size()) state_ = State::kContent;
       return space > 0 ? space : advance(text, reasoning, content);
     }
-    case State::kContent: content += text; return text.size();
+    case State::kContent:
+      content += text;
+      return text.size();
   }
   return text.size();
 }
@@ -88,7 +91,8 @@ void ReasoningParser::push(std::string_view text, std::string& reasoning, std::s
 
 void ReasoningParser::finish(std::string& reasoning, std::string& content) {
   std::string_view text = held_;
-  const bool in_reasoning = state_ == State::kReasoning || state_ == State::kOpened || (state_ == State::kStart && starts_open_);
+  const bool in_reasoning =
+      state_ == State::kReasoning || state_ == State::kOpened || (state_ == State::kStart && starts_open_);
   if (state_ == State::kStart && starts_open_ && text.starts_with('\n')) text.remove_prefix(1);
   (in_reasoning ? reasoning : content) += text;
   held_.clear();

@@ -1,21 +1,27 @@
 // ReasoningParser: splits a model's output into reasoning_content and content, streamed.
 //
 // The rule (R1 and its distills, tags <think> and </think>; white space is ASCII's):
-// - Output starts in reasoning when the prompt ended with an open <think> (R1's templates add it) or the parser's kind
+// - Output starts in reasoning when the prompt ended with an open <think> (R1's templates add it) or the
+// parser's kind
 //   says so (deepseek-r1 forces it); else in content.
-// - A <think> that is the first thing of the output apart from white space is the opening tag: it opens reasoning, or
+// - A <think> that is the first thing of the output apart from white space is the opening tag: it opens
+// reasoning, or
 //   repeats that it is open. It and the white space before it are dropped.
-// - One newline at the very start of the reasoning is dropped, whether the tag stood in the output or in the prompt.
-// - The first </think> closes reasoning for good. Later tags, and a <think> inside reasoning (nested), are plain text.
+// - One newline at the very start of the reasoning is dropped, whether the tag stood in the output or in the
+// prompt.
+// - The first </think> closes reasoning for good. Later tags, and a <think> inside reasoning (nested), are
+// plain text.
 //   Where reasoning never opened, </think> is plain text too.
-// - </think> and the white space between it and the answer are dropped. Everything else comes out as it went in:
+// - </think> and the white space between it and the answer are dropped. Everything else comes out as it went
+// in:
 //   white space at the end of the reasoning is kept.
-// - Tags missing: without </think> everything is reasoning if reasoning was open (the answer was cut), else content.
+// - Tags missing: without </think> everything is reasoning if reasoning was open (the answer was cut), else
+// content.
 // - Kind none: all is content, untouched.
 // - An answer that continues the final message: the rule holds for that message and the output together, and
 //   only the output is given out.
-// Text that may be the start of a tag is held back until known; how the text is cut into pushes changes nothing.
-// One per output, on the output thread.
+// Text that may be the start of a tag is held back until known; how the text is cut into pushes changes
+// nothing. One per output, on the output thread.
 #pragma once
 
 #include <string>
@@ -42,8 +48,8 @@ class ReasoningParser {
   void push(std::string_view text, std::string& reasoning, std::string& content);
   void finish(std::string& reasoning, std::string& content);
 
-  // Whether a prompt's text leaves <think> open at its end: its last thing, apart from white space, is the tag.
-  // (A <think> further up may be a user's own words, so it does not count.)
+  // Whether a prompt's text leaves <think> open at its end: its last thing, apart from white space, is the
+  // tag. (A <think> further up may be a user's own words, so it does not count.)
   static bool prompt_opens_reasoning(std::string_view prompt);
 
   // kOpen: <think> is its first thing and no </think> follows; kClosed: it has a </think>.

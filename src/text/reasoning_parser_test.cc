@@ -13,7 +13,9 @@ struct Split {
   std::string reasoning, content;
   bool operator==(const Split&) const = default;
 };
-void PrintTo(const Split& s, std::ostream* out) { *out << "{reasoning: '" << s.reasoning << "', content: '" << s.content << "'}"; }
+void PrintTo(const Split& s, std::ostream* out) {
+  *out << "{reasoning: '" << s.reasoning << "', content: '" << s.content << "'}";
+}
 
 Split parse_chunks(ReasoningKind kind, bool opens, const std::vector<std::string>& chunks) {
   ReasoningParser parser(kind, opens);
@@ -22,7 +24,9 @@ Split parse_chunks(ReasoningKind kind, bool opens, const std::vector<std::string
   parser.finish(out.reasoning, out.content);
   return out;
 }
-Split parse_whole(ReasoningKind kind, bool opens, const std::string& text) { return parse_chunks(kind, opens, {text}); }
+Split parse_whole(ReasoningKind kind, bool opens, const std::string& text) {
+  return parse_chunks(kind, opens, {text});
+}
 
 // The rule of the header, written down a second time without streaming.
 Split by_the_rule(ReasoningKind kind, bool opens, std::string text) {
@@ -43,7 +47,8 @@ Split by_the_rule(ReasoningKind kind, bool opens, std::string text) {
 }
 
 TEST(ReasoningParser, R1WithTheTagInThePrompt) {
-  EXPECT_EQ(parse_whole(ReasoningKind::kDeepseekR1, true, "Let me see.\n</think>\n\nIt is 4."), (Split{"Let me see.\n", "It is 4."}));
+  EXPECT_EQ(parse_whole(ReasoningKind::kDeepseekR1, true, "Let me see.\n</think>\n\nIt is 4."),
+            (Split{"Let me see.\n", "It is 4."}));
 }
 
 TEST(ReasoningParser, TheTagInTheOutputIsDroppedWithOneNewline) {
@@ -56,7 +61,8 @@ TEST(ReasoningParser, TheTagInTheOutputIsDroppedWithOneNewline) {
 TEST(ReasoningParser, WithoutTagsTheKindDecides) {
   EXPECT_EQ(parse_whole(ReasoningKind::kDeepseekR1, false, "cut off"), (Split{"cut off", ""}));
   EXPECT_EQ(parse_whole(ReasoningKind::kQwen3, true, "cut off"), (Split{"cut off", ""}));
-  EXPECT_EQ(parse_whole(ReasoningKind::kQwen3, false, " plain </think> text"), (Split{"", " plain </think> text"}));
+  EXPECT_EQ(parse_whole(ReasoningKind::kQwen3, false, " plain </think> text"),
+            (Split{"", " plain </think> text"}));
   EXPECT_EQ(parse_whole(ReasoningKind::kNone, true, "<think>a</think>b"), (Split{"", "<think>a</think>b"}));
 }
 
@@ -84,7 +90,8 @@ TEST(ReasoningParser, AnyChunkingGivesTheSameAndTheRule) {
   const uint32_t seed = std::random_device{}();
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  const std::vector<std::string> pieces = {"<think>", "</think>", "<", "</", "think", ">", "\n", " ", "\t", "é", "word", "<th", "</thi", "nk>"};
+  const std::vector<std::string> pieces = {"<think>", "</think>", "<", "</",   "think", ">",     "\n",
+                                           " ",       "\t",       "é", "word", "<th",   "</thi", "nk>"};
   for (int round = 0; round < 20000; ++round) {
     std::string text;
     for (uint32_t i = random() % 9; i > 0; --i) text += pieces[random() % pieces.size()];

@@ -56,13 +56,16 @@ struct Regex::Scratch::Impl {
 
 Regex::Scratch::Scratch() : budget_(kStepsOnce) {}
 Regex::Scratch::~Scratch() = default;
-void Regex::Scratch::grant(size_t text_bytes) { budget_ += kStepsPerByte * text_bytes; }
+void Regex::Scratch::grant(size_t text_bytes) {
+  budget_ += kStepsPerByte * text_bytes;
+}
 
 Regex::Regex(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Regex::~Regex() = default;
 
 Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
-  if (pattern.size() > kMaxPattern) return invalid_argument("regex of ", pattern.size(), " bytes is too long");
+  if (pattern.size() > kMaxPattern)
+    return invalid_argument("regex of ", pattern.size(), " bytes is too long");
   HADAL_ASSIGN(const std::string translated, translate_regex(pattern));
   const std::unique_ptr<pcre2_compile_context, void (*)(pcre2_compile_context*)> context(
       pcre2_compile_context_create(nullptr), pcre2_compile_context_free);
@@ -77,8 +80,8 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
     const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C |
                              (anchored ? uint32_t{PCRE2_ANCHORED} : 0u);
     auto& target = anchored ? impl->anchored : impl->search;
-    target.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options, &code,
-                               &offset, context.get()));
+    target.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), options,
+                               &code, &offset, context.get()));
     if (!target) return invalid_argument("regex \"", pattern, "\": ", error_text(code));
     // Without JIT (not built in, or no executable memory) the interpreter is used.
     pcre2_jit_compile(target.get(), PCRE2_JIT_COMPLETE);
@@ -89,8 +92,8 @@ Result<std::shared_ptr<const Regex>> Regex::compile(std::string_view pattern) {
 int Regex::match(const void* code, std::string_view text, size_t from, uint32_t steps, Scratch& scratch) {
   if (!scratch.impl_) scratch.impl_ = std::make_unique<Scratch::Impl>();
   pcre2_set_match_limit(scratch.impl_->context, steps);
-  return pcre2_match(static_cast<const pcre2_code*>(code), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                     from, PCRE2_NO_UTF_CHECK, scratch.impl_->data, scratch.impl_->context);
+  return pcre2_match(static_cast<const pcre2_code*>(code), reinterpret_cast<PCRE2_SPTR>(text.data()),
+                     text.size(), from, PCRE2_NO_UTF_CHECK, scratch.impl_->data, scratch.impl_->context);
 }
 
 Span Regex::find(std::string_view text, size_t from, Scratch& scratch) const {

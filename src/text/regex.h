@@ -1,5 +1,6 @@
-// Regex: patterns that no hand-written matcher knows, through PCRE2 with JIT. Patterns come from model files, so matching
-// is bounded: past the limits the rest of a text counts as unmatched. Immutable; any thread, with a Scratch each.
+// Regex: patterns that no hand-written matcher knows, through PCRE2 with JIT. Patterns come from model files,
+// so matching is bounded: past the limits the rest of a text counts as unmatched. Immutable; any thread, with
+// a Scratch each.
 #pragma once
 
 #include <cstdint>

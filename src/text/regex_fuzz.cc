@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view pattern(reinterpret_cast<const char*>(data), size);
   auto regex = hadal::Regex::compile(pattern);
   if (!regex.ok()) return 0;
-  for (const std::string& text : {std::string("aaaaaaaaaaaaaaaa 12\r\n\u4f60\u597d'S"), hadal::utf8_sanitize(pattern)}) {
+  for (const std::string& text :
+       {std::string("aaaaaaaaaaaaaaaa 12\r\n\u4f60\u597d'S"), hadal::utf8_sanitize(pattern)}) {
     hadal::Regex::Scratch scratch;
     scratch.grant(text.size());
     for (size_t at = 0; at <= text.size();) {

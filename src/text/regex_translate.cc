@@ -15,11 +15,14 @@ namespace {
 constexpr std::string_view kSpaceItems =
     "\\x09-\\x0d\\x20\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
 constexpr std::string_view kNotSpaceItems =
-    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"
+    "\\x00-\\x08\\x0e-\\x1f\\x21-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{"
+    "2027}"
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{10ffff}";
-// Oniguruma's \w: letters, marks, decimal and letter numbers, connectors, Other_Alphabetic, and its Latin-1 table.
+// Oniguruma's \w: letters, marks, decimal and letter numbers, connectors, Other_Alphabetic, and its Latin-1
+// table.
 constexpr std::string_view kWordExtras =
-    "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}";
+    "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{"
+    "1f170}-\\x{1f189}";
 
 std::string range_items(const std::vector<CodePointRange>& ranges) {
   std::string out;
@@ -68,12 +71,16 @@ std::string complement_items(std::string_view name) {
 std::string short_category(std::string_view name) {
   std::string key;
   for (const char c : name) {
-    if (c != '_' && c != ' ' && c != '-') key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (c != '_' && c != ' ' && c != '-')
+      key += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   }
   static constexpr std::pair<std::string_view, std::string_view> kLong[] = {
-      {"letter", "L"},          {"mark", "M"},           {"number", "N"},         {"punctuation", "P"},
-      {"symbol", "S"},          {"separator", "Z"},      {"uppercaseletter", "Lu"}, {"lowercaseletter", "Ll"},
-      {"titlecaseletter", "Lt"}, {"modifierletter", "Lm"}, {"otherletter", "Lo"},   {"decimalnumber", "Nd"}};
+      {"letter", "L"},           {"mark", "M"},
+      {"number", "N"},           {"punctuation", "P"},
+      {"symbol", "S"},           {"separator", "Z"},
+      {"uppercaseletter", "Lu"}, {"lowercaseletter", "Ll"},
+      {"titlecaseletter", "Lt"}, {"modifierletter", "Lm"},
+      {"otherletter", "Lo"},     {"decimalnumber", "Nd"}};
   for (const auto& [text, code] : kLong) {
     if (key == text) return std::string(code);
   }
@@ -134,8 +141,8 @@ class Translator {
     const size_t end = in_.find('}', at_);
     const std::string_view body = in_.substr(at_, end == std::string_view::npos ? 1 : end - at_ + 1);
     const bool numeric = body.size() > 2 && std::all_of(body.begin() + 1, body.end() - 1, [](char c) {
-      return (c >= '0' && c <= '9') || c == ',';
-    });
+                           return (c >= '0' && c <= '9') || c == ',';
+                         });
     if (!numeric) {
       atom_ = out_.size();
       out_ += "\\{";
@@ -165,20 +172,30 @@ class Translator {
       return Status();
     };
     switch (c) {
-      case 's': return items(kSpaceItems, false);
-      case 'S': return in_class ? items(kNotSpaceItems, false) : items(kSpaceItems, true);
-      case 'd': return items(category_items("Nd"), false);
-      case 'D': return in_class ? items(complement_items("Nd"), false) : items(category_items("Nd"), true);
-      case 'w': return items(word_items(), false);
+      case 's':
+        return items(kSpaceItems, false);
+      case 'S':
+        return in_class ? items(kNotSpaceItems, false) : items(kSpaceItems, true);
+      case 'd':
+        return items(category_items("Nd"), false);
+      case 'D':
+        return in_class ? items(complement_items("Nd"), false) : items(category_items("Nd"), true);
+      case 'w':
+        return items(word_items(), false);
       case 'W':
         if (in_class) return make_error(ErrorCode::kUnsupported, "regex: \\W inside [...] is not supported");
         return items(word_items(), true);
-      case 'h': return items("0-9a-fA-F", false);
-      case 'H': return in_class ? items("\\x00-/:-@G-`g-\\x{10ffff}", false) : items("0-9a-fA-F", true);
+      case 'h':
+        return items("0-9a-fA-F", false);
+      case 'H':
+        return in_class ? items("\\x00-/:-@G-`g-\\x{10ffff}", false) : items("0-9a-fA-F", true);
       case 'p':
-      case 'P': return property(in_class);
-      case 'u': return unicode_escape();
-      default: break;
+      case 'P':
+        return property(in_class);
+      case 'u':
+        return unicode_escape();
+      default:
+        break;
     }
     // Any other escape means the same to both; a multi-byte character after the backslash is itself.
     const int length = std::max(1, utf8_valid_length(in_.substr(at_ + 1)));
@@ -217,8 +234,9 @@ class Translator {
 
   Status unicode_escape() {
     const std::string_view digits = in_.substr(std::min(at_ + 2, in_.size()), 4);
-    if (digits.size() != 4 || !std::all_of(digits.begin(), digits.end(),
-                                           [](char c) { return std::isxdigit(static_cast<unsigned char>(c)); })) {
+    if (digits.size() != 4 || !std::all_of(digits.begin(), digits.end(), [](char c) {
+          return std::isxdigit(static_cast<unsigned char>(c));
+        })) {
       return invalid_argument("regex: \\u needs four hexadecimal digits");
     }
     out_ += "\\x{" + std::string(digits) + "}";
@@ -278,6 +296,8 @@ class Translator {
 
 }  // namespace
 
-Result<std::string> translate_regex(std::string_view pattern) { return Translator(pattern).run(); }
+Result<std::string> translate_regex(std::string_view pattern) {
+  return Translator(pattern).run();
+}
 
 }  // namespace hadal

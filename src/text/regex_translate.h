@@ -1,5 +1,6 @@
-// Rewrites a regular expression of Oniguruma's Ruby syntax (what Hugging Face tokenizers use) for PCRE2: character classes
-// of Unicode 16 whatever PCRE2's version, \h and {n,m}+ as Ruby means them. Pure; any thread.
+// Rewrites a regular expression of Oniguruma's Ruby syntax (what Hugging Face tokenizers use) for PCRE2:
+// character classes of Unicode 16 whatever PCRE2's version, \h and {n,m}+ as Ruby means them. Pure; any
+// thread.
 #pragma once
 
 #include <string>
@@ -9,7 +10,8 @@
 
 namespace hadal {
 
-// Errors: kUnsupported for syntax that has no equivalent (&&, (?~...)), kInvalidArgument for a broken pattern.
+// Errors: kUnsupported for syntax that has no equivalent (&&, (?~...)), kInvalidArgument for a broken
+// pattern.
 Result<std::string> translate_regex(std::string_view pattern);
 
 }  // namespace hadal

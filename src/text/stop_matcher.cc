@@ -79,7 +79,8 @@ bool StopMatcher::push(std::string_view text, std::string& out) {
   return false;
 }
 
-// The earliest start wins, then the longest; the longest stop string that ends here starts first of those that do.
+// The earliest start wins, then the longest; the longest stop string that ends here starts first of those
+// that do.
 void StopMatcher::take_match() {
   const int32_t stop = nodes_[static_cast<size_t>(state_)].stop;
   if (stop < 0) return;

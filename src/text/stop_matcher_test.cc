@@ -75,7 +75,8 @@ TEST(StopMatcher, HoldsBackOnlyWhatMayBecomeAStop) {
 
 TEST(StopMatcher, ManyLongStopsOverALongTextStayLinear) {
   std::vector<std::string> stops;
-  for (size_t i = 0; i < 64; ++i) stops.push_back(std::string(2000 + i, 'a') + static_cast<char>('b' + i % 20));
+  for (size_t i = 0; i < 64; ++i)
+    stops.push_back(std::string(2000 + i, 'a') + static_cast<char>('b' + i % 20));
   StopMatcher matcher(stops);
   std::string out;
   for (int i = 0; i < 100'000; ++i) ASSERT_FALSE(matcher.push("aaaa", out));

@@ -1,6 +1,6 @@
 // StringTable: many short strings by dense id, in one arena, with an optional index from string to id.
-// A tokenizer has 10^5 of them: one std::string each would cost three times the memory. Built once; const afterwards: any
-// thread.
+// A tokenizer has 10^5 of them: one std::string each would cost three times the memory. Built once; const
+// afterwards: any thread.
 #pragma once
 
 #include <cstddef>

@@ -2,10 +2,10 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/check.h"
 #include "base/json.h"
 #include "base/utf8.h"
 #include "text/chat_template.h"
-#include "base/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!parsed.ok()) return 0;
   hadal::Json variables{hadal::JsonObject{}};
   if (zero < input.size()) {
-    if (auto json = hadal::parse_json(input.substr(zero + 1)); json.ok() && json->is_object()) variables = *json;
+    if (auto json = hadal::parse_json(input.substr(zero + 1)); json.ok() && json->is_object())
+      variables = *json;
   }
-  const auto text = (*parsed)->render(variables, std::chrono::system_clock::time_point(std::chrono::seconds(1700000000)));
+  const auto text =
+      (*parsed)->render(variables, std::chrono::system_clock::time_point(std::chrono::seconds(1700000000)));
   if (text.ok()) HADAL_CHECK(hadal::utf8_is_valid(*text));
   return 0;
 }

@@ -20,15 +20,18 @@
 namespace hadal {
 namespace {
 
-uint32_t fresh_seed() { return std::random_device{}(); }
+uint32_t fresh_seed() {
+  return std::random_device{}();
+}
 
 // Random text rich in what the split patterns tell apart.
 std::string random_text(std::mt19937& random, size_t length) {
   static constexpr char32_t kPoints[] = {
-      'a',    'Z',    's',    't',    'l',    'L',    'r',    'e',    'v',     '\'',    ' ',     ' ',     ' ',
-      '\n',   '\r',   '\t',   '1',    '9',    '.',    '_',    '$',    '-',     0x85,    0xA0,    0xE9,    0x301,
-      0x17F,  0x3B1,  0x4F60, 0x597D, 0x3042, 0x30FB, 0x3002, 0xFF0C, 0x661,   0xB2,    0x1F600, 0x200D,  0x180E,
-      0x2028, 0x3000, 0xAD,   0x378,  0x1C89, 0xE000, 0xAC00, 0x1100, 0x10D40, 0x1CCF0, 0x1E5D0, 0x13460, 0};
+      'a',    'Z',    's',    't',     'l',     'L',     'r',     'e',    'v',    '\'',   ' ',
+      ' ',    ' ',    '\n',   '\r',    '\t',    '1',     '9',     '.',    '_',    '$',    '-',
+      0x85,   0xA0,   0xE9,   0x301,   0x17F,   0x3B1,   0x4F60,  0x597D, 0x3042, 0x30FB, 0x3002,
+      0xFF0C, 0x661,  0xB2,   0x1F600, 0x200D,  0x180E,  0x2028,  0x3000, 0xAD,   0x378,  0x1C89,
+      0xE000, 0xAC00, 0x1100, 0x10D40, 0x1CCF0, 0x1E5D0, 0x13460, 0};
   std::string out;
   while (out.size() < length) {
     char32_t c = kPoints[random() % std::size(kPoints)];
@@ -46,7 +49,8 @@ TEST(KnownPatterns, EqualTheirRegularExpressionsInPcre2) {
   std::mt19937 random(seed);
   for (const KnownPattern pattern :
        {KnownPattern::kGpt2, KnownPattern::kLlama3, KnownPattern::kQwen2, KnownPattern::kQwen35,
-        KnownPattern::kDeepseekNumbers, KnownPattern::kDeepseekHan, KnownPattern::kDeepseekWords, KnownPattern::kSingleNumber}) {
+        KnownPattern::kDeepseekNumbers, KnownPattern::kDeepseekHan, KnownPattern::kDeepseekWords,
+        KnownPattern::kSingleNumber}) {
     EXPECT_EQ(recognize_pattern(pattern_text(pattern)), pattern);
     auto regex = Regex::compile(pattern_text(pattern));
     ASSERT_TRUE(regex.ok()) << regex.error().message;
@@ -57,8 +61,10 @@ TEST(KnownPatterns, EqualTheirRegularExpressionsInPcre2) {
       while (true) {
         const Span want = (*regex)->find(text, at, scratch);
         const Span got = find_known(pattern, tables, text, at);
-        ASSERT_EQ(got.begin, want.begin) << pattern_text(pattern) << "\n" << testing::PrintToString(text) << " at " << at;
-        ASSERT_EQ(got.end, want.end) << pattern_text(pattern) << "\n" << testing::PrintToString(text) << " at " << at;
+        ASSERT_EQ(got.begin, want.begin) << pattern_text(pattern) << "\n"
+                                         << testing::PrintToString(text) << " at " << at;
+        ASSERT_EQ(got.end, want.end) << pattern_text(pattern) << "\n"
+                                     << testing::PrintToString(text) << " at " << at;
         if (!want.found()) break;
         at = want.end;
       }
@@ -82,7 +88,8 @@ TEST(Regex, UnicodeClassesAreOfUnicode16WhateverPcre2Has) {
       std::string text;
       utf8_append(text, c);
       const bool want = bit == 0 ? !(tables.classes(c) & kLetter) : (tables.classes(c) & bit) != 0;
-      ASSERT_EQ((*regex)->find(text, 0, scratch).found(), want) << pattern << " U+" << std::hex << uint32_t{c};
+      ASSERT_EQ((*regex)->find(text, 0, scratch).found(), want)
+          << pattern << " U+" << std::hex << uint32_t{c};
     }
   }
 }
@@ -111,7 +118,8 @@ TEST(Regex, TranslatesRubySyntax) {
 
 TEST(Regex, HostilePatternsAndTextsEnd) {
   const std::string text(100'000, 'a');
-  for (const char* pattern : {"(a+)+b", "(a|a)*b", "(a*)*(a*)*(a*)*b", "a*a*a*a*a*b", "((?:a{1,50}){1,50}){1,50}b"}) {
+  for (const char* pattern :
+       {"(a+)+b", "(a|a)*b", "(a*)*(a*)*(a*)*b", "a*a*a*a*a*b", "((?:a{1,50}){1,50}){1,50}b"}) {
     auto regex = Regex::compile(pattern);
     ASSERT_TRUE(regex.ok()) << regex.error().message;
     Regex::Scratch scratch;
@@ -153,8 +161,10 @@ TEST(Unicode, NfcIsIdempotentAndLocal) {
   for (int round = 0; round < 2000; ++round) {
     std::string text;
     for (int i = 0; i < 12; ++i) {
-      const auto from = [&](char32_t first, uint32_t count) { return static_cast<char32_t>(first + random() % count); };
-      const char32_t kinds[] = {from('a', 26),    from(0x300, 0x70), from(0x1100, 0x100),
+      const auto from = [&](char32_t first, uint32_t count) {
+        return static_cast<char32_t>(first + random() % count);
+      };
+      const char32_t kinds[] = {from('a', 26),     from(0x300, 0x70), from(0x1100, 0x100),
                                 from(0xAC00, 100), from(0x900, 0x80), from(0x1F00, 0x100)};
       utf8_append(text, kinds[random() % 6]);
     }
@@ -198,7 +208,8 @@ std::vector<int32_t> naive_bpe(std::vector<int32_t> ids, const std::vector<Merge
     size_t where = 0;
     for (size_t i = 0; i + 1 < ids.size(); ++i) {
       for (const Merge& merge : merges) {
-        if (merge.left == ids[i] && merge.right == ids[i + 1] && (best == nullptr || merge.rank < best->rank)) {
+        if (merge.left == ids[i] && merge.right == ids[i + 1] &&
+            (best == nullptr || merge.rank < best->rank)) {
           best = &merge;
           where = i;
         }
@@ -227,9 +238,11 @@ TEST(BpeModel, EqualsTheDefinitionOnRandomVocabularies) {
     std::vector<Merge> merges;
     for (uint32_t rank = 0; rank < 60; ++rank) {
       const auto pick = [&] {
-        return static_cast<int32_t>(byte_level && random() % 2 == 0
-                                        ? static_cast<unsigned char>(units[random() % units.size()][random() % 2 ? 0 : units[0].size() - 1])
-                                        : random() % tokens.size());
+        return static_cast<int32_t>(
+            byte_level && random() % 2 == 0
+                ? static_cast<unsigned char>(
+                      units[random() % units.size()][random() % 2 ? 0 : units[0].size() - 1])
+                : random() % tokens.size());
       };
       const int32_t left = pick();
       const int32_t right = pick();
@@ -249,13 +262,17 @@ TEST(BpeModel, EqualsTheDefinitionOnRandomVocabularies) {
       std::string text;
       std::vector<int32_t> ids;
       for (size_t n = 1 + random() % (text_round % 4 == 0 ? 90 : 12); n > 0; --n) {
-        const std::string& unit = random() % 4 == 0 ? tokens[tokens.size() - 1 - random() % std::min<size_t>(tokens.size(), 40)] : units[random() % units.size()];
+        const std::string& unit =
+            random() % 4 == 0 ? tokens[tokens.size() - 1 - random() % std::min<size_t>(tokens.size(), 40)]
+                              : units[random() % units.size()];
         if (utf8_is_valid(unit)) text += unit;
       }
       if (text.empty()) continue;
       for (size_t i = 0; i < text.size();) {
-        const size_t length = byte_level ? 1 : static_cast<size_t>(utf8_valid_length(std::string_view(text).substr(i)));
-        ids.push_back(static_cast<int32_t>(std::find(tokens.begin(), tokens.end(), text.substr(i, length)) - tokens.begin()));
+        const size_t length =
+            byte_level ? 1 : static_cast<size_t>(utf8_valid_length(std::string_view(text).substr(i)));
+        ids.push_back(static_cast<int32_t>(std::find(tokens.begin(), tokens.end(), text.substr(i, length)) -
+                                           tokens.begin()));
         i += length;
       }
       std::vector<int32_t> got;
@@ -277,7 +294,8 @@ TEST(AddedTokenFinder, LeftmostLongestAndFlags) {
   const auto run = [&](std::string_view text) {
     std::string out;
     finder.split(
-        tables, text, [&](size_t begin, size_t end) { out += "{" + std::string(text.substr(begin, end - begin)) + "}"; },
+        tables, text,
+        [&](size_t begin, size_t end) { out += "{" + std::string(text.substr(begin, end - begin)) + "}"; },
         [&](int32_t id) { out += std::to_string(id); });
     return out;
   };

@@ -36,9 +36,12 @@ std::string run_steps(const DecoderSpec& spec, std::string_view token, bool firs
 
 std::string token_text(const DecoderSpec& spec, std::string_view token, bool first) {
   switch (spec.kind) {
-    case DecoderSpec::Kind::kJoinWithSpaces: return first ? std::string(token) : " " + std::string(token);
-    case DecoderSpec::Kind::kByteLevel: return kByteAlphabet.decode(token).value_or(std::string(token));
-    case DecoderSpec::Kind::kSteps: return run_steps(spec, token, first);
+    case DecoderSpec::Kind::kJoinWithSpaces:
+      return first ? std::string(token) : " " + std::string(token);
+    case DecoderSpec::Kind::kByteLevel:
+      return kByteAlphabet.decode(token).value_or(std::string(token));
+    case DecoderSpec::Kind::kSteps:
+      return run_steps(spec, token, first);
   }
   return {};
 }
@@ -49,7 +52,10 @@ std::optional<char> byte_token(std::string_view token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
   int value = 0;
   for (const char c : token.substr(3, 2)) {
-    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    const int digit = c >= '0' && c <= '9'   ? c - '0'
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                             : -1;
     if (digit < 0) return std::nullopt;
     value = value * 16 + digit;
   }

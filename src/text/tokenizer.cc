@@ -42,8 +42,9 @@ Json Tokenizer::template_tokens() const {
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::from_directory(const std::string& path) {
   const std::string tokenizer_path = path + "/tokenizer.json";
   if (!path_exists(tokenizer_path)) {
-    return make_error(ErrorCode::kNotFound, tokenizer_path,
-                      " does not exist; hadal needs the fast tokenizer's file (transformers: save_pretrained writes it)");
+    return make_error(
+        ErrorCode::kNotFound, tokenizer_path,
+        " does not exist; hadal needs the fast tokenizer's file (transformers: save_pretrained writes it)");
   }
   HADAL_ASSIGN(const std::string json, read_file(tokenizer_path, kMaxTokenizerJson));
   std::string config;

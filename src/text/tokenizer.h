@@ -1,5 +1,5 @@
-// Tokenizer: text to token ids and back: byte-level BPE (tokenizer.json, GGUF "gpt2") and SentencePiece-style BPE
-// (GGUF "llama"). Ids equal Hugging Face `tokenizers`. Immutable after loading: any thread, no locks.
+// Tokenizer: text to token ids and back: byte-level BPE (tokenizer.json, GGUF "gpt2") and SentencePiece-style
+// BPE (GGUF "llama"). Ids equal Hugging Face `tokenizers`. Immutable after loading: any thread, no locks.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,8 @@ class Tokenizer {
   virtual std::string decode(std::span<const int32_t> ids, bool skip_special_tokens) const = 0;
   // So many ids, at least, are in encode(text), found out without encoding; 0 where no such bound is known.
   virtual size_t min_ids(std::string_view) const { return 0; }
-  // The raw bytes that this id adds in the middle of a sequence (may be part of a code point). Empty for unknown ids.
+  // The raw bytes that this id adds in the middle of a sequence (may be part of a code point). Empty for
+  // unknown ids.
   virtual std::string_view token_bytes(int32_t id) const = 0;
   // The same at the start of the output: SentencePiece models drop the first space of the first token.
   virtual std::string_view first_token_bytes(int32_t id) const = 0;

@@ -1,7 +1,8 @@
-// tokenizer_bench MODEL TEXT [quick]: tokenizer speed on one thread. MODEL is a .gguf file or a directory with tokenizer.json; TEXT is
-// a file, cut into documents of about 4 KB. Figures are of the thread's CPU time, so that a busy machine does not blur them.
-// Prints the floor of 30 MB/s beside the figure, load time and memory, and (unless quick) hostile inputs of 1 MB each.
-// tools/bench_tokenizer.py makes a mixed text and runs Hugging Face tokenizers beside it.
+// tokenizer_bench MODEL TEXT [quick]: tokenizer speed on one thread. MODEL is a .gguf file or a directory
+// with tokenizer.json; TEXT is a file, cut into documents of about 4 KB. Figures are of the thread's CPU
+// time, so that a busy machine does not blur them. Prints the floor of 30 MB/s beside the figure, load time
+// and memory, and (unless quick) hostile inputs of 1 MB each. tools/bench_tokenizer.py makes a mixed text and
+// runs Hugging Face tokenizers beside it.
 #include <time.h>
 #include <unistd.h>
 
@@ -53,8 +54,8 @@ std::vector<std::string_view> documents(std::string_view text) {
 }
 
 // Best of `rounds` passes: {MB/s, million tokens/s}.
-std::pair<double, double> measure(const hadal::Tokenizer& tokenizer, const std::vector<std::string_view>& docs,
-                                  int rounds) {
+std::pair<double, double> measure(const hadal::Tokenizer& tokenizer,
+                                  const std::vector<std::string_view>& docs, int rounds) {
   double best = 1e9;
   size_t bytes = 0;
   size_t tokens = 0;
@@ -95,8 +96,8 @@ int main(int argc, char** argv) {
   std::printf("load %.3f s (floor 0.3), %.1f MB resident after it, %d ids\n", load_time,
               resident_mb() - resident_before, (*tokenizer)->vocab_size());
   const auto [speed, tokens] = measure(**tokenizer, documents(*text), 5);
-  std::printf("encode %.1f MB/s (floor %.0f), %.2f million tokens/s, %.1f MB of text\n", speed, kFloor, tokens,
-              static_cast<double>(text->size()) / 1e6);
+  std::printf("encode %.1f MB/s (floor %.0f), %.2f million tokens/s, %.1f MB of text\n", speed, kFloor,
+              tokens, static_cast<double>(text->size()) / 1e6);
   if (argc == 4) return 0;
   std::mt19937 random(1);
   const std::pair<const char*, std::function<std::string()>> hostile[] = {
@@ -105,12 +106,14 @@ int main(int argc, char** argv) {
       {"newlines", [] { return std::string("\n"); }},
       {"digits", [&] { return std::string(1, static_cast<char>('0' + random() % 10)); }},
       {"random letters", [&] { return std::string(1, static_cast<char>('a' + random() % 26)); }},
-      {"random Han", [&] {
+      {"random Han",
+       [&] {
          std::string c;
          hadal::utf8_append(c, 0x4E00 + random() % 20000);
          return c;
        }},
-      {"combining marks", [&] {
+      {"combining marks",
+       [&] {
          std::string c;
          hadal::utf8_append(c, 0x300 + random() % 0x60);
          return c;

@@ -30,8 +30,8 @@ Status check_sizes(const GgufTokenizerFields& fields) {
   }
   const auto check = [&](std::string_view key, size_t size) -> Status {
     if (size == fields.tokens->size()) return {};
-    return invalid_argument("GGUF: tokenizer.ggml.", key, " has ", size, " entries for ", fields.tokens->size(),
-                            " tokens");
+    return invalid_argument("GGUF: tokenizer.ggml.", key, " has ", size, " entries for ",
+                            fields.tokens->size(), " tokens");
   };
   if (fields.token_types != nullptr) HADAL_RETURN_IF_ERROR(check("token_type", fields.token_types->size()));
   if (fields.scores != nullptr) HADAL_RETURN_IF_ERROR(check("scores", fields.scores->size()));
@@ -64,8 +64,15 @@ std::optional<int32_t> valid_id(std::optional<int64_t> id, const TokenizerParts&
 }
 
 // Files made before eot_token_id existed name the end of a turn only by its spelling.
-constexpr std::string_view kTurnEnds[] = {"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",
-                                          "<|endoftext|>", "<\xEF\xBD\x9C" "end\xE2\x96\x81" "of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
+constexpr std::string_view kTurnEnds[] = {"<|eot_id|>",
+                                          "<|eom_id|>",
+                                          "<|im_end|>",
+                                          "<|end|>",
+                                          "<end_of_turn>",
+                                          "<|endoftext|>",
+                                          "<\xEF\xBD\x9C"
+                                          "end\xE2\x96\x81"
+                                          "of\xE2\x96\x81sentence\xEF\xBD\x9C>"};
 
 void read_ends(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   parts.bos_id = valid_id(fields.bos_id, parts);
@@ -80,7 +87,8 @@ void read_ends(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   add(valid_id(fields.eom_id, parts));
   for (const AddedToken& token : parts.added) {
     if (!token.special) continue;
-    if (std::find(std::begin(kTurnEnds), std::end(kTurnEnds), token.content) != std::end(kTurnEnds)) add(token.id);
+    if (std::find(std::begin(kTurnEnds), std::end(kTurnEnds), token.content) != std::end(kTurnEnds))
+      add(token.id);
   }
 }
 
@@ -92,7 +100,8 @@ void read_prefix(const GgufTokenizerFields& fields, bool add_bos, TokenizerParts
 Status read_merges(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   if (fields.merges == nullptr) return invalid_argument("GGUF: tokenizer.ggml.merges is missing");
   if (fields.merges->size() >= MergeTable::kMaxRanks) {
-    return make_error(ErrorCode::kTooLarge, "GGUF: tokenizer.ggml.merges has ", fields.merges->size(), " entries");
+    return make_error(ErrorCode::kTooLarge, "GGUF: tokenizer.ggml.merges has ", fields.merges->size(),
+                      " entries");
   }
   StringTable vocab(parts.tokens);
   vocab.build_index();
@@ -105,16 +114,16 @@ Status read_merges(const GgufTokenizerFields& fields, TokenizerParts& parts) {
     }
     joined.assign(text.substr(0, space));
     joined += text.substr(space + 1);
-    const Merge merge{vocab.find(text.substr(0, space)), vocab.find(text.substr(space + 1)), vocab.find(joined),
-                      static_cast<uint32_t>(i)};
+    const Merge merge{vocab.find(text.substr(0, space)), vocab.find(text.substr(space + 1)),
+                      vocab.find(joined), static_cast<uint32_t>(i)};
     // A merge of tokens that the file lacks can never happen.
     if (merge.left >= 0 && merge.right >= 0 && merge.result >= 0) parts.merges.push_back(merge);
   }
   return {};
 }
 
-// SentencePiece merges whatever two pieces make a token, the best score first: every way to split a token is a merge, ranked
-// by the token's score; equal scores have equal ranks.
+// SentencePiece merges whatever two pieces make a token, the best score first: every way to split a token is
+// a merge, ranked by the token's score; equal scores have equal ranks.
 void merges_from_scores(const std::vector<double>& scores, TokenizerParts& parts) {
   StringTable vocab(parts.model_tokens);
   vocab.build_index();

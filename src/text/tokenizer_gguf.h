@@ -17,9 +17,10 @@ struct GgufTokenizerFields {
   std::string_view model;  // tokenizer.ggml.model: "gpt2" or "llama"
   std::string_view pre;    // tokenizer.ggml.pre: names a regular expression, see pre_names()
   const std::vector<std::string>* tokens = nullptr;
-  const std::vector<double>* scores = nullptr;        // "llama" only
-  const std::vector<int64_t>* token_types = nullptr;  // 1 normal, 2 unknown, 3 control, 4 user, 5 unused, 6 byte
-  const std::vector<std::string>* merges = nullptr;   // "gpt2" only
+  const std::vector<double>* scores = nullptr;  // "llama" only
+  const std::vector<int64_t>* token_types =
+      nullptr;  // 1 normal, 2 unknown, 3 control, 4 user, 5 unused, 6 byte
+  const std::vector<std::string>* merges = nullptr;  // "gpt2" only
   std::optional<int64_t> bos_id;
   std::optional<int64_t> eos_id;
   std::optional<int64_t> eot_id;

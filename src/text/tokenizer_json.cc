@@ -39,7 +39,8 @@ Result<Json> section(const dom::object& root, std::string_view key) {
 
 Status set_token(std::vector<std::string_view>& tokens, int64_t id, std::string_view token) {
   if (id < 0 || id >= MergeTable::kMaxIds) {
-    return invalid_argument("tokenizer.json: id ", id, " of \"", token, "\" is outside 0..", MergeTable::kMaxIds - 1);
+    return invalid_argument("tokenizer.json: id ", id, " of \"", token, "\" is outside 0..",
+                            MergeTable::kMaxIds - 1);
   }
   const auto index = static_cast<size_t>(id);
   if (index >= tokens.size()) tokens.resize(index + 1);
@@ -89,7 +90,8 @@ Status read_merges(const dom::object& model, const StringTable& vocab, std::vect
     std::string_view left;
     std::string_view right;
     if (!split_merge(element, left, right)) {
-      return invalid_argument("tokenizer.json: model.merges[", rank, "] is neither \"a b\" nor [\"a\", \"b\"]");
+      return invalid_argument("tokenizer.json: model.merges[", rank,
+                              "] is neither \"a b\" nor [\"a\", \"b\"]");
     }
     joined = left;
     joined += right;
@@ -100,7 +102,8 @@ Status read_merges(const dom::object& model, const StringTable& vocab, std::vect
     }
     merges.push_back(merge);
     if (++rank >= MergeTable::kMaxRanks) {
-      return make_error(ErrorCode::kTooLarge, "tokenizer.json: model.merges has over ", MergeTable::kMaxRanks, " entries");
+      return make_error(ErrorCode::kTooLarge, "tokenizer.json: model.merges has over ", MergeTable::kMaxRanks,
+                        " entries");
     }
   }
   return {};
@@ -114,7 +117,8 @@ bool flag(const dom::object& object, std::string_view key) {
 Status check_model(const dom::object& model) {
   std::string_view text;
   if (model["type"].get(text) == simdjson::SUCCESS && text != "BPE") {
-    return make_error(ErrorCode::kUnsupported, "tokenizer.json: model type \"", text, "\" is not supported, only BPE is");
+    return make_error(ErrorCode::kUnsupported, "tokenizer.json: model type \"", text,
+                      "\" is not supported, only BPE is");
   }
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
     if (model[key].get(text) == simdjson::SUCCESS && !text.empty()) {
@@ -130,7 +134,8 @@ Status check_model(const dom::object& model) {
 
 Status read_model(const dom::object& root, TokenizerParts& parts) {
   dom::object model;
-  if (root["model"].get(model) != simdjson::SUCCESS) return invalid_argument("tokenizer.json: \"model\" is missing");
+  if (root["model"].get(model) != simdjson::SUCCESS)
+    return invalid_argument("tokenizer.json: \"model\" is missing");
   HADAL_RETURN_IF_ERROR(check_model(model));
   HADAL_RETURN_IF_ERROR(read_vocab(model, parts.model_tokens));
   StringTable vocab(parts.model_tokens);
@@ -263,7 +268,8 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_from_json(std::string_view to
   dom::parser parser;
   dom::object root;
   if (tokenizer_json.size() > (size_t{1} << 30)) {
-    return make_error(ErrorCode::kTooLarge, "tokenizer.json has ", tokenizer_json.size(), " bytes; the limit is 1 GiB");
+    return make_error(ErrorCode::kTooLarge, "tokenizer.json has ", tokenizer_json.size(),
+                      " bytes; the limit is 1 GiB");
   }
   const auto error = parser.parse(tokenizer_json.data(), tokenizer_json.size()).get(root);
   if (error) return invalid_argument("tokenizer.json: ", simdjson::error_message(error));

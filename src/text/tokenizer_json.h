@@ -1,4 +1,5 @@
-// Reading tokenizer.json (Hugging Face `tokenizers`) and tokenizer_config.json. Internal to text/. Any thread.
+// Reading tokenizer.json (Hugging Face `tokenizers`) and tokenizer_config.json. Internal to text/. Any
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,9 @@
-// tokenizer_lines MODEL: a tokenizer for scripts. MODEL is a .gguf file or a directory with tokenizer.json. Reads one JSON
-// object a line and answers each with one line:
-//   {"text": ..., "special": bool, "parse": bool}  -> [ids]     (special: add BOS and EOS; parse: added tokens in the text)
-//   {"ids": [...], "skip": bool}                   -> "text"    (checked against IncrementalDecoder on the way)
+// tokenizer_lines MODEL: a tokenizer for scripts. MODEL is a .gguf file or a directory with tokenizer.json.
+// Reads one JSON object a line and answers each with one line:
+//   {"text": ..., "special": bool, "parse": bool}  -> [ids]     (special: add BOS and EOS; parse: added
+//   tokens in the text)
+//   {"ids": [...], "skip": bool}                   -> "text"    (checked against IncrementalDecoder on the
+//   way)
 #include <iostream>
 
 #include "base/json.h"
@@ -22,8 +24,9 @@ std::string answer(const std::shared_ptr<const hadal::Tokenizer>& tokenizer, con
   hadal::JsonWriter writer(out);
   if (const Json* text = line.find("text"); text != nullptr && text->is_string()) {
     writer.begin_array();
-    for (const int32_t id : tokenizer->encode(text->as_string(), {.add_special_tokens = flag(line, "special", false),
-                                                                  .parse_special = flag(line, "parse", true)})) {
+    for (const int32_t id :
+         tokenizer->encode(text->as_string(), {.add_special_tokens = flag(line, "special", false),
+                                              .parse_special = flag(line, "parse", true)})) {
       writer.value(id);
     }
     writer.end_array();
@@ -55,7 +58,8 @@ int main(int argc, char** argv) {
   hadal::Result<std::shared_ptr<const hadal::Tokenizer>> tokenizer = hadal::invalid_argument("not loaded");
   if (path.ends_with(".gguf")) {
     auto file = hadal::GgufFile::open(path);
-    tokenizer = file.ok() ? hadal::Tokenizer::from_gguf(**file) : hadal::Result<std::shared_ptr<const hadal::Tokenizer>>(file.error());
+    tokenizer = file.ok() ? hadal::Tokenizer::from_gguf(**file)
+                          : hadal::Result<std::shared_ptr<const hadal::Tokenizer>>(file.error());
   } else {
     tokenizer = hadal::Tokenizer::from_directory(path);
   }

@@ -1,5 +1,6 @@
-// Parsers of tokenizer.json's small sections (normalizer, pre_tokenizer, decoder, post_processor) into a tokenizer's parts.
-// Internal to text/. Errors: kInvalidArgument or kUnsupported, naming the section and the type. Any thread.
+// Parsers of tokenizer.json's small sections (normalizer, pre_tokenizer, decoder, post_processor) into a
+// tokenizer's parts. Internal to text/. Errors: kInvalidArgument or kUnsupported, naming the section and the
+// type. Any thread.
 #pragma once
 
 #include <vector>

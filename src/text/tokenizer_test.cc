@@ -15,7 +15,9 @@
 namespace hadal {
 namespace {
 
-std::string testdata(const std::string& name) { return std::string(HADAL_SOURCE_DIR) + "/src/text/testdata/" + name; }
+std::string testdata(const std::string& name) {
+  return std::string(HADAL_SOURCE_DIR) + "/src/text/testdata/" + name;
+}
 
 Json read_json(const std::string& path) {
   auto text = read_file(path);
@@ -31,7 +33,8 @@ std::vector<int32_t> ids_of(const Json& array) {
   return out;
 }
 
-std::string stream(const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<int32_t>& ids, bool skip) {
+std::string stream(const std::shared_ptr<const Tokenizer>& tokenizer, const std::vector<int32_t>& ids,
+                   bool skip) {
   IncrementalDecoder decoder(tokenizer, skip);
   std::string out;
   for (const int32_t id : ids) {
@@ -75,8 +78,8 @@ TEST_P(SmallTokenizer, EqualsHuggingFace) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, SmallTokenizer,
-                         testing::Values("gpt2", "smollm", "llama3", "qwen2", "deepseek", "tekken", "flags", "spm_legacy",
-                                         "spm_metaspace_first", "metaspace"),
+                         testing::Values("gpt2", "smollm", "llama3", "qwen2", "deepseek", "tekken", "flags",
+                                         "spm_legacy", "spm_metaspace_first", "metaspace"),
                          [](const auto& param) { return std::string(param.param); });
 
 class SharedTokenizer : public testing::TestWithParam<const char*> {};
@@ -136,7 +139,8 @@ TEST(GgufTokenizer, SpmEqualsLlamaCpp) {
   check_goldens(tokenizer, "spm_gguf.golden.json");
   EXPECT_EQ(tokenizer->bos_id(), 1);
   EXPECT_EQ(tokenizer->encode("x").front(), 1);
-  EXPECT_EQ(tokenizer->decode(tokenizer->encode("it's \u4f60\U0001F600 fine"), true), "it's \u4f60\U0001F600 fine");
+  EXPECT_EQ(tokenizer->decode(tokenizer->encode("it's \u4f60\U0001F600 fine"), true),
+            "it's \u4f60\U0001F600 fine");
 }
 
 TEST(GgufTokenizer, TemplatesGetTheNamedTokens) {
@@ -168,9 +172,11 @@ TEST(GgufTokenizer, WrongFieldsAreErrors) {
     auto parts = tokenizer_parts_from_gguf(spm.fields);
     return parts.ok() ? std::string("accepted") : parts.error().message;
   };
-  EXPECT_THAT(error([](SpmFields& s) { s.fields.tokens = nullptr; }), testing::HasSubstr("tokens is missing"));
+  EXPECT_THAT(error([](SpmFields& s) { s.fields.tokens = nullptr; }),
+              testing::HasSubstr("tokens is missing"));
   EXPECT_THAT(error([](SpmFields& s) { s.scores.pop_back(); }), testing::HasSubstr("scores has"));
-  EXPECT_THAT(error([](SpmFields& s) { s.fields.scores = nullptr; }), testing::HasSubstr("scores is missing"));
+  EXPECT_THAT(error([](SpmFields& s) { s.fields.scores = nullptr; }),
+              testing::HasSubstr("scores is missing"));
   EXPECT_THAT(error([](SpmFields& s) { s.types.push_back(1); }), testing::HasSubstr("token_type has"));
   EXPECT_THAT(error([](SpmFields& s) { s.fields.model = "bert"; }), testing::HasSubstr("not supported"));
   EXPECT_THAT(error([](SpmFields& s) { s.fields.model = "gpt2"; }), testing::HasSubstr("merges is missing"));
@@ -185,13 +191,14 @@ TEST(GgufTokenizer, EveryPreNameBuildsAndKeepsText) {
   const Json model = read_json(testdata("gpt2.json"));
   const Json* bpe = model.find("model");
   std::vector<std::string> tokens(bpe->find("vocab")->as_object().size());
-  for (const auto& [token, id] : bpe->find("vocab")->as_object()) tokens[static_cast<size_t>(id.as_int())] = token;
+  for (const auto& [token, id] : bpe->find("vocab")->as_object())
+    tokens[static_cast<size_t>(id.as_int())] = token;
   std::vector<std::string> merges;
   for (const Json& merge : bpe->find("merges")->as_array()) {
     merges.push_back(merge.as_array()[0].as_string() + " " + merge.as_array()[1].as_string());
   }
-  for (const char* pre : {"", "default", "gpt-2", "llama-bpe", "qwen2", "qwen35", "smollm", "deepseek-v3", "deepseek-llm",
-                          "deepseek-coder", "deepseek-r1-qwen", "tekken", "gpt-4o"}) {
+  for (const char* pre : {"", "default", "gpt-2", "llama-bpe", "qwen2", "qwen35", "smollm", "deepseek-v3",
+                          "deepseek-llm", "deepseek-coder", "deepseek-r1-qwen", "tekken", "gpt-4o"}) {
     GgufTokenizerFields fields;
     fields.model = "gpt2";
     fields.pre = pre;
@@ -237,9 +244,10 @@ TEST(Tokenizer, TemplatesGetTheSpecialTokensOfTheConfig) {
       "unk_token": "<unk>", "pad_token": {"content": "<|endoftext|>", "lstrip": false}, "sep_token": "<sep>",
       "cls_token": "<cls>", "mask_token": "<mask>",
       "additional_special_tokens": ["<a>", {"content": "<b>"}]})");
-  EXPECT_EQ(to_json(tokenizer->template_tokens()),
-            R"({"eos_token":"<|im_end|>","unk_token":"<unk>","sep_token":"<sep>","pad_token":"<|endoftext|>",)"
-            R"("cls_token":"<cls>","mask_token":"<mask>","additional_special_tokens":["<a>","<b>"]})");
+  EXPECT_EQ(
+      to_json(tokenizer->template_tokens()),
+      R"({"eos_token":"<|im_end|>","unk_token":"<unk>","sep_token":"<sep>","pad_token":"<|endoftext|>",)"
+      R"("cls_token":"<cls>","mask_token":"<mask>","additional_special_tokens":["<a>","<b>"]})");
   EXPECT_EQ(to_json(load_small("qwen2", "")->template_tokens()), "{}");
 }
 
@@ -272,7 +280,8 @@ TEST(Tokenizer, RandomIdsStreamAsTheyDecode) {
     for (int round = 0; round < 300; ++round) {
       std::vector<int32_t> ids;
       for (size_t n = random() % 12; n > 0; --n) {
-        ids.push_back(static_cast<int32_t>(random() % static_cast<unsigned>(tokenizer->vocab_size() + 2)) - 1);
+        ids.push_back(static_cast<int32_t>(random() % static_cast<unsigned>(tokenizer->vocab_size() + 2)) -
+                      1);
       }
       const bool skip = random() % 2 == 0;
       EXPECT_EQ(stream(tokenizer, ids, skip), tokenizer->decode(ids, skip)) << name;
@@ -280,7 +289,8 @@ TEST(Tokenizer, RandomIdsStreamAsTheyDecode) {
   }
 }
 
-// Hostile texts: the right ids are known from their structure, and a quadratic algorithm would not finish in the test's time.
+// Hostile texts: the right ids are known from their structure, and a quadratic algorithm would not finish in
+// the test's time.
 TEST(Tokenizer, LongRunsKeepTheirText) {
   for (const char* name : {"gpt2", "llama3", "qwen2", "deepseek", "tekken", "spm_legacy"}) {
     const auto tokenizer = load_small(name);
@@ -316,7 +326,8 @@ TEST(Tokenizer, BrokenFilesNameWhatIsWrong) {
       {R"({"model":{"vocab":{"a":0},"merges":[]},"normalizer":{"type":"NFKC"}})", "NFKC"},
       {R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"Split","pattern":{"Regex":"("},"behavior":"Isolated"}})",
        "regex"},
-      {R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"BertPreTokenizer"}})", "BertPreTokenizer"},
+      {R"({"model":{"vocab":{"a":0},"merges":[]},"pre_tokenizer":{"type":"BertPreTokenizer"}})",
+       "BertPreTokenizer"},
       {R"({"model":{"vocab":{"a":0},"merges":[]},"decoder":{"type":"WordPiece"}})", "WordPiece"},
       {R"({"model":{"vocab":{"a":0},"merges":[]},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{}}})",
        "no ids"},

@@ -1,5 +1,5 @@
-// libFuzzer: hostile texts through small tokenizers of both kinds; decoding must stream as it decodes whole, and byte-level
-// ids must give back the text.
+// libFuzzer: hostile texts through small tokenizers of both kinds; decoding must stream as it decodes whole,
+// and byte-level ids must give back the text.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -24,7 +24,8 @@ std::shared_ptr<const hadal::Tokenizer> byte_level(std::string_view pre) {
     hadal::utf8_append(tokens.back(), printable ? b : other++);
   }
   std::vector<std::string> merges;
-  for (const char* pair : {"a a", "aa aa", "t h", "th e", "\u0120 t", "\u0120 \u0120", "\u00e4 \u00bd", "\u010a \u010a"}) {
+  for (const char* pair :
+       {"a a", "aa aa", "t h", "th e", "\u0120 t", "\u0120 \u0120", "\u00e4 \u00bd", "\u010a \u010a"}) {
     merges.emplace_back(pair);
     std::string joined(pair);
     joined.erase(joined.find(' '), 1);
@@ -61,8 +62,8 @@ void check(const std::shared_ptr<const hadal::Tokenizer>& tokenizer, std::string
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto* const kTokenizers = new std::vector<std::shared_ptr<const hadal::Tokenizer>>{
-      byte_level("llama-bpe"), byte_level("gpt-2"), byte_level("deepseek-v3"), byte_level("deepseek-llm"),
-      byte_level("tekken"), byte_level("qwen2")};
+      byte_level("llama-bpe"),    byte_level("gpt-2"),  byte_level("deepseek-v3"),
+      byte_level("deepseek-llm"), byte_level("tekken"), byte_level("qwen2")};
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   for (const auto& tokenizer : *kTokenizers) check(tokenizer, text, tokenizer != kTokenizers->back());
   return 0;

@@ -25,9 +25,9 @@ struct Decomposition {
 #include "text/unicode_normalization.inc"
 
 constexpr char32_t kNumCodePoints = 0x110000;
-constexpr std::string_view kCategoryNames[] = {
-    "Cn", "Cc", "Cf", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Me", "Mn", "Nd", "Nl",
-    "No", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs"};
+constexpr std::string_view kCategoryNames[] = {"Cn", "Cc", "Cf", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu",
+                                               "Mc", "Me", "Mn", "Nd", "Nl", "No", "Pc", "Pd", "Pe", "Pf",
+                                               "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs"};
 
 // Hangul syllables are composed by arithmetic (Unicode 16, section 3.12).
 constexpr char32_t kHangulS = 0xAC00;
@@ -40,13 +40,20 @@ constexpr char32_t kNumT = 28;
 
 uint8_t class_of(std::string_view category) {
   switch (category[0]) {
-    case 'L': return kLetter;
-    case 'M': return kMark;
-    case 'N': return kNumber | kDecimalLike;
-    case 'P': return kPunctuation;
-    case 'S': return kSymbol;
-    case 'Z': return kWhiteSpace;
-    default: return 0;
+    case 'L':
+      return kLetter;
+    case 'M':
+      return kMark;
+    case 'N':
+      return kNumber | kDecimalLike;
+    case 'P':
+      return kPunctuation;
+    case 'S':
+      return kSymbol;
+    case 'Z':
+      return kWhiteSpace;
+    default:
+      return 0;
   }
 }
 
@@ -134,8 +141,8 @@ bool UnicodeTables::is_nfc_quick(std::string_view text) const {
 std::string UnicodeTables::nfc(std::string_view text) const {
   std::string out;
   out.reserve(text.size() + 16);
-  // A code point without kNormalizes neither composes with what precedes it nor is reordered: text splits before it.
-  // So only a run of kNormalizes and the code point before it need work.
+  // A code point without kNormalizes neither composes with what precedes it nor is reordered: text splits
+  // before it. So only a run of kNormalizes and the code point before it need work.
   size_t copied = 0;
   size_t previous = 0;  // start of the code point before `i`
   size_t i = 0;
@@ -175,15 +182,15 @@ void UnicodeTables::nfc_segment(std::string_view segment, std::string& out) cons
     for (size_t k = 0; k < run.size(); ++k) std::tie(order[i + k], points[i + k]) = run[k];
     i = j - 1;
   }
-  // Composition (Unicode 16, D117): each code point that is not blocked joins the last starter where a pair exists.
+  // Composition (Unicode 16, D117): each code point that is not blocked joins the last starter where a pair
+  // exists.
   size_t starter = points.size();
   size_t written = 0;
   int last_class = -1;
   for (size_t i = 0; i < points.size(); ++i) {
     const int cc = order[i];
     const bool blocked = last_class != -1 && last_class >= cc;
-    const char32_t joined =
-        starter < written && !blocked ? compose(points[starter], points[i]) : 0;
+    const char32_t joined = starter < written && !blocked ? compose(points[starter], points[i]) : 0;
     if (joined != 0) {
       points[starter] = joined;
       continue;

@@ -1,6 +1,7 @@
-// UnicodeTables: one byte of character classes per code point, and canonical composition (NFC), as Hugging Face
-// `tokenizers` 0.23 sees them: categories of Unicode 16, NFC of Unicode 9, Digits of Unicode 17 (tools/gen_unicode_tables.py
-// finds and checks this). Built once per tokenizer (1.1 MB, 0.2 ms); const afterwards: any thread.
+// UnicodeTables: one byte of character classes per code point, and canonical composition (NFC), as Hugging
+// Face `tokenizers` 0.23 sees them: categories of Unicode 16, NFC of Unicode 9, Digits of Unicode 17
+// (tools/gen_unicode_tables.py finds and checks this). Built once per tokenizer (1.1 MB, 0.2 ms); const
+// afterwards: any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,36 @@ namespace hadal {
 
 // General categories, in the order of the generated table.
 enum class Category : uint8_t {
-  kCn, kCc, kCf, kCo, kCs, kLl, kLm, kLo, kLt, kLu, kMc, kMe, kMn, kNd, kNl, kNo,
-  kPc, kPd, kPe, kPf, kPi, kPo, kPs, kSc, kSk, kSm, kSo, kZl, kZp, kZs,
+  kCn,
+  kCc,
+  kCf,
+  kCo,
+  kCs,
+  kLl,
+  kLm,
+  kLo,
+  kLt,
+  kLu,
+  kMc,
+  kMe,
+  kMn,
+  kNd,
+  kNl,
+  kNo,
+  kPc,
+  kPd,
+  kPe,
+  kPf,
+  kPi,
+  kPo,
+  kPs,
+  kSc,
+  kSk,
+  kSm,
+  kSo,
+  kZl,
+  kZp,
+  kZs,
 };
 
 struct CodePointRange {

@@ -1,5 +1,5 @@
-// WeightSource: where a model's tensors come from: safetensors, GGUF or random numbers, all under Hugging Face names.
-// Built by main, used by every rank's worker thread while loading (thread-safe), dropped after.
+// WeightSource: where a model's tensors come from: safetensors, GGUF or random numbers, all under Hugging
+// Face names. Built by main, used by every rank's worker thread while loading (thread-safe), dropped after.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ struct WeightTensor {
   std::shared_ptr<const void> owner;
 };
 
-// A linear layer's checkpoint tensors: weight [N, K]; scale [ceil(N/128), ceil(K/128)] f32 for FP8 blocks, else undefined.
+// A linear layer's checkpoint tensors: weight [N, K]; scale [ceil(N/128), ceil(K/128)] f32 for FP8 blocks,
+// else undefined.
 struct WeightMatrix {
   WeightTensor weight;
   WeightTensor scale;
@@ -30,12 +31,13 @@ class WeightSource {
  public:
   virtual ~WeightSource() = default;
 
-  // Whether the checkpoint has this tensor. For random weights: always false (the config decides what exists).
+  // Whether the checkpoint has this tensor. For random weights: always false (the config decides what
+  // exists).
   virtual bool has(const std::string& name) const = 0;
 
-  // The tensor, its shape checked. Marks it as read. `want` is what random sources make and what others convert to
-  // nothing from: any plain dtype of the file is returned as it is.
-  // Errors: kNotFound / kInvalidArgument naming the tensor, the file, the shape found and the shape expected.
+  // The tensor, its shape checked. Marks it as read. `want` is what random sources make and what others
+  // convert to nothing from: any plain dtype of the file is returned as it is. Errors: kNotFound /
+  // kInvalidArgument naming the tensor, the file, the shape found and the shape expected.
   virtual Result<WeightTensor> read(const std::string& name, std::span<const int64_t> shape) = 0;
 
   // `name` + ".weight" [n, k] with its ".weight_scale_inv" where the file has one.
@@ -44,8 +46,9 @@ class WeightSource {
   // The tensor and where it lies, for messages: `tensor "NAME" of FILE`.
   virtual std::string describe(const std::string& name) const { return "tensor \"" + name + "\""; }
 
-  // f32 copy of a small vector (norms, biases), whatever the file's dtype. Errors: also kUnsupported for other
-  // types than f32, f16 and bf16, kInvalidArgument for a value that is not finite; both name tensor and file.
+  // f32 copy of a small vector (norms, biases), whatever the file's dtype. Errors: also kUnsupported for
+  // other types than f32, f16 and bf16, kInvalidArgument for a value that is not finite; both name tensor and
+  // file.
   Result<std::vector<float>> read_f32(const std::string& name, int64_t n);
 
   // The order in which reads will come, so that the source can read ahead within its own memory budget.
@@ -53,8 +56,8 @@ class WeightSource {
   // Bytes of all tensors, and bytes given out so far: the progress bar.
   virtual int64_t total_bytes() const = 0;
   virtual int64_t read_bytes() const = 0;
-  // Tensors of the checkpoint that nobody read: the loader fails on any, naming them (rotary inv_freq buffers and
-  // multi-token-prediction layers past num_hidden_layers do not count).
+  // Tensors of the checkpoint that nobody read: the loader fails on any, naming them (rotary inv_freq buffers
+  // and multi-token-prediction layers past num_hidden_layers do not count).
   virtual std::vector<std::string> unread() const = 0;
 };
 
@@ -75,8 +78,8 @@ struct OpenModelOptions {
   int num_ranks = 1;  // of this host: how many readers each tensor has
 };
 
-// path: a Hugging Face directory, a config.json (dummy only), a .gguf file (its first part), or a directory holding
-// exactly one GGUF model. Errors name what was looked for and what was found.
+// path: a Hugging Face directory, a config.json (dummy only), a .gguf file (its first part), or a directory
+// holding exactly one GGUF model. Errors name what was looked for and what was found.
 Result<OpenedModel> open_model(const std::string& path, const OpenModelOptions& options);
 
 }  // namespace hadal

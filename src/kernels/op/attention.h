@@ -19,8 +19,8 @@ struct AttentionBatch {
   int max_seq_len = 0;  // largest of seq_lens
 };
 
-// Writes k, v: f32 [T, num_kv_heads, D] or [T, num_kv_heads * D] (rows may be strided) to their slots, rounded to
-// nearest even; a slot of -1 is skipped. Values beyond f16's range become infinite.
+// Writes k, v: f32 [T, num_kv_heads, D] or [T, num_kv_heads * D] (rows may be strided) to their slots,
+// rounded to nearest even; a slot of -1 is skipped. Values beyond f16's range become infinite.
 void kv_append(OpContext& ctx, const Tensor& k, const Tensor& v, const Tensor& slot_mapping,
                const Tensor& k_cache, const Tensor& v_cache);
 

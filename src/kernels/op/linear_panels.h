@@ -25,8 +25,8 @@ namespace {
 
 // Rows whose sums are kept beside the kernel while K is walked in blocks; 32 floats each.
 constexpr int kChunkRows = 128;
-// How far ahead a single pass over the weights asks for them, in bytes. Measured on Zen 4: asked into the second-level
-// cache, 1 or 2 KB ahead read 55 GB/s with two threads, 4 KB (the next page) and more only 35.
+// How far ahead a single pass over the weights asks for them, in bytes. Measured on Zen 4: asked into the
+// second-level cache, 1 or 2 KB ahead read 55 GB/s with two threads, 4 KB (the next page) and more only 35.
 constexpr int64_t kStreamAhead = 2048;
 
 // One register tile: kRows rows of x times one panel, over a range of K. Sums are [rows][32] floats in

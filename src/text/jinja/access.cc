@@ -51,7 +51,8 @@ Value own_item(Runtime& rt, Value object, Value key) {
       rt.step(object.length / 256);
       if (index < 0) index += static_cast<int64_t>(count_code_points(object.str()));
       if (index < 0) return {};
-      const std::string_view one = substring(object.str(), static_cast<size_t>(index), static_cast<size_t>(index) + 1);
+      const std::string_view one =
+          substring(object.str(), static_cast<size_t>(index), static_cast<size_t>(index) + 1);
       return one.empty() ? Value() : Value::from_view(one, object.markup);
     }
     case Tag::kList:
@@ -65,8 +66,10 @@ Value own_item(Runtime& rt, Value object, Value key) {
     case Tag::kRange:
       if (!key.is_int() || key.tag == Tag::kBigInt) return {};
       return index_range(rt, *object.range, to_index(rt, key));
-    case Tag::kSelf: return key.is_str() ? block_reference(rt, key.str()) : Value();
-    default: return {};
+    case Tag::kSelf:
+      return key.is_str() ? block_reference(rt, key.str()) : Value();
+    default:
+      return {};
   }
 }
 
@@ -92,10 +95,14 @@ Value loop_attribute(Runtime& rt, Value object, std::string_view name) {
 
 Value plain_attribute(Runtime& rt, Value object, std::string_view name) {
   switch (object.tag) {
-    case Tag::kLoop: return loop_attribute(rt, object, name);
-    case Tag::kMacro: return macro_attribute(rt, *object.macro, name);
-    case Tag::kSelf: return {};
-    case Tag::kBlockRef: return {};
+    case Tag::kLoop:
+      return loop_attribute(rt, object, name);
+    case Tag::kMacro:
+      return macro_attribute(rt, *object.macro, name);
+    case Tag::kSelf:
+      return {};
+    case Tag::kBlockRef:
+      return {};
     case Tag::kCycler:
       if (name == "current") return object.cycler->items->items[object.cycler->position];
       if (name == "items") return Value::from_pointer(Tag::kTuple, object.cycler->items);
@@ -125,7 +132,8 @@ Value plain_attribute(Runtime& rt, Value object, std::string_view name) {
       if (name == "real") return object;
       if (name == "imag") return Value::from_float(0.0);
       return {};
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -140,14 +148,20 @@ bool contains(Runtime& rt, Value container, Value item) {
       rt.step(container.length / 256);
       return container.str().find(item.str()) != std::string_view::npos;
     case Tag::kList:
-    case Tag::kTuple: return in_sequence(rt, container.seq->begin(), container.seq->end(), item);
-    case Tag::kDict: return rt.find(*container.dict, item) != nullptr;
-    case Tag::kDictView: return in_view(rt, *container.view, item);
-    case Tag::kUndefined: return false;
+    case Tag::kTuple:
+      return in_sequence(rt, container.seq->begin(), container.seq->end(), item);
+    case Tag::kDict:
+      return rt.find(*container.dict, item) != nullptr;
+    case Tag::kDictView:
+      return in_view(rt, *container.view, item);
+    case Tag::kUndefined:
+      return false;
     case Tag::kRange:
     case Tag::kIter:
-    case Tag::kLoop: break;
-    default: type_error("argument of type '" + std::string(type_name(container)) + "' is not iterable");
+    case Tag::kLoop:
+      break;
+    default:
+      type_error("argument of type '" + std::string(type_name(container)) + "' is not iterable");
   }
   Iter* it = rt.iterate(container);
   Value v;
@@ -163,9 +177,11 @@ SliceBounds slice_bounds(Runtime& rt, Value start, Value stop, Value step, int64
     if (v.missing() || v.is_none()) return otherwise;
     if (!v.is_int()) type_error("slice indices must be integers or None or have an __index__ method");
     if (v.tag == Tag::kBigInt) {
-      return to_int128(v) < 0 ? std::numeric_limits<int64_t>::min() / 2 : std::numeric_limits<int64_t>::max() / 2;
+      return to_int128(v) < 0 ? std::numeric_limits<int64_t>::min() / 2
+                              : std::numeric_limits<int64_t>::max() / 2;
     }
-    return std::clamp(to_index(rt, v), std::numeric_limits<int64_t>::min() / 2, std::numeric_limits<int64_t>::max() / 2);
+    return std::clamp(to_index(rt, v), std::numeric_limits<int64_t>::min() / 2,
+                      std::numeric_limits<int64_t>::max() / 2);
   };
   const int64_t by = bound(step, 1);
   if (by == 0) value_error("slice step cannot be zero");
@@ -190,7 +206,8 @@ Value slice(Runtime& rt, Value object, Value start, Value stop, Value step) {
     const SliceBounds b = slice_bounds(rt, start, stop, step, rt.length(object));
     rt.step(object.length / 64);
     if (b.step == 1) {
-      return Value::from_view(substring(s, static_cast<size_t>(b.start), static_cast<size_t>(b.start + b.count)), object.markup);
+      return Value::from_view(
+          substring(s, static_cast<size_t>(b.start), static_cast<size_t>(b.start + b.count)), object.markup);
     }
     const std::u32string in = decode(s);
     std::u32string out;
@@ -209,7 +226,8 @@ Value slice(Runtime& rt, Value object, Value start, Value stop, Value step) {
     const SliceBounds b = slice_bounds(rt, start, stop, step, r.size);
     const int64_t first = r.start + b.start * r.step;
     return Value::from_pointer(
-        Tag::kRange, rt.arena.make<Range>(Range{first, first + b.count * b.step * r.step, b.step * r.step, b.count}));
+        Tag::kRange,
+        rt.arena.make<Range>(Range{first, first + b.count * b.step * r.step, b.step * r.step, b.count}));
   }
   if (object.tag == Tag::kDict) type_error("unhashable type: 'slice'");
   type_error("'" + std::string(type_name(object)) + "' object is not subscriptable");
@@ -227,8 +245,9 @@ Value own_attribute(Runtime& rt, Value object, Value name) {
   }
   if (n.starts_with("_")) {
     // Attributes of Python's own objects that every value has; hidden by the sandbox.
-    if (n == "__class__" || n == "__doc__" || n == "__init__" || n == "__len__" || n == "__dict__" || n == "__eq__" ||
-        n == "__getitem__" || n == "__iter__" || n == "__str__" || n == "__repr__" || n == "__hash__") {
+    if (n == "__class__" || n == "__doc__" || n == "__init__" || n == "__len__" || n == "__dict__" ||
+        n == "__eq__" || n == "__getitem__" || n == "__iter__" || n == "__str__" || n == "__repr__" ||
+        n == "__hash__") {
       return rt.undefined_member(object, name, true);
     }
     return {};

@@ -15,11 +15,48 @@ namespace hadal::jinja {
 
 enum class NodeKind : uint8_t {
   // expressions
-  kName, kNamespaceRef, kConst, kTuple, kList, kDict, kCondition, kFilter, kTest, kCall, kGetattr, kGetitem, kSlice,
-  kConcat, kCompare, kAdd, kSub, kMul, kDiv, kFloorDiv, kMod, kPow, kAnd, kOr, kNot, kNeg, kPos,
+  kName,
+  kNamespaceRef,
+  kConst,
+  kTuple,
+  kList,
+  kDict,
+  kCondition,
+  kFilter,
+  kTest,
+  kCall,
+  kGetattr,
+  kGetitem,
+  kSlice,
+  kConcat,
+  kCompare,
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kFloorDiv,
+  kMod,
+  kPow,
+  kAnd,
+  kOr,
+  kNot,
+  kNeg,
+  kPos,
   // statements
-  kOutput, kFor, kIf, kMacro, kCallBlock, kFilterBlock, kWith, kAssign, kAssignBlock, kBlock, kBreak, kContinue,
-  kLoader, kAutoescape,
+  kOutput,
+  kFor,
+  kIf,
+  kMacro,
+  kCallBlock,
+  kFilterBlock,
+  kWith,
+  kAssign,
+  kAssignBlock,
+  kBlock,
+  kBreak,
+  kContinue,
+  kLoader,
+  kAutoescape,
 };
 
 // Where a variable lives: `hops` functions outwards, then a slot of that function's activation.
@@ -48,22 +85,23 @@ struct TestInfo;
 struct Node {
   NodeKind kind;
   int line = 0;
-  int height = 0;       // of the tree below: bounds recursion
-  std::string text;     // name, attribute, filter, test, block
-  std::string attr;     // kNamespaceRef: the attribute
-  Value value;          // kConst; kGetattr/kName/kNamespaceRef: the name as a value
-  Node* n1 = nullptr;   // operand, target, condition, call, filter; kCondition: test
-  Node* n2 = nullptr;   // right operand, iterable, key; kCondition: when true; calls: *args
-  Node* n3 = nullptr;   // kFor: filter; kCondition: when false; calls: **kwargs
-  std::vector<Node*> list;   // items, positional arguments, body, parameters (macros)
-  std::vector<Node*> list2;  // dict values, keyword values, else body, defaults
-  std::vector<Node*> list3;  // elif branches, macro body, with body
+  int height = 0;                  // of the tree below: bounds recursion
+  std::string text;                // name, attribute, filter, test, block
+  std::string attr;                // kNamespaceRef: the attribute
+  Value value;                     // kConst; kGetattr/kName/kNamespaceRef: the name as a value
+  Node* n1 = nullptr;              // operand, target, condition, call, filter; kCondition: test
+  Node* n2 = nullptr;              // right operand, iterable, key; kCondition: when true; calls: *args
+  Node* n3 = nullptr;              // kFor: filter; kCondition: when false; calls: **kwargs
+  std::vector<Node*> list;         // items, positional arguments, body, parameters (macros)
+  std::vector<Node*> list2;        // dict values, keyword values, else body, defaults
+  std::vector<Node*> list3;        // elif branches, macro body, with body
   std::vector<std::string> names;  // keyword names; kLoader: what it would define
   std::vector<CompareOp> ops;
-  bool store = false;  // kName: written, not read
-  bool param = false;  // kName: a parameter
+  bool store = false;     // kName: written, not read
+  bool param = false;     // kName: a parameter
   bool constant = false;  // an expression that Jinja2 evaluates when it compiles the template
-  bool flag = false;   // kFor: recursive; kBlock: scoped; kFilter/kTest: unknown but only an error when reached
+  bool flag =
+      false;  // kFor: recursive; kBlock: scoped; kFilter/kTest: unknown but only an error when reached
   bool flag2 = false;  // kFor: uses `loop`; kBlock: required; kAssign*, kMacro: at the top level
 
   const FilterInfo* filter = nullptr;
@@ -74,8 +112,8 @@ struct Node {
   int test_slots = 0, loop_slots = 0;   // kFor: of the filter's function and of a recursive loop's
   std::vector<int> parameter_slots;     // macros
   int caller_slot = -1, kwargs_slot = -1, varargs_slot = -1;
-  int explicit_caller = -1;             // index of a parameter named caller
-  int self_slot = -1, super_slot = -1;  // kBlock
+  int explicit_caller = -1;                          // index of a parameter named caller
+  int self_slot = -1, super_slot = -1;               // kBlock
   std::vector<std::pair<std::string, Place>> scope;  // kBlock scoped: variables the block sees
 };
 

@@ -34,8 +34,8 @@ const FilterInfo* find_number_filter(std::string_view name);
 const FilterInfo* find_sequence_filter(std::string_view name);
 const FilterInfo* find_lazy_filter(std::string_view name);
 
-// The item's value of a dotted attribute path ("a.b.0"), looked up as templates do. Where `fallback` is not missing it
-// replaces undefined on the way.
+// The item's value of a dotted attribute path ("a.b.0"), looked up as templates do. Where `fallback` is not
+// missing it replaces undefined on the way.
 Value get_path(Runtime& rt, Value item, Value attribute, Value fallback = Value());
 // Lower case for strings, other values as they are: the key of case-insensitive sorting.
 Value fold_case(Runtime& rt, Value v);

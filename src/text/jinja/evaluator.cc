@@ -9,19 +9,21 @@ namespace hadal::jinja {
 Value Interpreter::evaluate(const Node& node, Activation& a) {
   step();
   switch (node.kind) {  // leaves first: they need no room on the stack
-    case NodeKind::kConst: return node.value;
+    case NodeKind::kConst:
+      return node.value;
     case NodeKind::kName: {
       const Value v = variable(node.place, a);
       return v.missing() ? undefined_name(node.text) : v;
     }
-    default: break;
+    default:
+      break;
   }
   Depth depth(*this);
   return evaluate_inner(node, a);
 }
 
-// Jinja2 evaluates a printed constant when it compiles, and there a slice that Python refuses is undefined instead of an
-// error. When that fails the expression is left to run time.
+// Jinja2 evaluates a printed constant when it compiles, and there a slice that Python refuses is undefined
+// instead of an error. When that fails the expression is left to run time.
 Value Interpreter::evaluate_constant(const Node& node, Activation& a) {
   try {
     folding_ = true;
@@ -39,10 +41,14 @@ Value Interpreter::evaluate_inner(const Node& node, Activation& a) {
   using BinaryOp = Value (*)(Runtime&, Value, Value);
   BinaryOp op = nullptr;
   switch (node.kind) {
-    case NodeKind::kGetattr: return get_attribute(*this, evaluate(*node.n1, a), node.value);
-    case NodeKind::kGetitem: return evaluate_getitem(node, a);
-    case NodeKind::kCall: return evaluate_call(node, a, Value());
-    case NodeKind::kFilter: return evaluate_filter(node, a, Value());
+    case NodeKind::kGetattr:
+      return get_attribute(*this, evaluate(*node.n1, a), node.value);
+    case NodeKind::kGetitem:
+      return evaluate_getitem(node, a);
+    case NodeKind::kCall:
+      return evaluate_call(node, a, Value());
+    case NodeKind::kFilter:
+      return evaluate_filter(node, a, Value());
     case NodeKind::kTest: {
       const Value self = evaluate(*node.n1, a);
       Args args;
@@ -50,8 +56,10 @@ Value Interpreter::evaluate_inner(const Node& node, Activation& a) {
       if (node.test == nullptr) fail(ErrorKind::kRuntime, "No test named '" + node.text + "' found.");
       return Value::from_bool(call_test(*this, *node.test, self, args));
     }
-    case NodeKind::kCompare: return evaluate_compare(node, a);
-    case NodeKind::kConcat: return evaluate_concat(node, a);
+    case NodeKind::kCompare:
+      return evaluate_compare(node, a);
+    case NodeKind::kConcat:
+      return evaluate_concat(node, a);
     case NodeKind::kAnd: {
       const Value left = evaluate(*node.n1, a);
       return truthy(*this, left) ? evaluate(*node.n2, a) : left;
@@ -60,7 +68,8 @@ Value Interpreter::evaluate_inner(const Node& node, Activation& a) {
       const Value left = evaluate(*node.n1, a);
       return truthy(*this, left) ? left : evaluate(*node.n2, a);
     }
-    case NodeKind::kNot: return Value::from_bool(!truthy(*this, evaluate(*node.n1, a)));
+    case NodeKind::kNot:
+      return Value::from_bool(!truthy(*this, evaluate(*node.n1, a)));
     case NodeKind::kCondition:
       if (truthy(*this, evaluate(*node.n1, a))) return evaluate(*node.n2, a);
       if (node.n3 != nullptr) return evaluate(*node.n3, a);
@@ -72,17 +81,35 @@ Value Interpreter::evaluate_inner(const Node& node, Activation& a) {
       for (const Node* item : node.list) items.push_back(evaluate(*item, a));
       return node.kind == NodeKind::kList ? list(items) : tuple(items);
     }
-    case NodeKind::kDict: return evaluate_dict(node, a);
-    case NodeKind::kNeg: return negate(*this, evaluate(*node.n1, a));
-    case NodeKind::kPos: return positive(*this, evaluate(*node.n1, a));
-    case NodeKind::kAdd: op = add; break;
-    case NodeKind::kSub: op = subtract; break;
-    case NodeKind::kMul: op = multiply; break;
-    case NodeKind::kDiv: op = divide; break;
-    case NodeKind::kFloorDiv: op = floor_divide; break;
-    case NodeKind::kMod: op = modulo; break;
-    case NodeKind::kPow: op = power; break;
-    default: fail(ErrorKind::kRuntime, "not an expression");
+    case NodeKind::kDict:
+      return evaluate_dict(node, a);
+    case NodeKind::kNeg:
+      return negate(*this, evaluate(*node.n1, a));
+    case NodeKind::kPos:
+      return positive(*this, evaluate(*node.n1, a));
+    case NodeKind::kAdd:
+      op = add;
+      break;
+    case NodeKind::kSub:
+      op = subtract;
+      break;
+    case NodeKind::kMul:
+      op = multiply;
+      break;
+    case NodeKind::kDiv:
+      op = divide;
+      break;
+    case NodeKind::kFloorDiv:
+      op = floor_divide;
+      break;
+    case NodeKind::kMod:
+      op = modulo;
+      break;
+    case NodeKind::kPow:
+      op = power;
+      break;
+    default:
+      fail(ErrorKind::kRuntime, "not an expression");
   }
   const Value left = evaluate(*node.n1, a);
   return op(*this, left, evaluate(*node.n2, a));
@@ -139,7 +166,8 @@ Value Interpreter::evaluate_dict(const Node& node, Activation& a) {
 void Interpreter::arguments(const Node& node, Activation& a, Args& args) {
   args.positional.reserve(node.list.size());
   for (const Node* arg : node.list) args.positional.push_back(evaluate(*arg, a));
-  for (size_t i = 0; i < node.names.size(); ++i) args.keyword.emplace_back(node.names[i], evaluate(*node.list2[i], a));
+  for (size_t i = 0; i < node.names.size(); ++i)
+    args.keyword.emplace_back(node.names[i], evaluate(*node.list2[i], a));
   if (node.n2 != nullptr) {
     const std::vector<Value> more = to_vector(evaluate(*node.n2, a));
     args.positional.insert(args.positional.end(), more.begin(), more.end());
@@ -147,19 +175,23 @@ void Interpreter::arguments(const Node& node, Activation& a, Args& args) {
   if (node.n3 == nullptr) return;
   const Value more = evaluate(*node.n3, a);
   if (more.is_undefined()) raise_undefined(more);
-  if (!more.is(Tag::kDict)) type_error("argument after ** must be a mapping, not " + std::string(type_name(more)));
+  if (!more.is(Tag::kDict))
+    type_error("argument after ** must be a mapping, not " + std::string(type_name(more)));
   for (uint32_t i = 0; i < more.dict->size; ++i) {
     const Value key = more.dict->keys[i];
     if (!key.is_str()) type_error("keywords must be strings");
     for (const auto& [name, value] : args.keyword) {
-      if (name == key.str()) type_error("got multiple values for keyword argument '" + std::string(name) + "'");
+      if (name == key.str())
+        type_error("got multiple values for keyword argument '" + std::string(name) + "'");
     }
     args.keyword.emplace_back(key.str(), more.dict->values[i]);
   }
 }
 
 Value Interpreter::evaluate_filter(const Node& node, Activation& a, Value self) {
-  if (node.n1 != nullptr) self = node.n1->kind == NodeKind::kFilter ? evaluate_filter_chain(*node.n1, a, self) : evaluate(*node.n1, a);
+  if (node.n1 != nullptr)
+    self =
+        node.n1->kind == NodeKind::kFilter ? evaluate_filter_chain(*node.n1, a, self) : evaluate(*node.n1, a);
   Args args;
   arguments(node, a, args);
   if (node.filter == nullptr) fail(ErrorKind::kRuntime, "No filter named '" + node.text + "' found.");

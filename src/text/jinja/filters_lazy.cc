@@ -1,4 +1,5 @@
-// Filters that Jinja2 writes as generators: nothing runs before the result is walked, and it can be walked once.
+// Filters that Jinja2 writes as generators: nothing runs before the result is walked, and it can be walked
+// once.
 #include <algorithm>
 
 #include "text/jinja/builtins.h"
@@ -39,7 +40,9 @@ struct KeptArgs {
   }
 };
 
-Value generator(Iter* it) { return Value::from_pointer(Tag::kIter, it); }
+Value generator(Iter* it) {
+  return Value::from_pointer(Tag::kIter, it);
+}
 
 class MapIter final : public Iter {
  public:
@@ -196,7 +199,9 @@ class DictItemsIter final : public Iter {
   uint32_t at_ = 0;
 };
 
-Value filter_items(Runtime& rt, Value self, const Value*) { return generator(rt.arena.make<DictItemsIter>(self)); }
+Value filter_items(Runtime& rt, Value self, const Value*) {
+  return generator(rt.arena.make<DictItemsIter>(self));
+}
 
 class BatchIter final : public Iter {
  public:
@@ -209,7 +214,8 @@ class BatchIter final : public Iter {
     Value item;
     while (source_->next(rt, item)) {
       rt.step();
-      if (equals(rt, Value::from_int(static_cast<int64_t>(row.size())), count_) && (started_ || !row.empty())) {
+      if (equals(rt, Value::from_int(static_cast<int64_t>(row.size())), count_) &&
+          (started_ || !row.empty())) {
         pending_ = item;
         out = rt.list(row);
         return true;
@@ -225,9 +231,11 @@ class BatchIter final : public Iter {
       row.push_back(item);
     }
     if (row.empty()) return false;
-    if (!fill_.is_none() && !fill_.missing() && compare(rt, CompareOp::kLt, Value::from_int(static_cast<int64_t>(row.size())), count_)) {
+    if (!fill_.is_none() && !fill_.missing() &&
+        compare(rt, CompareOp::kLt, Value::from_int(static_cast<int64_t>(row.size())), count_)) {
       const int64_t wanted = to_index(rt, count_);
-      if (wanted > static_cast<int64_t>(rt.limits().max_output) / 16) fail(ErrorKind::kLimit, "a row of batch is too long");
+      if (wanted > static_cast<int64_t>(rt.limits().max_output) / 16)
+        fail(ErrorKind::kLimit, "a row of batch is too long");
       row.resize(static_cast<size_t>(wanted), fill_);
     }
     out = rt.list(row);
@@ -297,7 +305,8 @@ constexpr FilterInfo kFilters[] = {
 }  // namespace
 
 const FilterInfo* find_lazy_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters), [name](const FilterInfo& f) { return f.name == name; });
+  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+                               [name](const FilterInfo& f) { return f.name == name; });
   return at == std::end(kFilters) ? nullptr : at;
 }
 

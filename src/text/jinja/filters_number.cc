@@ -6,8 +6,8 @@
 #include "base/utf8.h"
 #include "text/jinja/builtins.h"
 #include "text/jinja/format.h"
-#include "text/jinja/ops.h"
 #include "text/jinja/numbers.h"
+#include "text/jinja/ops.h"
 #include "text/jinja/repr.h"
 #include "text/jinja/strings.h"
 #include "text/jinja/unicode.h"
@@ -49,7 +49,8 @@ bool drop_underscores(std::string& s) {
       out += s[i];
       continue;
     }
-    const bool between = i > 0 && i + 1 < s.size() && std::isalnum(static_cast<unsigned char>(s[i - 1])) != 0 &&
+    const bool between = i > 0 && i + 1 < s.size() &&
+                         std::isalnum(static_cast<unsigned char>(s[i - 1])) != 0 &&
                          std::isalnum(static_cast<unsigned char>(s[i + 1])) != 0;
     if (!between) return false;
   }
@@ -57,7 +58,9 @@ bool drop_underscores(std::string& s) {
   return true;
 }
 
-[[noreturn]] void too_big() { fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported"); }
+[[noreturn]] void too_big() {
+  fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
+}
 
 Value truncated(Runtime& rt, double v) {
   if (std::abs(v) > 1.6e38) too_big();
@@ -91,7 +94,8 @@ std::optional<Value> int_of_text(Runtime& rt, std::string_view text, int64_t bas
   for (char c : s) {
     const int digit = digit_of(c);
     if (digit >= base) return std::nullopt;
-    if (__builtin_mul_overflow(value, static_cast<int128>(base), &value) || __builtin_add_overflow(value, int128{digit}, &value)) {
+    if (__builtin_mul_overflow(value, static_cast<int128>(base), &value) ||
+        __builtin_add_overflow(value, int128{digit}, &value)) {
       too_big();
     }
   }
@@ -102,11 +106,13 @@ std::optional<double> float_of_text(std::string_view text) {
   std::string s = ascii_number(text);
   if (s.empty() || !drop_underscores(s)) return std::nullopt;
   std::string body = s[0] == '+' || s[0] == '-' ? s.substr(1) : s;
-  std::transform(body.begin(), body.end(), body.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(body.begin(), body.end(), body.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const bool negative = s[0] == '-';
   if (body == "inf" || body == "infinity") return negative ? -INFINITY : INFINITY;
   if (body == "nan") return std::nan("");
-  if (body.empty() || body.find_first_not_of("0123456789.e+-") != std::string::npos || body[0] == '+' || body[0] == '-') {
+  if (body.empty() || body.find_first_not_of("0123456789.e+-") != std::string::npos || body[0] == '+' ||
+      body[0] == '-') {
     return std::nullopt;
   }
   char* end = nullptr;
@@ -217,7 +223,8 @@ Value filter_filesizeformat(Runtime& rt, Value self, const Value* args) {
   const auto size = float_of(rt, self);
   if (!size) {
     if (self.is_str()) value_error("could not convert string to float: " + repr(rt, self));
-    type_error("float() argument must be a string or a real number, not '" + std::string(type_name(self)) + "'");
+    type_error("float() argument must be a string or a real number, not '" + std::string(type_name(self)) +
+               "'");
   }
   const double base = binary ? 1024 : 1000;
   if (*size == 1) return rt.view("1 Byte");
@@ -235,17 +242,16 @@ Value filter_filesizeformat(Runtime& rt, Value self, const Value* args) {
 }
 
 constexpr FilterInfo kFilters[] = {
-    {"abs", {"", 0, false}, filter_abs},
-    {"filesizeformat", {"binary"}, filter_filesizeformat},
-    {"float", {"default"}, filter_float},
-    {"int", {"default base"}, filter_int},
+    {"abs", {"", 0, false}, filter_abs},           {"filesizeformat", {"binary"}, filter_filesizeformat},
+    {"float", {"default"}, filter_float},          {"int", {"default base"}, filter_int},
     {"round", {"precision method"}, filter_round},
 };
 
 }  // namespace
 
 const FilterInfo* find_number_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters), [name](const FilterInfo& f) { return f.name == name; });
+  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+                               [name](const FilterInfo& f) { return f.name == name; });
   return at == std::end(kFilters) ? nullptr : at;
 }
 

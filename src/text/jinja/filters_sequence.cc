@@ -13,12 +13,17 @@ namespace hadal::jinja {
 
 namespace {
 
-bool is_true(Runtime& rt, Value v, bool otherwise) { return v.missing() ? otherwise : truthy(rt, v); }
-Value or_missing(Value v) { return v.is_none() ? Value() : v; }
+bool is_true(Runtime& rt, Value v, bool otherwise) {
+  return v.missing() ? otherwise : truthy(rt, v);
+}
+Value or_missing(Value v) {
+  return v.is_none() ? Value() : v;
+}
 
 // "a.b.0": numbers index.
 Value look_up(Runtime& rt, Value item, std::string_view part) {
-  const bool digits = !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos && part.size() < 19;
+  const bool digits =
+      !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos && part.size() < 19;
   const Value key = digits ? Value::from_int(std::stoll(std::string(part))) : rt.text(part);
   return get_item(rt, item, key);
 }
@@ -27,7 +32,8 @@ Value look_up(Runtime& rt, Value item, std::string_view part) {
 Value multi_key(Runtime& rt, Value item, Value attribute, bool case_sensitive) {
   std::vector<Value> keys;
   if (!attribute.missing() && attribute.is_str()) {
-    for (std::string_view path : split(attribute.str(), ",", -1, false)) keys.push_back(get_path(rt, item, rt.view(path)));
+    for (std::string_view path : split(attribute.str(), ",", -1, false))
+      keys.push_back(get_path(rt, item, rt.view(path)));
   } else {
     keys.push_back(get_path(rt, item, attribute));
   }
@@ -54,7 +60,8 @@ void sort_keyed(Runtime& rt, std::vector<Keyed>& items, bool reverse) {
 Value filter_sort(Runtime& rt, Value self, const Value* args) {
   const bool case_sensitive = is_true(rt, args[1], false);
   std::vector<Keyed> items;
-  for (Value v : rt.to_vector(self)) items.push_back({multi_key(rt, v, or_missing(args[2]), case_sensitive), v});
+  for (Value v : rt.to_vector(self))
+    items.push_back({multi_key(rt, v, or_missing(args[2]), case_sensitive), v});
   sort_keyed(rt, items, is_true(rt, args[0], false));
   std::vector<Value> out;
   for (const Keyed& item : items) out.push_back(item.value);
@@ -64,9 +71,11 @@ Value filter_sort(Runtime& rt, Value self, const Value* args) {
 Value filter_dictsort(Runtime& rt, Value self, const Value* args) {
   const bool case_sensitive = is_true(rt, args[0], false);
   const std::string_view by = args[1].missing() ? "key" : args[1].is_str() ? args[1].str() : "";
-  if (by != "key" && by != "value") fail(ErrorKind::kFilterArgument, "You can only sort by either \"key\" or \"value\"");
+  if (by != "key" && by != "value")
+    fail(ErrorKind::kFilterArgument, "You can only sort by either \"key\" or \"value\"");
   if (self.is_undefined()) rt.raise_undefined(self);
-  if (!self.is(Tag::kDict)) fail(ErrorKind::kAttribute, "'" + std::string(type_name(self)) + "' object has no attribute 'items'");
+  if (!self.is(Tag::kDict))
+    fail(ErrorKind::kAttribute, "'" + std::string(type_name(self)) + "' object has no attribute 'items'");
   std::vector<Keyed> items;
   for (uint32_t i = 0; i < self.dict->size; ++i) {
     const Value key = self.dict->keys[i], value = self.dict->values[i];
@@ -155,7 +164,8 @@ Value filter_first(Runtime& rt, Value self, const Value*) {
 
 Value filter_last(Runtime& rt, Value self, const Value*) {
   Value item;
-  return make_reversed(rt, self)->next(rt, item) ? item : rt.undefined_hint("No last item, sequence was empty.");
+  return make_reversed(rt, self)->next(rt, item) ? item
+                                                 : rt.undefined_hint("No last item, sequence was empty.");
 }
 
 Value filter_length(Runtime& rt, Value self, const Value*) {
@@ -164,7 +174,9 @@ Value filter_length(Runtime& rt, Value self, const Value*) {
   return Value::from_int(n);
 }
 
-Value filter_list(Runtime& rt, Value self, const Value*) { return rt.list(rt.to_vector(self)); }
+Value filter_list(Runtime& rt, Value self, const Value*) {
+  return rt.list(rt.to_vector(self));
+}
 
 Value filter_reverse(Runtime& rt, Value self, const Value*) {
   if (self.is_str()) {
@@ -188,7 +200,8 @@ Value filter_default(Runtime& rt, Value self, const Value* args) {
 }
 
 Value filter_attr(Runtime& rt, Value self, const Value* args) {
-  if (!args[0].is_str()) type_error("attribute name must be string, not '" + std::string(type_name(args[0])) + "'");
+  if (!args[0].is_str())
+    type_error("attribute name must be string, not '" + std::string(type_name(args[0])) + "'");
   const Value v = own_attribute(rt, self, args[0]);
   return v.missing() ? rt.undefined_member(self, args[0]) : v;
 }
@@ -227,10 +240,13 @@ Value get_path(Runtime& rt, Value item, Value attribute, Value fallback) {
   return item;
 }
 
-Value fold_case(Runtime& rt, Value v) { return v.is_str() ? rt.text(to_lower(v.str())) : v; }
+Value fold_case(Runtime& rt, Value v) {
+  return v.is_str() ? rt.text(to_lower(v.str())) : v;
+}
 
 const FilterInfo* find_sequence_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters), [name](const FilterInfo& f) { return f.name == name; });
+  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+                               [name](const FilterInfo& f) { return f.name == name; });
   return at == std::end(kFilters) ? nullptr : at;
 }
 

@@ -13,7 +13,9 @@ namespace hadal::jinja {
 
 namespace {
 
-bool is_true(Runtime& rt, Value v, bool otherwise) { return v.missing() ? otherwise : truthy(rt, v); }
+bool is_true(Runtime& rt, Value v, bool otherwise) {
+  return v.missing() ? otherwise : truthy(rt, v);
+}
 
 template <std::string (*f)(std::string_view)>
 Value mapped(Runtime& rt, Value self, const Value*) {
@@ -37,11 +39,14 @@ Value filter_safe(Runtime& rt, Value self, const Value*) {
   return s;
 }
 
-Value filter_string(Runtime& rt, Value self, const Value*) { return soft_str(rt, self); }
+Value filter_string(Runtime& rt, Value self, const Value*) {
+  return soft_str(rt, self);
+}
 
 Value filter_trim(Runtime& rt, Value self, const Value* args) {
   const Value s = soft_str(rt, self);
-  if (args[0].missing() || args[0].is_none()) return Value::from_view(strip(s.str(), nullptr, true, true), s.markup);
+  if (args[0].missing() || args[0].is_none())
+    return Value::from_view(strip(s.str(), nullptr, true, true), s.markup);
   if (!args[0].is_str()) type_error("strip arg must be None or str");
   const std::string_view chars = args[0].str();
   return Value::from_view(strip(s.str(), &chars, true, true), s.markup);
@@ -64,7 +69,9 @@ Value filter_title(Runtime& rt, Value self, const Value*) {
   const Value s = soft_str(rt, self);
   rt.step(s.length / 16);
   const std::u32string in = decode(s.str());
-  const auto separates = [](char32_t c) { return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_space(c); };
+  const auto separates = [](char32_t c) {
+    return c == '-' || c == '(' || c == '{' || c == '[' || c == '<' || is_space(c);
+  };
   std::string out;
   for (size_t at = 0; at < in.size();) {
     size_t end = at + 1;
@@ -78,7 +85,8 @@ Value filter_title(Runtime& rt, Value self, const Value*) {
 
 Value filter_indent(Runtime& rt, Value self, const Value* args) {
   if (self.is_undefined()) rt.raise_undefined(self);
-  if (!self.is_str()) type_error("unsupported operand type(s) for +=: '" + std::string(type_name(self)) + "' and 'str'");
+  if (!self.is_str())
+    type_error("unsupported operand type(s) for +=: '" + std::string(type_name(self)) + "' and 'str'");
   std::string width;
   if (!args[0].missing() && args[0].is_str()) {
     width = args[0].str();
@@ -110,7 +118,8 @@ Value filter_truncate(Runtime& rt, Value self, const Value* args) {
   const int64_t leeway = args[3].missing() || args[3].is_none() ? 5 : to_index(rt, args[3]);
   const int64_t end_length = rt.length(end);
   if (length < end_length) {
-    fail(ErrorKind::kAssertion, "expected length >= " + std::to_string(end_length) + ", got " + std::to_string(length));
+    fail(ErrorKind::kAssertion,
+         "expected length >= " + std::to_string(end_length) + ", got " + std::to_string(length));
   }
   if (leeway < 0) fail(ErrorKind::kAssertion, "expected leeway >= 0, got " + std::to_string(leeway));
   const int64_t size = rt.length(self);
@@ -137,7 +146,9 @@ Value filter_wordcount(Runtime& rt, Value self, const Value*) {
 
 Value filter_wordwrap(Runtime& rt, Value self, const Value* args) {
   if (self.is_undefined()) rt.raise_undefined(self);
-  if (!self.is_str()) fail(ErrorKind::kAttribute, "'" + std::string(type_name(self)) + "' object has no attribute 'splitlines'");
+  if (!self.is_str())
+    fail(ErrorKind::kAttribute,
+         "'" + std::string(type_name(self)) + "' object has no attribute 'splitlines'");
   WrapStyle style;
   style.width = args[0].missing() ? 79 : to_index(rt, args[0]);
   style.break_long_words = is_true(rt, args[1], true);
@@ -193,15 +204,16 @@ Value filter_striptags(Runtime& rt, Value self, const Value*) {
     out += word;
   }
   static constexpr std::pair<std::string_view, std::string_view> kEntities[] = {
-      {"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#34;", "\""}, {"&#39;", "'"}, {"&nbsp;", "\u00a0"}, {"&amp;", "&"}};
+      {"&lt;", "<"},  {"&gt;", ">"},        {"&quot;", "\""}, {"&#34;", "\""},
+      {"&#39;", "'"}, {"&nbsp;", "\u00a0"}, {"&amp;", "&"}};
   for (const auto& [entity, text] : kEntities) out = replace(out, entity, text, -1);
   return rt.text(out);
 }
 
 void append_url_quoted(std::string& out, std::string_view s, bool for_query) {
   for (char c : s) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-                       c == '-' || c == '~' || (c == '/' && !for_query);
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '.' || c == '-' || c == '~' || (c == '/' && !for_query);
     if (plain) {
       out += c;
     } else if (c == ' ' && for_query) {
@@ -223,7 +235,8 @@ Value filter_urlencode(Runtime& rt, Value self, const Value*) {
   }
   std::vector<Value> pairs;
   if (self.is(Tag::kDict)) {
-    for (uint32_t i = 0; i < self.dict->size; ++i) pairs.push_back(rt.tuple({self.dict->keys[i], self.dict->values[i]}));
+    for (uint32_t i = 0; i < self.dict->size; ++i)
+      pairs.push_back(rt.tuple({self.dict->keys[i], self.dict->values[i]}));
   } else {
     pairs = rt.to_vector(self);
   }
@@ -240,7 +253,8 @@ Value filter_urlencode(Runtime& rt, Value self, const Value*) {
 
 Value filter_xmlattr(Runtime& rt, Value self, const Value* args) {
   if (self.is_undefined()) rt.raise_undefined(self);
-  if (!self.is(Tag::kDict)) fail(ErrorKind::kAttribute, "'" + std::string(type_name(self)) + "' object has no attribute 'items'");
+  if (!self.is(Tag::kDict))
+    fail(ErrorKind::kAttribute, "'" + std::string(type_name(self)) + "' object has no attribute 'items'");
   std::string out;
   for (uint32_t i = 0; i < self.dict->size; ++i) {
     const Value key = self.dict->keys[i], value = self.dict->values[i];
@@ -346,7 +360,8 @@ constexpr FilterInfo kFilters[] = {
 }  // namespace
 
 const FilterInfo* find_text_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters), [name](const FilterInfo& f) { return f.name == name; });
+  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+                               [name](const FilterInfo& f) { return f.name == name; });
   return at == std::end(kFilters) ? nullptr : at;
 }
 

@@ -20,10 +20,14 @@ std::string print_float(double v, char type, int precision, bool alternate) {
   if (std::isnan(v) || std::isinf(v)) {
     const bool upper = type == 'F' || type == 'E' || type == 'G';
     std::string s = std::isnan(v) ? "nan" : v < 0 ? "-inf" : "inf";
-    if (upper) std::transform(s.begin(), s.end(), s.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (upper)
+      std::transform(s.begin(), s.end(), s.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return s;
   }
-  const char format[] = {'%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0', '\0'};
+  const char format[] = {
+      '%', alternate ? '#' : '.', alternate ? '.' : '*', alternate ? '*' : type, alternate ? type : '\0',
+      '\0'};
   std::string out(static_cast<size_t>(std::snprintf(nullptr, 0, format, precision, v)), '\0');
   std::snprintf(out.data(), out.size() + 1, format, precision, v);
   return out;
@@ -51,7 +55,11 @@ std::string ascii_repr(const std::string& s) {
       out += static_cast<char>(c);
       continue;
     }
-    std::snprintf(buffer, sizeof buffer, c <= 0xFF ? "\\x%02x" : c <= 0xFFFF ? "\\u%04x" : "\\U%08x", static_cast<unsigned>(c));
+    std::snprintf(buffer, sizeof buffer,
+                  c <= 0xFF     ? "\\x%02x"
+                  : c <= 0xFFFF ? "\\u%04x"
+                                : "\\U%08x",
+                  static_cast<unsigned>(c));
     out += buffer;
   }
   return out;
@@ -105,11 +113,13 @@ class PrintfFormatter {
   }
   void key() {
     size_t depth = 1, at = 0;
-    for (; at < rest_.size() && depth > 0; ++at) depth += rest_[at] == '(' ? 1 : rest_[at] == ')' ? size_t(-1) : 0;
+    for (; at < rest_.size() && depth > 0; ++at)
+      depth += rest_[at] == '(' ? 1 : rest_[at] == ')' ? size_t(-1) : 0;
     if (depth > 0) value_error("incomplete format key");
     const Value name = Value::from_view(rest_.substr(0, at - 1));
     rest_.remove_prefix(at);
-    if (values_.tag == Tag::kTuple || values_.is_str() || values_.is_number() || values_.is_none()) type_error("format requires a mapping");
+    if (values_.tag == Tag::kTuple || values_.is_str() || values_.is_number() || values_.is_none())
+      type_error("format requires a mapping");
     if (values_.is_undefined()) rt_.raise_undefined(values_);
     if (values_.tag != Tag::kDict) type_error("format requires a mapping");
     const Value* found = rt_.find(*values_.dict, name);
@@ -127,7 +137,8 @@ class PrintfFormatter {
     }
     int64_t n = 0;
     given = !rest_.empty() && rest_[0] >= '0' && rest_[0] <= '9';
-    while (!rest_.empty() && rest_[0] >= '0' && rest_[0] <= '9') n = std::min<int64_t>(n * 10 + (take() - '0'), kMaxWidth + 1);
+    while (!rest_.empty() && rest_[0] >= '0' && rest_[0] <= '9')
+      n = std::min<int64_t>(n * 10 + (take() - '0'), kMaxWidth + 1);
     return n;
   }
   void conversion() {
@@ -139,12 +150,23 @@ class PrintfFormatter {
     }
     for (bool flags = true; flags && !rest_.empty();) {
       switch (rest_[0]) {
-        case '-': c.left = true; break;
-        case '+': c.plus = true; break;
-        case ' ': c.space = true; break;
-        case '0': c.zero = true; break;
-        case '#': c.alternate = true; break;
-        default: flags = false;
+        case '-':
+          c.left = true;
+          break;
+        case '+':
+          c.plus = true;
+          break;
+        case ' ':
+          c.space = true;
+          break;
+        case '0':
+          c.zero = true;
+          break;
+        case '#':
+          c.alternate = true;
+          break;
+        default:
+          flags = false;
       }
       if (flags) take();
     }
@@ -158,7 +180,8 @@ class PrintfFormatter {
       take();
       c.precision = static_cast<int>(std::max<int64_t>(0, number(given)));
     }
-    if (c.width > kMaxWidth || c.precision > kMaxPrecision) fail(ErrorKind::kLimit, "a width or precision of % is too large");
+    if (c.width > kMaxWidth || c.precision > kMaxPrecision)
+      fail(ErrorKind::kLimit, "a width or precision of % is too large");
     if (!rest_.empty() && (rest_[0] == 'h' || rest_[0] == 'l' || rest_[0] == 'L')) take();
     c.type = take();
     if (c.type == '%') {
@@ -173,10 +196,12 @@ class PrintfFormatter {
     if (v.tag == Tag::kFloat && (type == 'd' || type == 'i' || type == 'u')) {
       if (std::isnan(v.number)) value_error("cannot convert float NaN to integer");
       if (std::isinf(v.number)) fail(ErrorKind::kOverflow, "cannot convert float infinity to integer");
-      if (std::abs(v.number) > 1.6e38) fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
+      if (std::abs(v.number) > 1.6e38)
+        fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
       return static_cast<int128>(v.number);
     }
-    type_error(std::string("%") + type + " format: a real number is required, not " + std::string(type_name(v)));
+    type_error(std::string("%") + type + " format: a real number is required, not " +
+               std::string(type_name(v)));
   }
   void emit(const Conversion& c, Value v) {
     std::string body, sign;
@@ -213,10 +238,16 @@ class PrintfFormatter {
       }
       case 'd':
       case 'i':
-      case 'u': body = int_to_string(as_int(v, c.type)); break;
+      case 'u':
+        body = int_to_string(as_int(v, c.type));
+        break;
       case 'x':
-      case 'X': body = int_in_base(as_int(v, c.type), 16, c.type == 'X'); break;
-      case 'o': body = int_in_base(as_int(v, c.type), 8, false); break;
+      case 'X':
+        body = int_in_base(as_int(v, c.type), 16, c.type == 'X');
+        break;
+      case 'o':
+        body = int_in_base(as_int(v, c.type), 8, false);
+        break;
       case 'e':
       case 'E':
       case 'f':
@@ -228,7 +259,8 @@ class PrintfFormatter {
         body = print_float(to_double(v), c.type, c.precision < 0 ? 6 : c.precision, c.alternate);
         break;
       }
-      default: value_error(std::string("unsupported format character '") + c.type + "'");
+      default:
+        value_error(std::string("unsupported format character '") + c.type + "'");
     }
     if (numeric) split_sign(c, body, sign);
     pad(c, sign, body, numeric);
@@ -242,7 +274,8 @@ class PrintfFormatter {
     } else if (c.space) {
       sign = " ";
     }
-    const bool is_int = c.type == 'd' || c.type == 'i' || c.type == 'u' || c.type == 'x' || c.type == 'X' || c.type == 'o';
+    const bool is_int =
+        c.type == 'd' || c.type == 'i' || c.type == 'u' || c.type == 'x' || c.type == 'X' || c.type == 'o';
     if (is_int && c.precision > static_cast<int>(body.size())) {
       body.insert(0, static_cast<size_t>(c.precision) - body.size(), '0');
     }
@@ -279,11 +312,14 @@ struct Spec {
   int precision = -1;
 };
 
-bool is_align(char c) { return c == '<' || c == '>' || c == '=' || c == '^'; }
+bool is_align(char c) {
+  return c == '<' || c == '>' || c == '=' || c == '^';
+}
 
 Spec parse_spec(std::string_view s, Value v) {
   const auto invalid = [&]() {
-    value_error("Invalid format specifier '" + std::string(s) + "' for object of type '" + std::string(type_name(v)) + "'");
+    value_error("Invalid format specifier '" + std::string(s) + "' for object of type '" +
+                std::string(type_name(v)) + "'");
   };
   Spec spec;
   std::string_view rest = s;
@@ -298,7 +334,9 @@ Spec parse_spec(std::string_view s, Value v) {
       rest.remove_prefix(1);
     }
   }
-  const auto next_is = [&](std::string_view set) { return !rest.empty() && set.find(rest[0]) != std::string_view::npos; };
+  const auto next_is = [&](std::string_view set) {
+    return !rest.empty() && set.find(rest[0]) != std::string_view::npos;
+  };
   const auto take = [&]() {
     const char c = rest[0];
     rest.remove_prefix(1);
@@ -313,17 +351,20 @@ Spec parse_spec(std::string_view s, Value v) {
       spec.align = v.is_str() ? '<' : '=';
     }
   }
-  while (next_is("0123456789")) spec.width = std::min<int64_t>(spec.width * 10 + (take() - '0'), kMaxWidth + 1);
+  while (next_is("0123456789"))
+    spec.width = std::min<int64_t>(spec.width * 10 + (take() - '0'), kMaxWidth + 1);
   if (next_is(",_")) spec.grouping = take();
   if (next_is(".")) {
     take();
     if (!next_is("0123456789")) value_error("Format specifier missing precision");
     spec.precision = 0;
-    while (next_is("0123456789")) spec.precision = std::min(spec.precision * 10 + (take() - '0'), kMaxPrecision + 1);
+    while (next_is("0123456789"))
+      spec.precision = std::min(spec.precision * 10 + (take() - '0'), kMaxPrecision + 1);
   }
   if (rest.size() > 1) invalid();
   if (!rest.empty()) spec.type = take();
-  if (spec.width > kMaxWidth || spec.precision > kMaxPrecision) fail(ErrorKind::kLimit, "a width or precision is too large");
+  if (spec.width > kMaxWidth || spec.precision > kMaxPrecision)
+    fail(ErrorKind::kLimit, "a width or precision is too large");
   return spec;
 }
 
@@ -340,11 +381,13 @@ std::string pad_to(const Spec& spec, char default_align, const std::string& sign
 
 void group_digits(std::string& digits, char separator, int every) {
   size_t end = 0;
-  while (end < digits.size() && std::isxdigit(static_cast<unsigned char>(digits[end])) != 0 && digits[end] != '.') {
+  while (end < digits.size() && std::isxdigit(static_cast<unsigned char>(digits[end])) != 0 &&
+         digits[end] != '.') {
     if (digits[end] == 'e' && every == 3) break;
     ++end;
   }
-  for (auto at = static_cast<int64_t>(end) - every; at > 0; at -= every) digits.insert(static_cast<size_t>(at), 1, separator);
+  for (auto at = static_cast<int64_t>(end) - every; at > 0; at -= every)
+    digits.insert(static_cast<size_t>(at), 1, separator);
 }
 
 std::string sign_text(const Spec& spec, std::string& body) {
@@ -379,18 +422,39 @@ std::string format_int(const Spec& spec, int128 v) {
   switch (spec.type) {
     case 0:
     case 'd':
-    case 'n': body = int_to_string(v); break;
-    case 'b': body = int_in_base(v, 2, false); prefix = "0b"; every = 4; break;
-    case 'o': body = int_in_base(v, 8, false); prefix = "0o"; every = 4; break;
-    case 'x': body = int_in_base(v, 16, false); prefix = "0x"; every = 4; break;
-    case 'X': body = int_in_base(v, 16, true); prefix = "0X"; every = 4; break;
+    case 'n':
+      body = int_to_string(v);
+      break;
+    case 'b':
+      body = int_in_base(v, 2, false);
+      prefix = "0b";
+      every = 4;
+      break;
+    case 'o':
+      body = int_in_base(v, 8, false);
+      prefix = "0o";
+      every = 4;
+      break;
+    case 'x':
+      body = int_in_base(v, 16, false);
+      prefix = "0x";
+      every = 4;
+      break;
+    case 'X':
+      body = int_in_base(v, 16, true);
+      prefix = "0X";
+      every = 4;
+      break;
     case 'c':
-      if (v < 0 || v > 0x10FFFF || (v >= 0xD800 && v < 0xE000)) fail(ErrorKind::kOverflow, "%c arg not in range(0x110000)");
+      if (v < 0 || v > 0x10FFFF || (v >= 0xD800 && v < 0xE000))
+        fail(ErrorKind::kOverflow, "%c arg not in range(0x110000)");
       utf8_append(body, static_cast<char32_t>(v));
       return pad_to(spec, '<', "", body);
-    default: value_error(std::string("Unknown format code '") + spec.type + "' for object of type 'int'");
+    default:
+      value_error(std::string("Unknown format code '") + spec.type + "' for object of type 'int'");
   }
-  if (spec.grouping == ',' && every == 4) value_error(std::string("Cannot specify ',' with '") + spec.type + "'.");
+  if (spec.grouping == ',' && every == 4)
+    value_error(std::string("Cannot specify ',' with '") + spec.type + "'.");
   std::string sign = sign_text(spec, body);
   if (spec.alternate) sign += prefix;
   return pad_grouped(spec, sign, body, every);
@@ -419,10 +483,17 @@ std::string format_float(const Spec& spec, double v) {
     case 'f':
     case 'F':
     case 'g':
-    case 'G': body = print_float(v, spec.type, spec.precision < 0 ? 6 : spec.precision, spec.alternate); break;
-    case 'n': body = print_float(v, 'g', spec.precision < 0 ? 6 : spec.precision, spec.alternate); break;
-    case '%': body = print_float(v * 100, 'f', spec.precision < 0 ? 6 : spec.precision, spec.alternate) + "%"; break;
-    default: value_error(std::string("Unknown format code '") + spec.type + "' for object of type 'float'");
+    case 'G':
+      body = print_float(v, spec.type, spec.precision < 0 ? 6 : spec.precision, spec.alternate);
+      break;
+    case 'n':
+      body = print_float(v, 'g', spec.precision < 0 ? 6 : spec.precision, spec.alternate);
+      break;
+    case '%':
+      body = print_float(v * 100, 'f', spec.precision < 0 ? 6 : spec.precision, spec.alternate) + "%";
+      break;
+    default:
+      value_error(std::string("Unknown format code '") + spec.type + "' for object of type 'float'");
   }
   const std::string sign = sign_text(spec, body);
   return pad_grouped(spec, sign, body, 3);
@@ -442,7 +513,9 @@ std::string format_text(const Spec& spec, std::string_view s) {
 
 }  // namespace
 
-std::string fixed(double v, int precision) { return print_float(v, 'f', precision, false); }
+std::string fixed(double v, int precision) {
+  return print_float(v, 'f', precision, false);
+}
 
 Value printf_format(Runtime& rt, Value format, Value values) {
   PrintfFormatter formatter(rt, format.str(), format.markup, values);
@@ -459,11 +532,13 @@ std::string format_value(Runtime& rt, Value v, std::string_view spec) {
     const Spec parsed = parse_spec(spec, v);
     if (v.is_str()) return format_text(parsed, v.str());
     if (v.tag == Tag::kFloat) return format_float(parsed, v.number);
-    const bool as_float = parsed.type != 0 && std::string_view("eEfFgG%").find(parsed.type) != std::string_view::npos;
+    const bool as_float =
+        parsed.type != 0 && std::string_view("eEfFgG%").find(parsed.type) != std::string_view::npos;
     if (as_float) return format_float(parsed, to_double(v));
     return format_int(parsed, to_int128(v));
   }
-  if (!spec.empty()) type_error("unsupported format string passed to " + std::string(type_name(v)) + ".__format__");
+  if (!spec.empty())
+    type_error("unsupported format string passed to " + std::string(type_name(v)) + ".__format__");
   std::string out;
   append_str(rt, out, v);
   return out;

@@ -31,7 +31,8 @@ Value global_range(Runtime& rt, const Args& args) {
   if (size > kMaxRange) {
     fail(ErrorKind::kOverflow, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
   }
-  return Value::from_pointer(Tag::kRange, rt.arena.make<Range>(Range{start, stop, step, static_cast<int64_t>(size)}));
+  return Value::from_pointer(Tag::kRange,
+                             rt.arena.make<Range>(Range{start, stop, step, static_cast<int64_t>(size)}));
 }
 
 // dict(*args, **kwargs): at most one mapping or list of pairs, then the keywords.
@@ -47,7 +48,8 @@ void fill_dict(Runtime& rt, Dict& dict, const Args& args) {
     } else {
       for (Value item : rt.to_vector(from)) {
         const std::vector<Value> pair = rt.to_vector(item);
-        if (pair.size() != 2) value_error("dictionary update sequence element has the wrong length; 2 is required");
+        if (pair.size() != 2)
+          value_error("dictionary update sequence element has the wrong length; 2 is required");
         rt.set(dict, pair[0], pair[1]);
       }
     }
@@ -67,8 +69,9 @@ Value global_namespace(Runtime& rt, const Args& args) {
   for (uint32_t i = 0; i < ns->attributes.size; ++i) {
     const Value key = ns->attributes.keys[i];
     if (key.is_str() && key.str().starts_with("_")) {
-      fail(ErrorKind::kSecurity, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got " +
-                                     repr(rt, key) + ". Please rename the attribute.");
+      fail(ErrorKind::kSecurity,
+           "Chat templates cannot store underscore-prefixed attributes on a namespace, but got " +
+               repr(rt, key) + ". Please rename the attribute.");
     }
   }
   return Value::from_pointer(Tag::kNamespace, ns);
@@ -98,9 +101,11 @@ Value global_raise(Runtime& rt, const Args& args) {
 
 // strftime of the C locale, whatever locale the process runs in.
 std::string format_time(const std::tm& t, std::string_view format) {
-  static constexpr const char* kDays[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
-  static constexpr const char* kMonths[] = {"January", "February", "March",     "April",   "May",      "June",
-                                            "July",    "August",   "September", "October", "November", "December"};
+  static constexpr const char* kDays[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                          "Thursday", "Friday", "Saturday"};
+  static constexpr const char* kMonths[] = {"January",   "February", "March",    "April",
+                                            "May",       "June",     "July",     "August",
+                                            "September", "October",  "November", "December"};
   std::string out;
   for (size_t i = 0; i < format.size(); ++i) {
     if (format[i] != '%' || i + 1 == format.size()) {
@@ -110,25 +115,51 @@ std::string format_time(const std::tm& t, std::string_view format) {
     const char c = format[++i];
     const std::string day = kDays[t.tm_wday], month = kMonths[t.tm_mon];
     switch (c) {
-      case 'a': out += day.substr(0, 3); continue;
-      case 'A': out += day; continue;
+      case 'a':
+        out += day.substr(0, 3);
+        continue;
+      case 'A':
+        out += day;
+        continue;
       case 'b':
-      case 'h': out += month.substr(0, 3); continue;
-      case 'B': out += month; continue;
-      case 'p': out += t.tm_hour < 12 ? "AM" : "PM"; continue;
-      case 'P': out += t.tm_hour < 12 ? "am" : "pm"; continue;
-      case 'c': out += format_time(t, "%a %b %e %H:%M:%S %Y"); continue;
-      case 'r': out += format_time(t, "%I:%M:%S %p"); continue;
-      case 'x': out += format_time(t, "%m/%d/%y"); continue;
-      case 'X': out += format_time(t, "%H:%M:%S"); continue;
-      case 'f': out += "000000"; continue;  // replaced by the caller, who knows the microseconds
+      case 'h':
+        out += month.substr(0, 3);
+        continue;
+      case 'B':
+        out += month;
+        continue;
+      case 'p':
+        out += t.tm_hour < 12 ? "AM" : "PM";
+        continue;
+      case 'P':
+        out += t.tm_hour < 12 ? "am" : "pm";
+        continue;
+      case 'c':
+        out += format_time(t, "%a %b %e %H:%M:%S %Y");
+        continue;
+      case 'r':
+        out += format_time(t, "%I:%M:%S %p");
+        continue;
+      case 'x':
+        out += format_time(t, "%m/%d/%y");
+        continue;
+      case 'X':
+        out += format_time(t, "%H:%M:%S");
+        continue;
+      case 'f':
+        out += "000000";
+        continue;  // replaced by the caller, who knows the microseconds
       case 'z':
-      case 'Z': continue;  // datetime.now() knows no time zone
-      default: break;
+      case 'Z':
+        continue;  // datetime.now() knows no time zone
+      default:
+        break;
     }
     std::string one = {'%', c};
     // Digits and padding flags of glibc: "%-d".
-    while ((one.back() == '-' || one.back() == '_' || one.back() == '^' || one.back() == '#' || one.back() == '0') && i + 1 < format.size()) {
+    while ((one.back() == '-' || one.back() == '_' || one.back() == '^' || one.back() == '#' ||
+            one.back() == '0') &&
+           i + 1 < format.size()) {
       one += format[++i];
     }
     char buffer[128];
@@ -141,7 +172,8 @@ std::string format_time(const std::tm& t, std::string_view format) {
 Value global_strftime_now(Runtime& rt, const Args& args) {
   std::vector<Value> bound;
   bind({"format", 1}, args, "strftime_now", bound);
-  if (!bound[0].is_str()) type_error("strftime() argument 1 must be str, not " + std::string(type_name(bound[0])));
+  if (!bound[0].is_str())
+    type_error("strftime() argument 1 must be str, not " + std::string(type_name(bound[0])));
   std::string format(bound[0].str());
   const auto since = rt.now().time_since_epoch();
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(since).count();
@@ -167,7 +199,9 @@ Value global_strftime_now(Runtime& rt, const Args& args) {
   return rt.text(format_time(local, format));
 }
 
-Value global_lipsum(Runtime&, const Args&) { fail(ErrorKind::kLimit, "lipsum is not supported in chat templates"); }
+Value global_lipsum(Runtime&, const Args&) {
+  fail(ErrorKind::kLimit, "lipsum is not supported in chat templates");
+}
 
 constexpr GlobalFunction kGlobals[] = {
     {"range", "function", global_range},

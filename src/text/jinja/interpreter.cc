@@ -12,7 +12,8 @@ namespace hadal::jinja {
 // "for x in y if test": passes on the items for which the test holds.
 class FilteredIter final : public Iter {
  public:
-  FilteredIter(Interpreter& in, const Node& node, Activation* a, Iter* source) : in_(in), node_(node), a_(a), source_(source) {}
+  FilteredIter(Interpreter& in, const Node& node, Activation* a, Iter* source)
+      : in_(in), node_(node), a_(a), source_(source) {}
   bool next(Runtime&, Value& out) override {
     if (!entered_) in_.enter_frame(node_.test_frame, *a_);
     entered_ = true;
@@ -57,14 +58,19 @@ std::string macro_repr(const Macro& macro) {
 Value block_reference(Runtime& rt, std::string_view name) {
   const auto& in = static_cast<Interpreter&>(rt);
   for (const Node* block : in.source().blocks) {
-    if (block->text == name) return Value::from_pointer(Tag::kBlockRef, rt.arena.make<BlockRef>(BlockRef{block}));
+    if (block->text == name)
+      return Value::from_pointer(Tag::kBlockRef, rt.arena.make<BlockRef>(BlockRef{block}));
   }
   return {};
 }
 
 Interpreter::Interpreter(const Template& t, const Json& variables, const Limits& limits,
                          std::chrono::system_clock::time_point now)
-    : Runtime(limits, now), template_(t), variables_(variables), resolved_(t.names.size()), is_resolved_(t.names.size()) {}
+    : Runtime(limits, now),
+      template_(t),
+      variables_(variables),
+      resolved_(t.names.size()),
+      is_resolved_(t.names.size()) {}
 
 std::string Interpreter::run() {
   try {
@@ -92,9 +98,15 @@ Activation* Interpreter::new_activation(int num_slots, Activation* parent, Dict*
 void Interpreter::enter_frame(const Frame& frame, Activation& a) {
   for (const FrameLoad& load : frame.loads) {
     switch (load.action) {
-      case FrameLoad::Action::kResolve: a.slots[load.slot] = resolve_name(load.global, a.context); break;
-      case FrameLoad::Action::kAlias: a.slots[load.slot] = variable(load.from, a); break;
-      case FrameLoad::Action::kUndefined: a.slots[load.slot] = Value(); break;
+      case FrameLoad::Action::kResolve:
+        a.slots[load.slot] = resolve_name(load.global, a.context);
+        break;
+      case FrameLoad::Action::kAlias:
+        a.slots[load.slot] = variable(load.from, a);
+        break;
+      case FrameLoad::Action::kUndefined:
+        a.slots[load.slot] = Value();
+        break;
     }
   }
 }
@@ -123,7 +135,8 @@ Value Interpreter::resolve_name(int index, Dict* context) {
 
 void Interpreter::write(std::string_view text) {
   if (out_.size() + text.size() > limits().max_output) {
-    fail(ErrorKind::kLimit, "the rendered text is longer than " + std::to_string(limits().max_output) + " bytes");
+    fail(ErrorKind::kLimit,
+         "the rendered text is longer than " + std::to_string(limits().max_output) + " bytes");
   }
   out_ += text;
 }
@@ -151,7 +164,9 @@ Interpreter::Flow Interpreter::run_statement(const Node& node, Activation& a) {
   step();
   line_ = node.line;
   switch (node.kind) {
-    case NodeKind::kOutput: run_output(node, a); return Flow::kNext;
+    case NodeKind::kOutput:
+      run_output(node, a);
+      return Flow::kNext;
     case NodeKind::kIf: {
       Depth depth(*this);
       if (truthy(*this, evaluate(*node.n1, a))) return run_body(node.list, a);
@@ -161,25 +176,32 @@ Interpreter::Flow Interpreter::run_statement(const Node& node, Activation& a) {
       }
       return run_body(node.list2, a);
     }
-    case NodeKind::kFor: return run_for(node, a);
-    case NodeKind::kAssign: run_assign(node, a); return Flow::kNext;
+    case NodeKind::kFor:
+      return run_for(node, a);
+    case NodeKind::kAssign:
+      run_assign(node, a);
+      return Flow::kNext;
     case NodeKind::kMacro: {
       const Value macro = Value::from_pointer(Tag::kMacro, arena.make<Macro>(Macro{&node, &a, false}));
       variable(node.place, a) = macro;
       if (node.flag2) set(*a.context, Value::from_view(node.text), macro);
       return Flow::kNext;
     }
-    case NodeKind::kCallBlock: run_call_block(node, a); return Flow::kNext;
+    case NodeKind::kCallBlock:
+      run_call_block(node, a);
+      return Flow::kNext;
     case NodeKind::kFilterBlock:
     case NodeKind::kWith:
     case NodeKind::kAssignBlock:
-    case NodeKind::kAutoescape: return run_scope(node, a);
+    case NodeKind::kAutoescape:
+      return run_scope(node, a);
     case NodeKind::kBlock: {
       if (node.flag2) fail(ErrorKind::kRuntime, "Required block '" + node.text + "' not found");
       Dict* context = a.context;
       if (node.flag) {
         context = new_dict(context->size + node.scope.size());
-        for (uint32_t i = 0; i < a.context->size; ++i) set(*context, a.context->keys[i], a.context->values[i]);
+        for (uint32_t i = 0; i < a.context->size; ++i)
+          set(*context, a.context->keys[i], a.context->values[i]);
         for (const auto& [name, place] : node.scope) {
           const Value v = variable(place, a);
           if (!v.missing()) set(*context, Value::from_view(name), v);
@@ -188,12 +210,15 @@ Interpreter::Flow Interpreter::run_statement(const Node& node, Activation& a) {
       run_block(node, context);
       return Flow::kNext;
     }
-    case NodeKind::kBreak: return Flow::kBreak;
-    case NodeKind::kContinue: return Flow::kContinue;
+    case NodeKind::kBreak:
+      return Flow::kBreak;
+    case NodeKind::kContinue:
+      return Flow::kContinue;
     case NodeKind::kLoader:
       evaluate(*node.n1, a);
       type_error("no loader for this environment specified");
-    default: fail(ErrorKind::kRuntime, "not a statement");
+    default:
+      fail(ErrorKind::kRuntime, "not a statement");
   }
 }
 
@@ -278,7 +303,8 @@ Interpreter::Flow Interpreter::run_scope(const Node& node, Activation& a) {
       flow = run_body(node.list3, a);
       break;
     case NodeKind::kAutoescape:
-      if (truthy(*this, evaluate(*node.n1, a))) fail(ErrorKind::kLimit, "autoescape is not supported in chat templates");
+      if (truthy(*this, evaluate(*node.n1, a)))
+        fail(ErrorKind::kLimit, "autoescape is not supported in chat templates");
       flow = run_body(node.list, a);
       break;
     case NodeKind::kFilterBlock: {
@@ -313,8 +339,9 @@ void Interpreter::assign(const Node& target, Value v, Activation& a) {
     const Value ns = variable(target.place, a);
     if (!ns.is(Tag::kNamespace)) fail(ErrorKind::kRuntime, "cannot assign attribute on non-namespace object");
     if (target.attr.starts_with("_")) {
-      fail(ErrorKind::kSecurity, "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '" +
-                                     target.attr + "'. Please rename the attribute.");
+      fail(ErrorKind::kSecurity,
+           "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '" +
+               target.attr + "'. Please rename the attribute.");
     }
     set(ns.ns->attributes, target.value, v);
     return;
@@ -322,8 +349,8 @@ void Interpreter::assign(const Node& target, Value v, Activation& a) {
   const std::vector<Value> items = to_vector(v);
   if (items.size() != target.list.size()) {
     value_error(items.size() < target.list.size()
-                    ? "not enough values to unpack (expected " + std::to_string(target.list.size()) + ", got " +
-                          std::to_string(items.size()) + ")"
+                    ? "not enough values to unpack (expected " + std::to_string(target.list.size()) +
+                          ", got " + std::to_string(items.size()) + ")"
                     : "too many values to unpack (expected " + std::to_string(target.list.size()) + ")");
   }
   for (size_t i = 0; i < items.size(); ++i) assign(*target.list[i], items[i], a);
@@ -433,7 +460,8 @@ Value Interpreter::call(Value callee, const Args& args) {
   Depth depth(*this);
   step();
   switch (callee.tag) {
-    case Tag::kMacro: return call_macro(*callee.macro, args);
+    case Tag::kMacro:
+      return call_macro(*callee.macro, args);
     case Tag::kMethod: {
       const MethodInfo& info = *callee.method->info;
       if (info.call_raw != nullptr) return info.call_raw(*this, callee.method->self, args);
@@ -441,7 +469,8 @@ Value Interpreter::call(Value callee, const Args& args) {
       bind(info.signature, args, info.name, bound);
       return info.call(*this, callee.method->self, bound.data());
     }
-    case Tag::kGlobal: return callee.global->call(*this, args);
+    case Tag::kGlobal:
+      return callee.global->call(*this, args);
     case Tag::kBlockRef:
       if (!args.positional.empty() || !args.keyword.empty()) type_error("a block takes no arguments");
       return call_block(*callee.block->node);
@@ -460,11 +489,13 @@ Value Interpreter::call(Value callee, const Args& args) {
       std::vector<Value> bound;
       bind({"iterable", 1}, args, "loop", bound);
       Depth d1(*this), d2(*this);
-      return run_recursive(*static_cast<const Node*>(loop.recursive_node), *static_cast<Activation*>(loop.activation), bound[0],
-                           loop.depth0() + 1);
+      return run_recursive(*static_cast<const Node*>(loop.recursive_node),
+                           *static_cast<Activation*>(loop.activation), bound[0], loop.depth0() + 1);
     }
-    case Tag::kUndefined: raise_undefined(callee);
-    default: type_error("'" + std::string(type_name(callee)) + "' object is not callable");
+    case Tag::kUndefined:
+      raise_undefined(callee);
+    default:
+      type_error("'" + std::string(type_name(callee)) + "' object is not callable");
   }
 }
 

@@ -35,7 +35,8 @@ Value block_reference(Runtime& rt, std::string_view name);
 class Interpreter final : public Runtime {
  public:
   // `variables` is an object that outlives the interpreter.
-  Interpreter(const Template& t, const Json& variables, const Limits& limits, std::chrono::system_clock::time_point now);
+  Interpreter(const Template& t, const Json& variables, const Limits& limits,
+              std::chrono::system_clock::time_point now);
 
   // Throws JinjaError with the line.
   std::string run();

@@ -26,7 +26,8 @@ class ArrayIter final : public Iter {
 
 class ReverseArrayIter final : public Iter {
  public:
-  ReverseArrayIter(const Value* items, size_t count, std::string_view name) : begin_(items), at_(items + count), name_(name) {}
+  ReverseArrayIter(const Value* items, size_t count, std::string_view name)
+      : begin_(items), at_(items + count), name_(name) {}
   bool next(Runtime&, Value& out) override {
     if (at_ == begin_) return false;
     out = *--at_;
@@ -81,7 +82,9 @@ class ItemsIter final : public Iter {
     out = rt.tuple({dict_->keys[i], dict_->values[i]});
     return true;
   }
-  std::string_view type_name() const override { return reversed_ ? "dict_reverseitemiterator" : "dict_itemiterator"; }
+  std::string_view type_name() const override {
+    return reversed_ ? "dict_reverseitemiterator" : "dict_itemiterator";
+  }
 
  private:
   const Dict* dict_;
@@ -110,37 +113,53 @@ class SelfIter final : public Iter {  // `self` has only __getitem__: self[0] is
 
 }  // namespace
 
-Iter* iterate_values(Runtime& rt, const Value* items, size_t count) { return rt.arena.make<ArrayIter>(items, count); }
+Iter* iterate_values(Runtime& rt, const Value* items, size_t count) {
+  return rt.arena.make<ArrayIter>(items, count);
+}
 
 Iter* make_iterator(Runtime& rt, Value v) {
   switch (v.tag) {
-    case Tag::kUndefined: return rt.arena.make<ArrayIter>(nullptr, 0);
-    case Tag::kStr: return rt.arena.make<StrIter>(v.str());
+    case Tag::kUndefined:
+      return rt.arena.make<ArrayIter>(nullptr, 0);
+    case Tag::kStr:
+      return rt.arena.make<StrIter>(v.str());
     case Tag::kList:
-    case Tag::kTuple: return rt.arena.make<ArrayIter>(v.seq->items, v.seq->size);
-    case Tag::kDict: return rt.arena.make<ArrayIter>(v.dict->keys, v.dict->size);
-    case Tag::kRange: return rt.arena.make<RangeIter>(v.range->start, v.range->step, v.range->size);
+    case Tag::kTuple:
+      return rt.arena.make<ArrayIter>(v.seq->items, v.seq->size);
+    case Tag::kDict:
+      return rt.arena.make<ArrayIter>(v.dict->keys, v.dict->size);
+    case Tag::kRange:
+      return rt.arena.make<RangeIter>(v.range->start, v.range->step, v.range->size);
     case Tag::kDictView: {
       const Dict* d = v.view->dict;
       if (v.view->kind == DictView::Kind::kItems) return rt.arena.make<ItemsIter>(d, false);
       return rt.arena.make<ArrayIter>(v.view->kind == DictView::Kind::kKeys ? d->keys : d->values, d->size);
     }
-    case Tag::kIter: return v.iter;
-    case Tag::kLoop: return rt.arena.make<LoopIter>(v);
-    case Tag::kSelf: return rt.arena.make<SelfIter>();
-    default: type_error("'" + std::string(type_name(v)) + "' object is not iterable");
+    case Tag::kIter:
+      return v.iter;
+    case Tag::kLoop:
+      return rt.arena.make<LoopIter>(v);
+    case Tag::kSelf:
+      return rt.arena.make<SelfIter>();
+    default:
+      type_error("'" + std::string(type_name(v)) + "' object is not iterable");
   }
 }
 
 Iter* make_reversed(Runtime& rt, Value v) {
   switch (v.tag) {
-    case Tag::kUndefined: return rt.arena.make<ReverseArrayIter>(nullptr, 0, "reversed");
-    case Tag::kList: return rt.arena.make<ReverseArrayIter>(v.seq->items, v.seq->size, "list_reverseiterator");
-    case Tag::kTuple: return rt.arena.make<ReverseArrayIter>(v.seq->items, v.seq->size, "reversed");
-    case Tag::kDict: return rt.arena.make<ReverseArrayIter>(v.dict->keys, v.dict->size, "dict_reversekeyiterator");
+    case Tag::kUndefined:
+      return rt.arena.make<ReverseArrayIter>(nullptr, 0, "reversed");
+    case Tag::kList:
+      return rt.arena.make<ReverseArrayIter>(v.seq->items, v.seq->size, "list_reverseiterator");
+    case Tag::kTuple:
+      return rt.arena.make<ReverseArrayIter>(v.seq->items, v.seq->size, "reversed");
+    case Tag::kDict:
+      return rt.arena.make<ReverseArrayIter>(v.dict->keys, v.dict->size, "dict_reversekeyiterator");
     case Tag::kRange: {
       const Range& r = *v.range;
-      return rt.arena.make<RangeIter>(r.size > 0 ? r.start + (r.size - 1) * r.step : r.start, -r.step, r.size);
+      return rt.arena.make<RangeIter>(r.size > 0 ? r.start + (r.size - 1) * r.step : r.start, -r.step,
+                                      r.size);
     }
     case Tag::kDictView: {
       const Dict* d = v.view->dict;
@@ -153,7 +172,8 @@ Iter* make_reversed(Runtime& rt, Value v) {
       const Value copy = rt.list(chars);
       return rt.arena.make<ReverseArrayIter>(copy.seq->items, copy.seq->size, "reversed");
     }
-    default: type_error("'" + std::string(type_name(v)) + "' object is not reversible");
+    default:
+      type_error("'" + std::string(type_name(v)) + "' object is not reversible");
   }
 }
 
@@ -189,13 +209,17 @@ int64_t Loop::length(Runtime& rt) {
   return length_;
 }
 
-int64_t loop_length(Runtime& rt, Loop& loop) { return loop.length(rt); }
+int64_t loop_length(Runtime& rt, Loop& loop) {
+  return loop.length(rt);
+}
 
 Value Loop::previous(Runtime& rt) {
   return index0_ == 0 ? rt.undefined_hint("there is no previous item") : before_;
 }
 
-Value Loop::following(Runtime& rt) { return peek(rt) ? after_ : rt.undefined_hint("there is no next item"); }
+Value Loop::following(Runtime& rt) {
+  return peek(rt) ? after_ : rt.undefined_hint("there is no next item");
+}
 
 bool Loop::changed(Runtime& rt, Value now) {
   if (!last_changed_.missing() && equals(rt, last_changed_, now)) return false;

@@ -15,7 +15,8 @@ Iter* iterate_values(Runtime& rt, const Value* items, size_t count);
 // The state of one for statement; a template reads it as `loop`.
 class Loop {
  public:
-  Loop(Value iterable, Iter* iterator, int depth0) : iterable_(iterable), iterator_(iterator), depth0_(depth0) {}
+  Loop(Value iterable, Iter* iterator, int depth0)
+      : iterable_(iterable), iterator_(iterator), depth0_(depth0) {}
   // Moves on; false at the end.
   bool advance(Runtime& rt, Value& out);
   int64_t length(Runtime& rt);

@@ -1,5 +1,6 @@
 // jinja_cli: renders templates for tools/jinja_differential.py. Reads one JSON object per line on stdin,
-// {"template": "...", "context": {...}}, and writes one per line: {"ok": true, "text": "..."} or {"ok": false, "error": "..."}.
+// {"template": "...", "context": {...}}, and writes one per line: {"ok": true, "text": "..."} or {"ok":
+// false, "error": "..."}.
 #include <iostream>
 #include <string>
 
@@ -22,7 +23,8 @@ hadal::Json answer(const std::string& line) {
   if (source == nullptr || context == nullptr) return fail("needs template and context");
   const auto parsed = hadal::ChatTemplate::parse(source->as_string());
   if (!parsed.ok()) return fail(parsed.error().message);
-  const auto text = (*parsed)->render(*context, std::chrono::system_clock::time_point(std::chrono::seconds(1718000000)));
+  const auto text =
+      (*parsed)->render(*context, std::chrono::system_clock::time_point(std::chrono::seconds(1718000000)));
   if (!text.ok()) return fail(text.error().message);
   out.set("ok", true);
   out.set("text", *text);

@@ -27,7 +27,9 @@ std::string normalize_newlines(std::string_view source, bool drop_last) {
   return out;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 int hex_digit(char c) {
   if (is_digit(c)) return c - '0';
@@ -51,7 +53,8 @@ class Lexer {
   bool starts(std::string_view s) const { return rest().starts_with(s); }
   [[noreturn]] void error(std::string message) const { fail(ErrorKind::kSyntax, std::move(message), line_); }
   void advance(size_t n) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<int64_t>(at_), source_.begin() + static_cast<int64_t>(at_ + n), '\n'));
+    line_ += static_cast<int>(std::count(source_.begin() + static_cast<int64_t>(at_),
+                                         source_.begin() + static_cast<int64_t>(at_ + n), '\n'));
     at_ += n;
     if (n > 0) line_starting_ = source_[at_ - 1] == '\n';
   }
@@ -95,11 +98,13 @@ class Lexer {
   }
   size_t find_tag(size_t from) const {
     for (size_t i = source_.find('{', from); i != std::string::npos; i = source_.find('{', i + 1)) {
-      if (i + 1 < source_.size() && (source_[i + 1] == '{' || source_[i + 1] == '%' || source_[i + 1] == '#')) return i;
+      if (i + 1 < source_.size() && (source_[i + 1] == '{' || source_[i + 1] == '%' || source_[i + 1] == '#'))
+        return i;
     }
     return std::string::npos;
   }
-  // What is left of the text before a tag: "-" strips it, else lstrip_blocks takes the blanks of the tag's own line.
+  // What is left of the text before a tag: "-" strips it, else lstrip_blocks takes the blanks of the tag's
+  // own line.
   std::string_view kept_text(std::string_view text, char sign, bool variable) const {
     if (sign == '-') return strip(text, nullptr, false, true);
     if (sign == '+' || variable) return text;
@@ -204,7 +209,8 @@ class Lexer {
     while (i < source_.size()) {
       if (is(source_[i])) {
         ++i;
-      } else if (source_[i] == '_' && (i > start || leading_underscore) && i + 1 < source_.size() && is(source_[i + 1])) {
+      } else if (source_[i] == '_' && (i > start || leading_underscore) && i + 1 < source_.size() &&
+                 is(source_[i + 1])) {
         ++i;
       } else {
         break;
@@ -243,7 +249,8 @@ class Lexer {
     const size_t whole = digits(at_, decimal);
     size_t end = whole;
     bool fraction = false;
-    if (end < source_.size() && source_[end] == '.' && end + 1 < source_.size() && is_digit(source_[end + 1])) {
+    if (end < source_.size() && source_[end] == '.' && end + 1 < source_.size() &&
+        is_digit(source_[end + 1])) {
       end = digits(end + 1, decimal);
       fraction = true;
     }
@@ -282,7 +289,8 @@ class Lexer {
     const char quote = source_[at_];
     size_t end = at_ + 1;
     while (end < source_.size() && source_[end] != quote) end += source_[end] == '\\' ? 2 : 1;
-    if (end >= source_.size()) error(std::string("unexpected char '") + quote + "' at " + std::to_string(at_));
+    if (end >= source_.size())
+      error(std::string("unexpected char '") + quote + "' at " + std::to_string(at_));
     emit(TokenType::kString, unescape(std::string_view(source_).substr(at_ + 1, end - at_ - 1)));
     advance(end + 1 - at_);
   }
@@ -297,21 +305,45 @@ class Lexer {
       }
       ++i;
       switch (s[i]) {
-        case '\n': break;
+        case '\n':
+          break;
         case '\\':
         case '\'':
-        case '"': out += s[i]; break;
-        case 'a': out += '\a'; break;
-        case 'b': out += '\b'; break;
-        case 'f': out += '\f'; break;
-        case 'n': out += '\n'; break;
-        case 'r': out += '\r'; break;
-        case 't': out += '\t'; break;
-        case 'v': out += '\v'; break;
-        case 'x': append_code(out, s, i, 2); break;
-        case 'u': append_code(out, s, i, 4); break;
-        case 'U': append_code(out, s, i, 8); break;
-        case 'N': error("\\N{...} escapes are not supported; write the character itself");
+        case '"':
+          out += s[i];
+          break;
+        case 'a':
+          out += '\a';
+          break;
+        case 'b':
+          out += '\b';
+          break;
+        case 'f':
+          out += '\f';
+          break;
+        case 'n':
+          out += '\n';
+          break;
+        case 'r':
+          out += '\r';
+          break;
+        case 't':
+          out += '\t';
+          break;
+        case 'v':
+          out += '\v';
+          break;
+        case 'x':
+          append_code(out, s, i, 2);
+          break;
+        case 'u':
+          append_code(out, s, i, 4);
+          break;
+        case 'U':
+          append_code(out, s, i, 8);
+          break;
+        case 'N':
+          error("\\N{...} escapes are not supported; write the character itself");
         default:
           if (s[i] >= '0' && s[i] <= '7') {
             append_octal(out, s, i);
@@ -330,27 +362,30 @@ class Lexer {
       if (digit < 0) error("truncated \\" + std::string(1, s[i]) + " escape in a string");
       code = code * 16 + static_cast<char32_t>(digit);
     }
-    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) error("an escape in a string is not a Unicode character");
+    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+      error("an escape in a string is not a Unicode character");
     utf8_append(out, code);
     i += count;
   }
   static void append_octal(std::string& out, std::string_view s, size_t& i) {
     char32_t code = 0;
     size_t k = 0;
-    while (k < 3 && i + k < s.size() && s[i + k] >= '0' && s[i + k] <= '7') code = code * 8 + static_cast<char32_t>(s[i + k++] - '0');
+    while (k < 3 && i + k < s.size() && s[i + k] >= '0' && s[i + k] <= '7')
+      code = code * 8 + static_cast<char32_t>(s[i + k++] - '0');
     utf8_append(out, code);
     i += k - 1;
   }
   void sign() {
     static constexpr std::array<std::string_view, 26> kSigns = {
-        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]",
-        "(",  ")",  "{",  "}",  ">",  "<",  "=", ".", ":", "|", ",", ";"};
+        "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+        "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
     for (std::string_view s : kSigns) {
       if (!starts(s)) continue;
       if (s == "(" || s == "[" || s == "{") balance_ += s == "(" ? ')' : s == "[" ? ']' : '}';
       if (s == ")" || s == "]" || s == "}") {
         if (balance_.empty()) error("unexpected '" + std::string(s) + "'");
-        if (balance_.back() != s[0]) error("unexpected '" + std::string(s) + "', expected '" + balance_.back() + "'");
+        if (balance_.back() != s[0])
+          error("unexpected '" + std::string(s) + "', expected '" + balance_.back() + "'");
         balance_.pop_back();
       }
       emit(TokenType::kOperator, std::string(s));
@@ -371,6 +406,8 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) { return Lexer(normalize_newlines(source, true)).run(); }
+std::vector<Token> tokenize(std::string_view source) {
+  return Lexer(normalize_newlines(source, true)).run();
+}
 
 }  // namespace hadal::jinja

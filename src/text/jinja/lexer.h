@@ -1,5 +1,5 @@
-// Lexer: template source to tokens, with Jinja2's white space rules: trim_blocks and lstrip_blocks on, "-" and "+"
-// signs, raw blocks, comments, one newline at the end of the template dropped.
+// Lexer: template source to tokens, with Jinja2's white space rules: trim_blocks and lstrip_blocks on, "-"
+// and "+" signs, raw blocks, comments, one newline at the end of the template dropped.
 #pragma once
 
 #include <string>

@@ -21,7 +21,9 @@ Value get_method(Runtime& rt, Value self, const Value* args) {
   return args[1].missing() ? Value::none() : args[1];
 }
 
-Value copy_method(Runtime&, Value self, const Value*) { return self; }  // nothing can change it
+Value copy_method(Runtime&, Value self, const Value*) {
+  return self;
+}  // nothing can change it
 
 Value fromkeys_method(Runtime& rt, Value, const Value* args) {
   Dict* dict = rt.new_dict();
@@ -58,7 +60,9 @@ Value index_method(Runtime& rt, Value self, const Value* args) {
 Value bit_length_method(Runtime&, Value self, const Value*) {
   int128 v = to_int128(self);
   int64_t bits = 0;
-  for (auto rest = v < 0 ? -static_cast<unsigned __int128>(v) : static_cast<unsigned __int128>(v); rest > 0; rest >>= 1) ++bits;
+  for (auto rest = v < 0 ? -static_cast<unsigned __int128>(v) : static_cast<unsigned __int128>(v); rest > 0;
+       rest >>= 1)
+    ++bits;
   return Value::from_int(bits);
 }
 
@@ -143,24 +147,34 @@ const MethodInfo* in(const MethodInfo (&methods)[n], std::string_view name) {
 
 const MethodInfo* find_method(Tag tag, std::string_view name) {
   switch (tag) {
-    case Tag::kDict: return in(kDictMethods, name);
-    case Tag::kList: return in(kListMethods, name);
+    case Tag::kDict:
+      return in(kDictMethods, name);
+    case Tag::kList:
+      return in(kListMethods, name);
     case Tag::kTuple:
-    case Tag::kRange: return in(kTupleMethods, name);
+    case Tag::kRange:
+      return in(kTupleMethods, name);
     case Tag::kInt:
     case Tag::kBigInt:
-    case Tag::kBool: return in(kIntMethods, name);
-    case Tag::kFloat: return in(kFloatMethods, name);
-    case Tag::kLoop: return in(kLoopMethods, name);
-    case Tag::kCycler: return in(kCyclerMethods, name);
-    case Tag::kGlobal: return in(kDictClassMethods, name);
-    default: return nullptr;
+    case Tag::kBool:
+      return in(kIntMethods, name);
+    case Tag::kFloat:
+      return in(kFloatMethods, name);
+    case Tag::kLoop:
+      return in(kLoopMethods, name);
+    case Tag::kCycler:
+      return in(kCyclerMethods, name);
+    case Tag::kGlobal:
+      return in(kDictClassMethods, name);
+    default:
+      return nullptr;
   }
 }
 
 bool is_mutating_method(Tag tag, std::string_view name) {
   static constexpr std::string_view kDict[] = {"clear", "pop", "popitem", "setdefault", "update"};
-  static constexpr std::string_view kList[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+  static constexpr std::string_view kList[] = {"append", "clear", "pop",    "reverse",
+                                               "insert", "sort",  "extend", "remove"};
   if (tag == Tag::kDict) return std::find(std::begin(kDict), std::end(kDict), name) != std::end(kDict);
   if (tag == Tag::kList) return std::find(std::begin(kList), std::end(kList), name) != std::end(kList);
   return false;

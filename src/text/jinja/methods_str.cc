@@ -25,7 +25,8 @@ void need_str(Value v, const char* what) {
 
 template <bool left, bool right>
 Value stripped(Runtime&, Value self, const Value* args) {
-  if (args[0].missing() || args[0].is_none()) return Value::from_view(strip(self.str(), nullptr, left, right), self.markup);
+  if (args[0].missing() || args[0].is_none())
+    return Value::from_view(strip(self.str(), nullptr, left, right), self.markup);
   need_str(args[0], "strip arg");
   const std::string_view chars = args[0].str();
   return Value::from_view(strip(self.str(), &chars, left, right), self.markup);
@@ -42,7 +43,8 @@ template <bool from_right>
 Value split_method(Runtime& rt, Value self, const Value* args) {
   rt.step(self.length / 16);
   const int64_t max_splits = args[1].missing() ? -1 : to_index(rt, args[1]);
-  if (args[0].missing() || args[0].is_none()) return views(rt, split_space(self.str(), max_splits, from_right), self.markup);
+  if (args[0].missing() || args[0].is_none())
+    return views(rt, split_space(self.str(), max_splits, from_right), self.markup);
   need_str(args[0], "separator");
   if (args[0].length == 0) value_error("empty separator");
   return views(rt, split(self.str(), args[0].str(), max_splits, from_right), self.markup);
@@ -61,9 +63,11 @@ Value partition_method(Runtime& rt, Value self, const Value* args) {
   const size_t at = from_right ? s.rfind(separator) : s.find(separator);
   const bool m = self.markup;
   if (at == std::string_view::npos) {
-    return from_right ? rt.tuple({rt.view("", m), rt.view("", m), self}) : rt.tuple({self, rt.view("", m), rt.view("", m)});
+    return from_right ? rt.tuple({rt.view("", m), rt.view("", m), self})
+                      : rt.tuple({self, rt.view("", m), rt.view("", m)});
   }
-  return rt.tuple({rt.view(s.substr(0, at), m), rt.view(separator, m), rt.view(s.substr(at + separator.size()), m)});
+  return rt.tuple(
+      {rt.view(s.substr(0, at), m), rt.view(separator, m), rt.view(s.substr(at + separator.size()), m)});
 }
 
 // The part of a text that optional start and end arguments select, and where it begins.
@@ -96,13 +100,16 @@ Value affix_method(Runtime& rt, Value self, const Value* args) {
   const char* what = at_end ? "endswith" : "startswith";
   if (args[0].is(Tag::kTuple)) {
     for (Value v : *args[0].seq) {
-      if (!v.is_str()) type_error("tuple for " + std::string(what) + " must only contain str, not " + std::string(type_name(v)));
+      if (!v.is_str())
+        type_error("tuple for " + std::string(what) + " must only contain str, not " +
+                   std::string(type_name(v)));
       if (has(v)) return Value::from_bool(true);
     }
     return Value::from_bool(false);
   }
   if (!args[0].is_str()) {
-    type_error(std::string(what) + " first arg must be str or a tuple of str, not " + std::string(type_name(args[0])));
+    type_error(std::string(what) + " first arg must be str or a tuple of str, not " +
+               std::string(type_name(args[0])));
   }
   return Value::from_bool(has(args[0]));
 }
@@ -150,7 +157,8 @@ Value join_method(Runtime& rt, Value self, const Value* args) {
       out += s.markup ? std::string(s.str()) : escape_html(s.str());
     } else {
       if (!item.is_str()) {
-        type_error("sequence item " + std::to_string(index) + ": expected str instance, " + std::string(type_name(item)) + " found");
+        type_error("sequence item " + std::to_string(index) + ": expected str instance, " +
+                   std::string(type_name(item)) + " found");
       }
       out += item.str();
     }
@@ -177,7 +185,8 @@ Value zfill_method(Runtime& rt, Value self, const Value* args) {
   const bool sign = self.length > 0 && (self.chars[0] == '+' || self.chars[0] == '-');
   const Value digits = sign ? rt.view(self.str().substr(1), self.markup) : self;
   const Value padded = justify(rt, digits, sign ? width - 1 : width, '0', 1);
-  return sign ? rt.text(std::string(self.str().substr(0, 1)) + std::string(padded.str()), self.markup) : padded;
+  return sign ? rt.text(std::string(self.str().substr(0, 1)) + std::string(padded.str()), self.markup)
+              : padded;
 }
 
 template <bool at_end>
@@ -193,7 +202,8 @@ Value remove_affix(Runtime&, Value self, const Value* args) {
 Value expandtabs_method(Runtime& rt, Value self, const Value* args) {
   const int64_t size = args[0].missing() ? 8 : to_index(rt, args[0]);
   const auto tabs = static_cast<int64_t>(count_occurrences(self.str(), "\t"));
-  if (tabs > 0 && size > static_cast<int64_t>(rt.limits().max_output) / tabs) fail(ErrorKind::kLimit, "expandtabs makes too much");
+  if (tabs > 0 && size > static_cast<int64_t>(rt.limits().max_output) / tabs)
+    fail(ErrorKind::kLimit, "expandtabs makes too much");
   rt.step(self.length / 16);
   return rt.text(expand_tabs(self.str(), size), self.markup);
 }
@@ -210,8 +220,8 @@ Value isalnum_method(Runtime& rt, Value self, const Value*) {
   rt.step(self.length / 16);
   const std::u32string s = decode(self.str());
   return Value::from_bool(!s.empty() && std::all_of(s.begin(), s.end(), [](char32_t c) {
-    return has_class(c, CharClass::kAlpha) || has_class(c, CharClass::kDecimal) || has_class(c, CharClass::kDigit) ||
-           has_class(c, CharClass::kNumeric);
+    return has_class(c, CharClass::kAlpha) || has_class(c, CharClass::kDecimal) ||
+           has_class(c, CharClass::kDigit) || has_class(c, CharClass::kNumeric);
   }));
 }
 
@@ -221,19 +231,24 @@ Value tested(Runtime& rt, Value self, const Value*) {
   return Value::from_bool(f(self.str()));
 }
 
-Value format_method(Runtime& rt, Value self, const Args& args) { return str_format(rt, self, args); }
+Value format_method(Runtime& rt, Value self, const Args& args) {
+  return str_format(rt, self, args);
+}
 
 Value format_map_method(Runtime& rt, Value self, const Value* args) {
   if (args[0].is_undefined()) rt.raise_undefined(args[0]);
   if (!args[0].is(Tag::kDict)) type_error("format_map() argument must be a mapping");
   Args named;
   for (uint32_t i = 0; i < args[0].dict->size; ++i) {
-    if (args[0].dict->keys[i].is_str()) named.keyword.emplace_back(args[0].dict->keys[i].str(), args[0].dict->values[i]);
+    if (args[0].dict->keys[i].is_str())
+      named.keyword.emplace_back(args[0].dict->keys[i].str(), args[0].dict->values[i]);
   }
   return str_format(rt, self, named);
 }
 
-Value encode_method(Runtime&, Value, const Value*) { fail(ErrorKind::kLimit, "bytes are not supported in chat templates"); }
+Value encode_method(Runtime&, Value, const Value*) {
+  fail(ErrorKind::kLimit, "bytes are not supported in chat templates");
+}
 
 constexpr Signature kNone{"", 0, false};
 
@@ -288,7 +303,8 @@ constexpr MethodInfo kMethods[] = {
 }  // namespace
 
 const MethodInfo* find_str_method(std::string_view name) {
-  const auto at = std::find_if(std::begin(kMethods), std::end(kMethods), [name](const MethodInfo& m) { return m.name == name; });
+  const auto at = std::find_if(std::begin(kMethods), std::end(kMethods),
+                               [name](const MethodInfo& m) { return m.name == name; });
   return at == std::end(kMethods) ? nullptr : at;
 }
 

@@ -15,7 +15,9 @@ namespace {
 
 constexpr int kUnordered = 2;  // a NaN is involved
 
-int sign_of(double v) { return v < 0 ? -1 : v > 0 ? 1 : 0; }
+int sign_of(double v) {
+  return v < 0 ? -1 : v > 0 ? 1 : 0;
+}
 
 // Compares exactly: no rounding of large integers.
 int compare_int_float(int128 a, double b) {
@@ -29,7 +31,8 @@ int compare_int_float(int128 a, double b) {
 }
 
 int compare_numbers(Value a, Value b) {
-  if (a.tag == Tag::kInt && b.tag == Tag::kInt) return a.integer < b.integer ? -1 : a.integer > b.integer ? 1 : 0;
+  if (a.tag == Tag::kInt && b.tag == Tag::kInt)
+    return a.integer < b.integer ? -1 : a.integer > b.integer ? 1 : 0;
   if (a.is_int() && b.is_int()) {
     const int128 x = to_int128(a), y = to_int128(b);
     return x < y ? -1 : x > y ? 1 : 0;
@@ -43,7 +46,9 @@ int compare_numbers(Value a, Value b) {
   return a.number < b.number ? -1 : a.number > b.number ? 1 : 0;
 }
 
-bool is_set_like(Value v) { return v.tag == Tag::kDictView && v.view->kind != DictView::Kind::kValues; }
+bool is_set_like(Value v) {
+  return v.tag == Tag::kDictView && v.view->kind != DictView::Kind::kValues;
+}
 
 bool equal_sequences(Runtime& rt, const Seq& a, const Seq& b) {
   if (a.size != b.size) return false;
@@ -76,27 +81,36 @@ bool equal_views(Runtime& rt, Value a, Value b) {
 bool by_order(CompareOp op, int order) {
   if (order == kUnordered) return false;
   switch (op) {
-    case CompareOp::kLt: return order < 0;
-    case CompareOp::kLe: return order <= 0;
-    case CompareOp::kGt: return order > 0;
-    default: return order >= 0;
+    case CompareOp::kLt:
+      return order < 0;
+    case CompareOp::kLe:
+      return order <= 0;
+    case CompareOp::kGt:
+      return order > 0;
+    default:
+      return order >= 0;
   }
 }
 
 [[noreturn]] void no_order(CompareOp op, Value a, Value b) {
-  const char* sign = op == CompareOp::kLt ? "<" : op == CompareOp::kLe ? "<=" : op == CompareOp::kGt ? ">" : ">=";
-  type_error(std::string("'") + sign + "' not supported between instances of '" + std::string(type_name(a)) + "' and '" +
-             std::string(type_name(b)) + "'");
+  const char* sign = op == CompareOp::kLt   ? "<"
+                     : op == CompareOp::kLe ? "<="
+                     : op == CompareOp::kGt ? ">"
+                                            : ">=";
+  type_error(std::string("'") + sign + "' not supported between instances of '" + std::string(type_name(a)) +
+             "' and '" + std::string(type_name(b)) + "'");
 }
 
 [[noreturn]] void bad_operands(Runtime& rt, const char* op, Value a, Value b) {
   if (a.is_undefined()) rt.raise_undefined(a);
   if (b.is_undefined()) rt.raise_undefined(b);
-  type_error(std::string("unsupported operand type(s) for ") + op + ": '" + std::string(type_name(a)) + "' and '" +
-             std::string(type_name(b)) + "'");
+  type_error(std::string("unsupported operand type(s) for ") + op + ": '" + std::string(type_name(a)) +
+             "' and '" + std::string(type_name(b)) + "'");
 }
 
-[[noreturn]] void too_big() { fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported"); }
+[[noreturn]] void too_big() {
+  fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
+}
 
 Value repeat(Runtime& rt, Value v, Value times) {
   const int64_t n = std::max<int64_t>(0, to_index(rt, times));
@@ -114,7 +128,9 @@ Value repeat(Runtime& rt, Value v, Value times) {
   return v.tag == Tag::kList ? rt.list(items) : rt.tuple(items);
 }
 
-bool repeats(Value v) { return v.is_str() || v.tag == Tag::kList || v.tag == Tag::kTuple; }
+bool repeats(Value v) {
+  return v.is_str() || v.tag == Tag::kList || v.tag == Tag::kTuple;
+}
 
 double float_mod(double a, double b, double* quotient) {
   double mod = std::fmod(a, b);
@@ -158,18 +174,29 @@ bool truthy(Runtime& rt, Value v) {
   switch (v.tag) {
     case Tag::kMissing:
     case Tag::kUndefined:
-    case Tag::kNone: return false;
-    case Tag::kBool: return v.boolean;
-    case Tag::kInt: return v.integer != 0;
-    case Tag::kFloat: return v.number != 0;
-    case Tag::kStr: return v.length != 0;
+    case Tag::kNone:
+      return false;
+    case Tag::kBool:
+      return v.boolean;
+    case Tag::kInt:
+      return v.integer != 0;
+    case Tag::kFloat:
+      return v.number != 0;
+    case Tag::kStr:
+      return v.length != 0;
     case Tag::kList:
-    case Tag::kTuple: return v.seq->size != 0;
-    case Tag::kDict: return v.dict->size != 0;
-    case Tag::kRange: return v.range->size != 0;
-    case Tag::kDictView: return v.view->dict->size != 0;
-    case Tag::kLoop: return v.loop->length(rt) != 0;
-    default: return true;
+    case Tag::kTuple:
+      return v.seq->size != 0;
+    case Tag::kDict:
+      return v.dict->size != 0;
+    case Tag::kRange:
+      return v.range->size != 0;
+    case Tag::kDictView:
+      return v.view->dict->size != 0;
+    case Tag::kLoop:
+      return v.loop->length(rt) != 0;
+    default:
+      return true;
   }
 }
 
@@ -177,9 +204,11 @@ bool equals(Runtime& rt, Value a, Value b) {
   if (a.is_number() && b.is_number()) return compare_numbers(a, b) == 0;
   if (a.tag != b.tag) return false;
   switch (a.tag) {
-    case Tag::kStr: return a.length == b.length && std::memcmp(a.chars, b.chars, a.length) == 0;
+    case Tag::kStr:
+      return a.length == b.length && std::memcmp(a.chars, b.chars, a.length) == 0;
     case Tag::kNone:
-    case Tag::kUndefined: return true;
+    case Tag::kUndefined:
+      return true;
     case Tag::kList:
     case Tag::kTuple: {
       rt.step();
@@ -199,18 +228,25 @@ bool equals(Runtime& rt, Value a, Value b) {
       Depth depth(rt);
       return equal_views(rt, a, b);
     }
-    case Tag::kMethod: return a.method->info == b.method->info && same_object(a.method->self, b.method->self);
-    default: return a.pointer == b.pointer;
+    case Tag::kMethod:
+      return a.method->info == b.method->info && same_object(a.method->self, b.method->self);
+    default:
+      return a.pointer == b.pointer;
   }
 }
 
 bool compare(Runtime& rt, CompareOp op, Value a, Value b) {
   switch (op) {
-    case CompareOp::kEq: return equals(rt, a, b);
-    case CompareOp::kNe: return !equals(rt, a, b);
-    case CompareOp::kIn: return contains(rt, b, a);
-    case CompareOp::kNotIn: return !contains(rt, b, a);
-    default: break;
+    case CompareOp::kEq:
+      return equals(rt, a, b);
+    case CompareOp::kNe:
+      return !equals(rt, a, b);
+    case CompareOp::kIn:
+      return contains(rt, b, a);
+    case CompareOp::kNotIn:
+      return !contains(rt, b, a);
+    default:
+      break;
   }
   if (a.is_number() && b.is_number()) return by_order(op, compare_numbers(a, b));
   if (a.is_str() && b.is_str()) return by_order(op, a.str().compare(b.str()));
@@ -219,7 +255,8 @@ bool compare(Runtime& rt, CompareOp op, Value a, Value b) {
     const uint32_t shared = std::min(a.seq->size, b.seq->size);
     for (uint32_t i = 0; i < shared; ++i) {
       rt.step();
-      if (!equals(rt, a.seq->items[i], b.seq->items[i])) return compare(rt, op, a.seq->items[i], b.seq->items[i]);
+      if (!equals(rt, a.seq->items[i], b.seq->items[i]))
+        return compare(rt, op, a.seq->items[i], b.seq->items[i]);
     }
     return by_order(op, a.seq->size < b.seq->size ? -1 : a.seq->size > b.seq->size ? 1 : 0);
   }
@@ -231,12 +268,18 @@ bool compare(Runtime& rt, CompareOp op, Value a, Value b) {
 bool same_object(Value a, Value b) {
   if (a.tag != b.tag) return false;
   switch (a.tag) {
-    case Tag::kNone: return true;
-    case Tag::kBool: return a.boolean == b.boolean;
-    case Tag::kInt: return a.integer == b.integer;
-    case Tag::kFloat: return a.number == b.number;
-    case Tag::kStr: return a.str() == b.str() && (a.chars == b.chars || a.length < 2);
-    default: return a.pointer == b.pointer;
+    case Tag::kNone:
+      return true;
+    case Tag::kBool:
+      return a.boolean == b.boolean;
+    case Tag::kInt:
+      return a.integer == b.integer;
+    case Tag::kFloat:
+      return a.number == b.number;
+    case Tag::kStr:
+      return a.str() == b.str() && (a.chars == b.chars || a.length < 2);
+    default:
+      return a.pointer == b.pointer;
   }
 }
 
@@ -298,9 +341,11 @@ Value multiply(Runtime& rt, Value a, Value b) {
 
 Value divide(Runtime& rt, Value a, Value b) {
   if (!a.is_number() || !b.is_number()) bad_operands(rt, "/", a, b);
-  if (to_double(b) == 0) fail(ErrorKind::kZeroDivision, a.is_int() && b.is_int() ? "division by zero" : "float division by zero");
+  if (to_double(b) == 0)
+    fail(ErrorKind::kZeroDivision, a.is_int() && b.is_int() ? "division by zero" : "float division by zero");
   if (a.is_int() && b.is_int()) {
-    return Value::from_float(static_cast<double>(static_cast<long double>(to_int128(a)) / static_cast<long double>(to_int128(b))));
+    return Value::from_float(
+        static_cast<double>(static_cast<long double>(to_int128(a)) / static_cast<long double>(to_int128(b))));
   }
   return Value::from_float(to_double(a) / to_double(b));
 }
@@ -354,7 +399,8 @@ Value power(Runtime& rt, Value a, Value b) {
     fail(ErrorKind::kLimit, "complex numbers are not supported");
   }
   const double r = std::pow(x, y);
-  if (std::isinf(r) && std::isfinite(x) && std::isfinite(y)) fail(ErrorKind::kOverflow, "Numerical result out of range");
+  if (std::isinf(r) && std::isfinite(x) && std::isfinite(y))
+    fail(ErrorKind::kOverflow, "Numerical result out of range");
   return Value::from_float(r);
 }
 

@@ -21,13 +21,20 @@ bool Parser::skip_sign(std::string_view sign) {
 
 std::string Parser::describe(const Token& token) const {
   switch (token.type) {
-    case TokenType::kData: return "template data / text";
-    case TokenType::kBlockBegin: return "begin of statement block";
-    case TokenType::kBlockEnd: return "end of statement block";
-    case TokenType::kVariableBegin: return "begin of print statement";
-    case TokenType::kVariableEnd: return "end of print statement";
-    case TokenType::kEof: return "end of template";
-    default: return token.text;
+    case TokenType::kData:
+      return "template data / text";
+    case TokenType::kBlockBegin:
+      return "begin of statement block";
+    case TokenType::kBlockEnd:
+      return "end of statement block";
+    case TokenType::kVariableBegin:
+      return "begin of print statement";
+    case TokenType::kVariableEnd:
+      return "end of print statement";
+    case TokenType::kEof:
+      return "end of template";
+    default:
+      return token.text;
   }
 }
 
@@ -36,11 +43,13 @@ void Parser::error(const std::string& message, int line) const {
 }
 
 void Parser::expect_sign(std::string_view sign) {
-  if (!skip_sign(sign)) error("expected token '" + std::string(sign) + "', got '" + describe(current()) + "'");
+  if (!skip_sign(sign))
+    error("expected token '" + std::string(sign) + "', got '" + describe(current()) + "'");
 }
 
 void Parser::expect_name(std::string_view name) {
-  if (!skip_name(name)) error("expected token '" + std::string(name) + "', got '" + describe(current()) + "'");
+  if (!skip_name(name))
+    error("expected token '" + std::string(name) + "', got '" + describe(current()) + "'");
 }
 
 void Parser::expect(TokenType type) {
@@ -72,10 +81,13 @@ Node* Parser::done(Node* node) {
   switch (node->kind) {
     case NodeKind::kName:
     case NodeKind::kNamespaceRef:
-    case NodeKind::kCall: node->constant = false; break;
+    case NodeKind::kCall:
+      node->constant = false;
+      break;
     default:
       // Filters that look into the context are never evaluated early.
-      node->constant = node->kind != NodeKind::kFilter || (node->n1 != nullptr && node->filter != nullptr && node->filter->call_raw == nullptr);
+      node->constant = node->kind != NodeKind::kFilter ||
+                       (node->n1 != nullptr && node->filter != nullptr && node->filter->call_raw == nullptr);
       for_each_child(*node, [&](Node* child) { node->constant = node->constant && child->constant; });
   }
   node->height = height + 1;
@@ -83,7 +95,9 @@ Node* Parser::done(Node* node) {
   return node;
 }
 
-void Parser::run() { body(out_.body, {}); }
+void Parser::run() {
+  body(out_.body, {});
+}
 
 void Parser::body(std::vector<Node*>& out, Words end_words) {
   Nest nest(*this);
@@ -122,7 +136,8 @@ void Parser::statements(std::vector<Node*>& out, Words end_words, bool drop_need
   body(out, end_words);
   if (current().type == TokenType::kEof) {
     std::string looked_for;
-    for (std::string_view w : end_words) looked_for += (looked_for.empty() ? "'" : " or '") + std::string(w) + "'";
+    for (std::string_view w : end_words)
+      looked_for += (looked_for.empty() ? "'" : " or '") + std::string(w) + "'";
     error("Unexpected end of template. Jinja was looking for the following tags: " + looked_for + ".");
   }
   if (drop_needle) take();
@@ -234,7 +249,8 @@ Node* Parser::parse_call_block() {
   return done(node);
 }
 
-// {% generation %} marks assistant text for training masks; when rendering it is a call block that prints its body.
+// {% generation %} marks assistant text for training masks; when rendering it is a call block that prints its
+// body.
 Node* Parser::parse_generation() {
   Node* node = make(NodeKind::kCallBlock, take().line);
   node->flag = true;
@@ -273,7 +289,8 @@ Node* Parser::parse_block() {
   node->text = identifier();
   node->flag = skip_name("scoped");
   node->flag2 = skip_name("required");
-  if (current().is_operator("-")) error("Block names in Jinja have to be valid Python identifiers and may not contain hyphens");
+  if (current().is_operator("-"))
+    error("Block names in Jinja have to be valid Python identifiers and may not contain hyphens");
   statements(node->list, {"endblock"}, true);
   if (node->flag2) {
     for (const Node* child : node->list) {
@@ -313,7 +330,8 @@ Node* Parser::parse_loader() {
     node->names.push_back(name_target()->text);
   } else if (tag.text == "from") {
     expect_name("import");
-    while (current().type == TokenType::kName && !current().is_name("with") && !current().is_name("without")) {
+    while (current().type == TokenType::kName && !current().is_name("with") &&
+           !current().is_name("without")) {
       const std::string name = name_target()->text;
       if (name.starts_with("_")) error("names starting with an underline can not be imported");
       node->names.push_back(skip_name("as") ? name_target()->text : name);

@@ -1,4 +1,5 @@
-// Parser: tokens to a syntax tree, with Jinja2's grammar (its loop controls and Hugging Face's `generation` tag too).
+// Parser: tokens to a syntax tree, with Jinja2's grammar (its loop controls and Hugging Face's `generation`
+// tag too).
 #pragma once
 
 #include <memory>

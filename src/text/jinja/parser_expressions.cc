@@ -21,7 +21,8 @@ int128 parse_integer(const std::string& text, int line) {
   for (; at < text.size(); ++at) {
     const char c = static_cast<char>(text[at] | 0x20);
     const int digit = c >= 'a' ? c - 'a' + 10 : text[at] - '0';
-    if (__builtin_mul_overflow(value, int128{base}, &value) || __builtin_add_overflow(value, int128{digit}, &value)) {
+    if (__builtin_mul_overflow(value, int128{base}, &value) ||
+        __builtin_add_overflow(value, int128{digit}, &value)) {
       fail(ErrorKind::kSyntax, "integers of more than 127 bits are not supported", line);
     }
   }
@@ -191,7 +192,8 @@ Node* Parser::primary(bool with_namespace) {
     case TokenType::kName: {
       take();
       if (token.text == "true" || token.text == "True") return constant(Value::from_bool(true), token.line);
-      if (token.text == "false" || token.text == "False") return constant(Value::from_bool(false), token.line);
+      if (token.text == "false" || token.text == "False")
+        return constant(Value::from_bool(false), token.line);
       if (token.text == "none" || token.text == "None") return constant(Value::none(), token.line);
       const bool ref = with_namespace && skip_sign(".");
       Node* node = make(ref ? NodeKind::kNamespaceRef : NodeKind::kName, token.line);
@@ -209,7 +211,8 @@ Node* Parser::primary(bool with_namespace) {
     case TokenType::kInteger: {
       take();
       const int128 v = parse_integer(token.text, token.line);
-      if (v >= INT64_MIN && v <= INT64_MAX) return constant(Value::from_int(static_cast<int64_t>(v)), token.line);
+      if (v >= INT64_MIN && v <= INT64_MAX)
+        return constant(Value::from_int(static_cast<int64_t>(v)), token.line);
       auto* big = out_.arena.make<BigInt>();
       big->low = static_cast<uint64_t>(v);
       big->high = static_cast<int64_t>(v >> 64);
@@ -218,7 +221,8 @@ Node* Parser::primary(bool with_namespace) {
     case TokenType::kFloat:
       take();
       return constant(Value::from_float(std::strtod(token.text.c_str(), nullptr)), token.line);
-    default: break;
+    default:
+      break;
   }
   if (skip_sign("(")) {
     Node* node = tuple(false, true, true, false);
@@ -320,7 +324,8 @@ Node* Parser::subscript(Node* node) {
     if (token.type != TokenType::kInteger) error("expected name or number", token.line);
     const int128 index = parse_integer(token.text, token.line);
     if (index > INT64_MAX) error("an index is too large", token.line);
-    return binary(NodeKind::kGetitem, node, constant(Value::from_int(static_cast<int64_t>(index)), line), line);
+    return binary(NodeKind::kGetitem, node, constant(Value::from_int(static_cast<int64_t>(index)), line),
+                  line);
   }
   expect_sign("[");
   std::vector<Node*> args;

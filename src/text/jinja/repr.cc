@@ -76,7 +76,9 @@ void append_dict(Runtime& rt, std::string& out, const Dict& d) {
 
 void append_view(Runtime& rt, std::string& out, const DictView& view) {
   const Dict& d = *view.dict;
-  out += view.kind == DictView::Kind::kKeys ? "dict_keys([" : view.kind == DictView::Kind::kValues ? "dict_values([" : "dict_items([";
+  out += view.kind == DictView::Kind::kKeys     ? "dict_keys(["
+         : view.kind == DictView::Kind::kValues ? "dict_values(["
+                                                : "dict_items([";
   if (view.kind != DictView::Kind::kItems) {
     append_items(rt, out, view.kind == DictView::Kind::kKeys ? d.keys : d.values, d.size);
   } else {
@@ -106,7 +108,8 @@ void append_namespace(Runtime& rt, std::string& out, Namespace& ns) {
 // Python prints these with an address in memory, which no template can depend on.
 void append_object(std::string& out, Value v) {
   if (v.tag == Tag::kMethod) {
-    out += "<built-in method " + std::string(v.method->info->name) + " of " + std::string(type_name(v.method->self)) + " object>";
+    out += "<built-in method " + std::string(v.method->info->name) + " of " +
+           std::string(type_name(v.method->self)) + " object>";
   } else if (v.tag == Tag::kGlobal) {
     out += v.global->type_name == "type" ? "<class '" + std::string(v.global->name) + "'>"
                                          : "<function " + std::string(v.global->name) + ">";
@@ -127,13 +130,27 @@ void append_json_string(std::string& out, std::string_view s, bool ensure_ascii)
     const Utf8Decoded d = utf8_decode(s);
     const char32_t c = d.code_point;
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\f': out += "\\f"; break;
-      case '\b': out += "\\b"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
       default:
         if (c < 0x20) {
           append_hex(out, "\\u", c, 4);
@@ -159,16 +176,31 @@ class JsonDumper {
     rt_.step();
     if (out.size() > rt_.limits().max_output) fail(ErrorKind::kLimit, "the JSON text is too long");
     switch (v.tag) {
-      case Tag::kNone: out += "null"; return;
-      case Tag::kBool: out += v.boolean ? "true" : "false"; return;
+      case Tag::kNone:
+        out += "null";
+        return;
+      case Tag::kBool:
+        out += v.boolean ? "true" : "false";
+        return;
       case Tag::kInt:
-      case Tag::kBigInt: out += int_to_string(to_int128(v)); return;
-      case Tag::kFloat: out += json_float(v.number); return;
-      case Tag::kStr: append_json_string(out, v.str(), style_.ensure_ascii); return;
+      case Tag::kBigInt:
+        out += int_to_string(to_int128(v));
+        return;
+      case Tag::kFloat:
+        out += json_float(v.number);
+        return;
+      case Tag::kStr:
+        append_json_string(out, v.str(), style_.ensure_ascii);
+        return;
       case Tag::kList:
-      case Tag::kTuple: array(*v.seq); return;
-      case Tag::kDict: object(*v.dict); return;
-      default: type_error("Object of type " + std::string(type_name(v)) + " is not JSON serializable");
+      case Tag::kTuple:
+        array(*v.seq);
+        return;
+      case Tag::kDict:
+        object(*v.dict);
+        return;
+      default:
+        type_error("Object of type " + std::string(type_name(v)) + " is not JSON serializable");
     }
   }
   std::string out;
@@ -210,8 +242,9 @@ class JsonDumper {
     std::vector<uint32_t> order(d.size);
     for (uint32_t i = 0; i < d.size; ++i) order[i] = i;
     if (style_.sort_keys) {
-      std::stable_sort(order.begin(), order.end(),
-                       [&](uint32_t a, uint32_t b) { return compare(rt_, CompareOp::kLt, d.keys[a], d.keys[b]); });
+      std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+        return compare(rt_, CompareOp::kLt, d.keys[a], d.keys[b]);
+      });
     }
     out += '{';
     ++level_;
@@ -228,12 +261,22 @@ class JsonDumper {
   }
   void key(Value k) {
     switch (k.tag) {
-      case Tag::kStr: append_json_string(out, k.str(), style_.ensure_ascii); return;
-      case Tag::kNone: out += "\"null\""; return;
-      case Tag::kBool: out += k.boolean ? "\"true\"" : "\"false\""; return;
+      case Tag::kStr:
+        append_json_string(out, k.str(), style_.ensure_ascii);
+        return;
+      case Tag::kNone:
+        out += "\"null\"";
+        return;
+      case Tag::kBool:
+        out += k.boolean ? "\"true\"" : "\"false\"";
+        return;
       case Tag::kInt:
-      case Tag::kBigInt: out += '"' + int_to_string(to_int128(k)) + '"'; return;
-      case Tag::kFloat: out += '"' + json_float(k.number) + '"'; return;
+      case Tag::kBigInt:
+        out += '"' + int_to_string(to_int128(k)) + '"';
+        return;
+      case Tag::kFloat:
+        out += '"' + json_float(k.number) + '"';
+        return;
       default:
         type_error("keys must be str, int, float, bool or None, not " + std::string(type_name(k)));
     }
@@ -258,28 +301,50 @@ void append_repr(Runtime& rt, std::string& out, Value v) {
   rt.step();
   if (out.size() > rt.limits().max_output) fail(ErrorKind::kLimit, "the text of a value is too long");
   switch (v.tag) {
-    case Tag::kMissing: return;
-    case Tag::kUndefined: out += "Undefined"; return;
-    case Tag::kNone: out += "None"; return;
-    case Tag::kBool: out += v.boolean ? "True" : "False"; return;
+    case Tag::kMissing:
+      return;
+    case Tag::kUndefined:
+      out += "Undefined";
+      return;
+    case Tag::kNone:
+      out += "None";
+      return;
+    case Tag::kBool:
+      out += v.boolean ? "True" : "False";
+      return;
     case Tag::kInt:
-    case Tag::kBigInt: out += int_to_string(to_int128(v)); return;
-    case Tag::kFloat: out += float_repr(v.number); return;
+    case Tag::kBigInt:
+      out += int_to_string(to_int128(v));
+      return;
+    case Tag::kFloat:
+      out += float_repr(v.number);
+      return;
     case Tag::kStr:
       if (v.markup) out += "Markup(";
       append_str_repr(out, v.str());
       if (v.markup) out += ')';
       return;
-    case Tag::kRange: append_range(out, *v.range); return;
-    case Tag::kLoop:
-      out += "<LoopContext " + std::to_string(v.loop->index0() + 1) + "/" + std::to_string(v.loop->length(rt)) + ">";
+    case Tag::kRange:
+      append_range(out, *v.range);
       return;
-    case Tag::kMacro: out += macro_repr(*v.macro); return;
-    case Tag::kSelf: out += "<TemplateReference None>"; return;
-    default: break;
+    case Tag::kLoop:
+      out += "<LoopContext " + std::to_string(v.loop->index0() + 1) + "/" +
+             std::to_string(v.loop->length(rt)) + ">";
+      return;
+    case Tag::kMacro:
+      out += macro_repr(*v.macro);
+      return;
+    case Tag::kSelf:
+      out += "<TemplateReference None>";
+      return;
+    default:
+      break;
   }
   if (std::find(rt.in_repr.begin(), rt.in_repr.end(), v.pointer) != rt.in_repr.end()) {
-    out += v.is(Tag::kList) ? "[...]" : v.is(Tag::kTuple) ? "(...)" : v.is(Tag::kNamespace) ? "<Namespace {...}>" : "{...}";
+    out += v.is(Tag::kList)        ? "[...]"
+           : v.is(Tag::kTuple)     ? "(...)"
+           : v.is(Tag::kNamespace) ? "<Namespace {...}>"
+                                   : "{...}";
     return;
   }
   Depth depth(rt);
@@ -302,10 +367,18 @@ void append_container(Runtime& rt, std::string& out, Value v) {
       append_items(rt, out, v.seq->items, v.seq->size);
       out += v.seq->size == 1 ? ",)" : ")";
       return;
-    case Tag::kDict: append_dict(rt, out, *v.dict); return;
-    case Tag::kDictView: append_view(rt, out, *v.view); return;
-    case Tag::kNamespace: append_namespace(rt, out, *v.ns); return;
-    default: append_object(out, v); return;
+    case Tag::kDict:
+      append_dict(rt, out, *v.dict);
+      return;
+    case Tag::kDictView:
+      append_view(rt, out, *v.view);
+      return;
+    case Tag::kNamespace:
+      append_namespace(rt, out, *v.ns);
+      return;
+    default:
+      append_object(out, v);
+      return;
   }
 }
 
@@ -324,7 +397,9 @@ Value soft_str(Runtime& rt, Value v) {
   return rt.text(out);
 }
 
-std::string_view str_view(Runtime& rt, Value v) { return soft_str(rt, v).str(); }
+std::string_view str_view(Runtime& rt, Value v) {
+  return soft_str(rt, v).str();
+}
 
 std::string float_repr(double v) {
   if (std::isnan(v)) return "nan";
@@ -353,8 +428,10 @@ std::string float_repr(double v) {
     return out + std::to_string(std::abs(exponent));
   }
   if (exponent < 0) return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
-  if (count <= exponent + 1) return out + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
-  return out + digits.substr(0, static_cast<size_t>(exponent) + 1) + "." + digits.substr(static_cast<size_t>(exponent) + 1);
+  if (count <= exponent + 1)
+    return out + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
+  return out + digits.substr(0, static_cast<size_t>(exponent) + 1) + "." +
+         digits.substr(static_cast<size_t>(exponent) + 1);
 }
 
 std::string int_to_string(int128 v) {
@@ -373,18 +450,30 @@ std::string escape_html(std::string_view s) {
   out.reserve(s.size());
   for (char c : s) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
 }
 
-std::string replace_bounded(Runtime& rt, std::string_view s, std::string_view from, std::string_view to, int64_t count) {
+std::string replace_bounded(Runtime& rt, std::string_view s, std::string_view from, std::string_view to,
+                            int64_t count) {
   rt.step(static_cast<int64_t>(s.size() / 64));
   if (to.size() > from.size()) {
     size_t times = count_occurrences(s, from);
@@ -399,7 +488,8 @@ std::string replace_bounded(Runtime& rt, std::string_view s, std::string_view fr
 Value justify(Runtime& rt, Value s, int64_t width, char32_t fill, int side) {
   const int64_t missing = width - rt.length(s);
   if (missing <= 0) return s;
-  if (missing > static_cast<int64_t>(rt.limits().max_output) / 4) fail(ErrorKind::kLimit, "a width is too large");
+  if (missing > static_cast<int64_t>(rt.limits().max_output) / 4)
+    fail(ErrorKind::kLimit, "a width is too large");
   // Python puts the odd one of a centred text on the left when both counts are odd.
   const int64_t left = side > 0 ? missing : side < 0 ? 0 : missing / 2 + (missing & width & 1);
   std::string out;

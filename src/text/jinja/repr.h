@@ -25,7 +25,8 @@ std::string int_to_string(int128 v);
 std::string escape_html(std::string_view s);
 
 // replace() of strings.h with the size of the result bounded.
-std::string replace_bounded(Runtime& rt, std::string_view s, std::string_view from, std::string_view to, int64_t count);
+std::string replace_bounded(Runtime& rt, std::string_view s, std::string_view from, std::string_view to,
+                            int64_t count);
 // str.center (side 0), ljust (-1: text left), rjust (1).
 Value justify(Runtime& rt, Value s, int64_t width, char32_t fill, int side);
 

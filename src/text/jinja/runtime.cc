@@ -32,7 +32,8 @@ void Runtime::too_deep() {
 
 Value Runtime::text(std::string_view s, bool markup) {
   if (s.size() > limits_.max_output) {
-    fail(ErrorKind::kLimit, "a string of the template is longer than " + std::to_string(limits_.max_output) + " bytes");
+    fail(ErrorKind::kLimit,
+         "a string of the template is longer than " + std::to_string(limits_.max_output) + " bytes");
   }
   char* at = arena.chars(s.size());
   if (!s.empty()) std::memcpy(at, s.data(), s.size());
@@ -60,8 +61,12 @@ Seq* Runtime::sequence(std::span<const Value> items) {
   return seq;
 }
 
-Value Runtime::list(std::span<const Value> items) { return Value::from_pointer(Tag::kList, sequence(items)); }
-Value Runtime::tuple(std::span<const Value> items) { return Value::from_pointer(Tag::kTuple, sequence(items)); }
+Value Runtime::list(std::span<const Value> items) {
+  return Value::from_pointer(Tag::kList, sequence(items));
+}
+Value Runtime::tuple(std::span<const Value> items) {
+  return Value::from_pointer(Tag::kTuple, sequence(items));
+}
 
 Value Runtime::undefined_name(std::string_view name) {
   auto* u = arena.make<Undefined>();
@@ -91,8 +96,7 @@ void Runtime::raise_undefined(Value v) {
   }
   if (!u.hint.empty()) fail(ErrorKind::kUndefined, std::string(u.hint));
   if (u.object.missing()) fail(ErrorKind::kUndefined, repr(*this, u.name) + " is undefined");
-  const std::string object =
-      u.object.is_none() ? "None" : std::string(type_name(u.object)) + " object";
+  const std::string object = u.object.is_none() ? "None" : std::string(type_name(u.object)) + " object";
   if (u.name.is_str()) {
     fail(ErrorKind::kUndefined, "'" + object + "' has no attribute " + repr(*this, u.name));
   }
@@ -103,11 +107,16 @@ Value Runtime::from_json(const Json& json, int depth) {
   if (depth > kMaxJsonDepth) fail(ErrorKind::kLimit, "the variables are nested too deeply");
   step();
   switch (json.kind()) {
-    case Json::Kind::kNull: return Value::none();
-    case Json::Kind::kBool: return Value::from_bool(json.as_bool());
-    case Json::Kind::kInt: return Value::from_int(json.as_int());
-    case Json::Kind::kUint: return integer(static_cast<int128>(json.as_uint()));
-    case Json::Kind::kDouble: return Value::from_float(json.as_double());
+    case Json::Kind::kNull:
+      return Value::none();
+    case Json::Kind::kBool:
+      return Value::from_bool(json.as_bool());
+    case Json::Kind::kInt:
+      return Value::from_int(json.as_int());
+    case Json::Kind::kUint:
+      return integer(static_cast<int128>(json.as_uint()));
+    case Json::Kind::kDouble:
+      return Value::from_float(json.as_double());
     case Json::Kind::kString: {
       const std::string& s = json.as_string();
       if (s.size() > limits_.max_output) fail(ErrorKind::kLimit, "a string of the variables is too long");
@@ -122,7 +131,8 @@ Value Runtime::from_json(const Json& json, int depth) {
       seq->items = items;
       return Value::from_pointer(Tag::kList, seq);
     }
-    case Json::Kind::kObject: break;
+    case Json::Kind::kObject:
+      break;
   }
   const JsonObject& object = json.as_object();
   Dict* dict = new_dict(object.size());
@@ -180,7 +190,9 @@ const Value* Runtime::find(const Dict& dict, Value key) {
   return nullptr;
 }
 
-const Value* Runtime::find(const Dict& dict, std::string_view key) { return find(dict, Value::from_view(key)); }
+const Value* Runtime::find(const Dict& dict, std::string_view key) {
+  return find(dict, Value::from_view(key));
+}
 
 void Runtime::set(Dict& dict, Value key, Value value) {
   if (const Value* found = find(dict, key)) {
@@ -203,9 +215,15 @@ uint64_t Runtime::hash(Value v) {
   const uint64_t seed = reinterpret_cast<uintptr_t>(this) * 0x9E3779B97F4A7C15ull;
   uint64_t h = 0;
   switch (v.tag) {
-    case Tag::kStr: h = std::hash<std::string_view>()(v.str()); break;
-    case Tag::kBool: h = v.boolean ? 1 : 0; break;
-    case Tag::kInt: h = static_cast<uint64_t>(v.integer); break;
+    case Tag::kStr:
+      h = std::hash<std::string_view>()(v.str());
+      break;
+    case Tag::kBool:
+      h = v.boolean ? 1 : 0;
+      break;
+    case Tag::kInt:
+      h = static_cast<uint64_t>(v.integer);
+      break;
     case Tag::kFloat:
       h = std::floor(v.number) == v.number && std::abs(v.number) < 9e18
               ? static_cast<uint64_t>(static_cast<int64_t>(v.number))
@@ -220,8 +238,12 @@ uint64_t Runtime::hash(Value v) {
       h = std::hash<double>()(static_cast<double>(v.big->value()));
       break;
     case Tag::kUndefined:
-    case Tag::kNone: h = 7; break;
-    default: h = reinterpret_cast<uintptr_t>(v.pointer); break;
+    case Tag::kNone:
+      h = 7;
+      break;
+    default:
+      h = reinterpret_cast<uintptr_t>(v.pointer);
+      break;
   }
   h = (h ^ seed) * 0xD6E8FEB86659FD93ull;
   return h ^ (h >> 32);
@@ -238,26 +260,39 @@ bool Runtime::is_iterable(Value v) const {
     case Tag::kDictView:
     case Tag::kIter:
     case Tag::kLoop:
-    case Tag::kSelf: return true;
-    default: return false;
+    case Tag::kSelf:
+      return true;
+    default:
+      return false;
   }
 }
 
 int64_t Runtime::length(Value v) {
   switch (v.tag) {
-    case Tag::kUndefined: return 0;
-    case Tag::kStr: step(v.length / 256); return static_cast<int64_t>(count_code_points(v.str()));
+    case Tag::kUndefined:
+      return 0;
+    case Tag::kStr:
+      step(v.length / 256);
+      return static_cast<int64_t>(count_code_points(v.str()));
     case Tag::kList:
-    case Tag::kTuple: return v.seq->size;
-    case Tag::kDict: return v.dict->size;
-    case Tag::kRange: return v.range->size;
-    case Tag::kDictView: return v.view->dict->size;
-    case Tag::kLoop: return loop_length(*this, *v.loop);
-    default: return -1;
+    case Tag::kTuple:
+      return v.seq->size;
+    case Tag::kDict:
+      return v.dict->size;
+    case Tag::kRange:
+      return v.range->size;
+    case Tag::kDictView:
+      return v.view->dict->size;
+    case Tag::kLoop:
+      return loop_length(*this, *v.loop);
+    default:
+      return -1;
   }
 }
 
-Iter* Runtime::iterate(Value v) { return make_iterator(*this, v); }
+Iter* Runtime::iterate(Value v) {
+  return make_iterator(*this, v);
+}
 
 std::vector<Value> Runtime::to_vector(Value v) {
   std::vector<Value> out;
@@ -302,7 +337,8 @@ void bind(const Signature& signature, const Args& args, std::string_view what, s
   }
   for (int i = 0; i < signature.required; ++i) {
     if (out[static_cast<size_t>(i)].missing()) {
-      type_error(std::string(what) + "() missing required argument '" + std::string(names[static_cast<size_t>(i)]) + "'");
+      type_error(std::string(what) + "() missing required argument '" +
+                 std::string(names[static_cast<size_t>(i)]) + "'");
     }
   }
 }

@@ -13,10 +13,10 @@
 namespace hadal::jinja {
 
 struct Limits {
-  int64_t max_steps = 20'000'000;               // evaluated nodes; long texts and lists count more
-  size_t max_output = size_t{64} << 20;         // bytes of the rendered text, and of any one string
-  size_t max_memory = size_t{512} << 20;        // bytes of all values together
-  int max_depth = 1200;                         // nested evaluation
+  int64_t max_steps = 20'000'000;         // evaluated nodes; long texts and lists count more
+  size_t max_output = size_t{64} << 20;   // bytes of the rendered text, and of any one string
+  size_t max_memory = size_t{512} << 20;  // bytes of all values together
+  int max_depth = 1200;                   // nested evaluation
 };
 
 class Runtime {
@@ -30,7 +30,8 @@ class Runtime {
   // Counts work; kLimit error when the budget is spent.
   void step(int64_t cost = 1) {
     steps_left_ -= cost;
-    if (steps_left_ < 0) [[unlikely]] out_of_steps();
+    if (steps_left_ < 0) [[unlikely]]
+      out_of_steps();
   }
   const Limits& limits() const { return limits_; }
   std::chrono::system_clock::time_point now() const { return now_; }
@@ -100,8 +101,8 @@ class Depth {
   Runtime& rt_;
 };
 
-// Fills `out` (missing where not given) with the arguments for `signature`; `what` names the callee in errors.
-// Errors: TypeError as Python: too many, unknown keyword, given twice, required one absent.
+// Fills `out` (missing where not given) with the arguments for `signature`; `what` names the callee in
+// errors. Errors: TypeError as Python: too many, unknown keyword, given twice, required one absent.
 void bind(const Signature& signature, const Args& args, std::string_view what, std::vector<Value>& out);
 
 }  // namespace hadal::jinja

@@ -1,9 +1,10 @@
 // resolve(): works out where every variable of a template lives.
 //
-// Jinja2 compiles a template to Python functions and decides at compile time, frame by frame, whether a name is a
-// parameter, a copy of an outer variable, or looked up in the context when the frame starts. Templates can see the
-// difference from plain dynamic scoping, so the same analysis is done here (it follows the behaviour of Jinja2 3.1's
-// identifier tracking), and names become slots, which is also what makes rendering fast.
+// Jinja2 compiles a template to Python functions and decides at compile time, frame by frame, whether a name
+// is a parameter, a copy of an outer variable, or looked up in the context when the frame starts. Templates
+// can see the difference from plain dynamic scoping, so the same analysis is done here (it follows the
+// behaviour of Jinja2 3.1's identifier tracking), and names become slots, which is also what makes rendering
+// fast.
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -104,21 +105,37 @@ class Collector {
           symbols_->load(node->text);
         }
         return;
-      case NodeKind::kNamespaceRef: symbols_->load(node->text); return;
-      case NodeKind::kIf: visit_if(node); return;
-      case NodeKind::kMacro: symbols_->store(node->text); return;
-      case NodeKind::kFor: visit(node->n2); return;
+      case NodeKind::kNamespaceRef:
+        symbols_->load(node->text);
+        return;
+      case NodeKind::kIf:
+        visit_if(node);
+        return;
+      case NodeKind::kMacro:
+        symbols_->store(node->text);
+        return;
+      case NodeKind::kFor:
+        visit(node->n2);
+        return;
       case NodeKind::kCallBlock:
-      case NodeKind::kFilterBlock: visit(node->n1); return;
-      case NodeKind::kWith: visit_all(node->list2); return;
+      case NodeKind::kFilterBlock:
+        visit(node->n1);
+        return;
+      case NodeKind::kWith:
+        visit_all(node->list2);
+        return;
       case NodeKind::kAssign:
         visit(node->n2);
         visit(node->n1);
         return;
-      case NodeKind::kAssignBlock: visit(node->n1); return;
+      case NodeKind::kAssignBlock:
+        visit(node->n1);
+        return;
       case NodeKind::kBlock:
-      case NodeKind::kAutoescape: return;
-      default: break;
+      case NodeKind::kAutoescape:
+        return;
+      default:
+        break;
     }
     for_each_child(*node, [this](Node* child) { visit(child); });
     if (node->kind == NodeKind::kLoader) {
@@ -202,9 +219,9 @@ class Resolver {
   // Where in the template the walk is.
   struct Context {
     Symbols* frame;
-    bool soft;      // inside an if: unknown filters only fail when reached
+    bool soft;  // inside an if: unknown filters only fail when reached
     bool toplevel;
-    bool in_loop;   // break and continue have a loop in this function
+    bool in_loop;  // break and continue have a loop in this function
   };
 
   Function* new_function(Function* parent) { return &functions_.emplace_back(Function{parent, {}}); }
@@ -231,7 +248,8 @@ class Resolver {
   }
   static Place place_of(const Symbols& frame, const std::string& name, int line) {
     const int level = frame.find(name);
-    if (level < 0) fail(ErrorKind::kSyntax, "the name '" + name + "' is unknown to the scope it is used in", line);
+    if (level < 0)
+      fail(ErrorKind::kSyntax, "the name '" + name + "' is unknown to the scope it is used in", line);
     return place_at(frame, level, name);
   }
   Frame frame_of(Symbols& symbols) {
@@ -244,14 +262,18 @@ class Resolver {
       const int slot = symbols.function->slot(symbols.level, name);
       frame.slots.push_back(slot);
       switch (load.kind) {
-        case Load::Kind::kParam: break;
+        case Load::Kind::kParam:
+          break;
         case Load::Kind::kResolve:
           frame.loads.push_back({FrameLoad::Action::kResolve, slot, {}, name_index(name)});
           break;
         case Load::Kind::kAlias:
-          frame.loads.push_back({FrameLoad::Action::kAlias, slot, place_at(symbols, load.outer_level, name), -1});
+          frame.loads.push_back(
+              {FrameLoad::Action::kAlias, slot, place_at(symbols, load.outer_level, name), -1});
           break;
-        case Load::Kind::kUndefined: frame.loads.push_back({FrameLoad::Action::kUndefined, slot, {}, -1}); break;
+        case Load::Kind::kUndefined:
+          frame.loads.push_back({FrameLoad::Action::kUndefined, slot, {}, -1});
+          break;
       }
     }
     return frame;
@@ -275,7 +297,9 @@ class Resolver {
         body(node->list2, inside);
         return;
       }
-      case NodeKind::kFor: for_loop(node, c); return;
+      case NodeKind::kFor:
+        for_loop(node, c);
+        return;
       case NodeKind::kMacro:
         macro(node, c);
         node->place = place_of(*c.frame, node->text, node->line);
@@ -286,20 +310,27 @@ class Resolver {
         if (node->n1 != nullptr) expression(node->n1, c);
         return;
       case NodeKind::kFilterBlock:
-      case NodeKind::kAutoescape: scope(node, c); return;
-      case NodeKind::kWith: with(node, c); return;
+      case NodeKind::kAutoescape:
+        scope(node, c);
+        return;
+      case NodeKind::kWith:
+        with(node, c);
+        return;
       case NodeKind::kAssign:
         expression(node->n2, c);
         expression(node->n1, c);
         node->flag2 = c.toplevel && !template_.blocks.empty();
         return;
-      case NodeKind::kAssignBlock: assign_block(node, c); return;
+      case NodeKind::kAssignBlock:
+        assign_block(node, c);
+        return;
       case NodeKind::kBlock:
         if (node->flag) {
           std::set<std::string> seen;
           for (const Symbols* s = c.frame; s != nullptr; s = s->parent) {
             for (const std::string& name : s->stores) {
-              if (seen.insert(name).second) node->scope.emplace_back(name, place_of(*c.frame, name, node->line));
+              if (seen.insert(name).second)
+                node->scope.emplace_back(name, place_of(*c.frame, name, node->line));
             }
           }
         }
@@ -307,12 +338,16 @@ class Resolver {
       case NodeKind::kBreak:
       case NodeKind::kContinue:
         if (!c.in_loop) {
-          fail(ErrorKind::kSyntax, node->kind == NodeKind::kBreak ? "'break' outside loop" : "'continue' not properly in loop",
+          fail(ErrorKind::kSyntax,
+               node->kind == NodeKind::kBreak ? "'break' outside loop" : "'continue' not properly in loop",
                node->line);
         }
         return;
-      case NodeKind::kLoader: expression(node->n1, c); return;
-      default: expression(node, c);
+      case NodeKind::kLoader:
+        expression(node->n1, c);
+        return;
+      default:
+        expression(node, c);
     }
   }
 
@@ -328,7 +363,9 @@ class Resolver {
                          (node->kind == NodeKind::kTest && node->test == nullptr);
     if (unknown && !c.soft) {
       fail(ErrorKind::kSyntax,
-           std::string("No ") + (node->kind == NodeKind::kFilter ? "filter" : "test") + " named '" + node->text + "'.", node->line);
+           std::string("No ") + (node->kind == NodeKind::kFilter ? "filter" : "test") + " named '" +
+               node->text + "'.",
+           node->line);
     }
     for_each_child(*node, [&](Node* child) { expression(child, inside); });
   }
@@ -357,9 +394,11 @@ class Resolver {
     Function* function = node->flag ? new_function(outer) : outer;
     Symbols loop_frame = inner(*c.frame, function);
     Symbols else_frame = inner(*c.frame, function);
-    node->flag2 = node->flag || UndeclaredFinder({"loop"}).find(node->list).contains("loop") || has_scoped_block(node);
+    node->flag2 =
+        node->flag || UndeclaredFinder({"loop"}).find(node->list).contains("loop") || has_scoped_block(node);
     if (node->flag2) loop_frame.declare("loop");
-    if (stores_loop(node)) fail(ErrorKind::kSyntax, "Can't assign to special loop variable in for-loop target", node->line);
+    if (stores_loop(node))
+      fail(ErrorKind::kSyntax, "Can't assign to special loop variable in for-loop target", node->line);
     Collector collector(loop_frame);
     collector.visit_as_param(node->n1);
     collector.visit_all(node->list);
@@ -405,7 +444,8 @@ class Resolver {
         node->explicit_caller = static_cast<int>(i);
         if (special.contains("caller") && i + node->list2.size() < node->list.size()) {
           fail(ErrorKind::kSyntax,
-               "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a default.",
+               "When defining macros or call blocks the special \"caller\" argument must be omitted or be "
+               "given a default.",
                node->line);
         }
       }
@@ -486,6 +526,8 @@ class Resolver {
 
 }  // namespace
 
-void resolve(Template& t) { Resolver(t).run(); }
+void resolve(Template& t) {
+  Resolver(t).run();
+}
 
 }  // namespace hadal::jinja

@@ -77,16 +77,22 @@ class FieldFormatter {
   }
   Value converted(Value v, char conversion) {
     switch (conversion) {
-      case 0: return v;
-      case 's': return soft_str(rt_, v);
-      case 'r': return rt_.text(repr(rt_, v));
-      case 'a': return rt_.text(repr(rt_, v));
-      default: value_error(std::string("Unknown conversion specifier ") + conversion);
+      case 0:
+        return v;
+      case 's':
+        return soft_str(rt_, v);
+      case 'r':
+        return rt_.text(repr(rt_, v));
+      case 'a':
+        return rt_.text(repr(rt_, v));
+      default:
+        value_error(std::string("Unknown conversion specifier ") + conversion);
     }
   }
   Value positional(int64_t index) {
     if (index >= static_cast<int64_t>(args_.positional.size())) {
-      fail(ErrorKind::kIndex, "Replacement index " + std::to_string(index) + " out of range for positional args tuple");
+      fail(ErrorKind::kIndex,
+           "Replacement index " + std::to_string(index) + " out of range for positional args tuple");
     }
     return args_.positional[static_cast<size_t>(index)];
   }
@@ -94,11 +100,13 @@ class FieldFormatter {
   Value first_part(std::string_view name, bool whole) {
     const bool digits = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
     if (name.empty() && whole) {
-      if (next_ < 0) value_error("cannot switch from manual field specification to automatic field numbering");
+      if (next_ < 0)
+        value_error("cannot switch from manual field specification to automatic field numbering");
       return positional(next_++);
     }
     if (digits) {
-      if (whole && next_ > 0) value_error("cannot switch from automatic field numbering to manual field specification");
+      if (whole && next_ > 0)
+        value_error("cannot switch from automatic field numbering to manual field specification");
       if (whole) next_ = -1;
       return positional(name.size() > 9 ? int64_t{1} << 40 : std::stoll(std::string(name)));
     }

@@ -9,7 +9,9 @@ namespace hadal::jinja {
 
 namespace {
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+bool continues(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
 
 // The last code point of a text that is not empty.
 Utf8Decoded last_code_point(std::string_view s) {
@@ -156,7 +158,8 @@ std::vector<std::string_view> split_space(std::string_view s, int64_t max_splits
   return out;
 }
 
-std::vector<std::string_view> split(std::string_view s, std::string_view separator, int64_t max_splits, bool from_right) {
+std::vector<std::string_view> split(std::string_view s, std::string_view separator, int64_t max_splits,
+                                    bool from_right) {
   std::vector<std::string_view> out;
   while (max_splits < 0 || static_cast<int64_t>(out.size()) < max_splits) {
     const size_t at = from_right ? s.rfind(separator) : s.find(separator);
@@ -182,7 +185,8 @@ std::vector<std::string_view> split_lines(std::string_view s, bool keep_ends) {
     const Utf8Decoded d = utf8_decode(s.substr(at));
     const char32_t c = d.code_point;
     size_t next = at + static_cast<size_t>(d.length);
-    const bool ends = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
+    const bool ends =
+        (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 || c == 0x2028 || c == 0x2029;
     if (ends) {
       if (c == '\r' && next < s.size() && s[next] == '\n') ++next;
       out.push_back(s.substr(start, (keep_ends ? next : at) - start));
@@ -227,9 +231,15 @@ size_t count_occurrences(std::string_view s, std::string_view sub) {
   return n;
 }
 
-std::string to_upper(std::string_view s) { return map_all(s, CaseMap::kUpper); }
-std::string to_lower(std::string_view s) { return map_all(s, CaseMap::kLower); }
-std::string to_casefold(std::string_view s) { return map_all(s, CaseMap::kFold); }
+std::string to_upper(std::string_view s) {
+  return map_all(s, CaseMap::kUpper);
+}
+std::string to_lower(std::string_view s) {
+  return map_all(s, CaseMap::kLower);
+}
+std::string to_casefold(std::string_view s) {
+  return map_all(s, CaseMap::kFold);
+}
 
 std::string to_title(std::string_view s) {
   const std::u32string in = decode(s);

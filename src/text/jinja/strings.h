@@ -21,7 +21,8 @@ std::string encode(std::u32string_view s);
 std::string_view strip(std::string_view s, const std::string_view* chars, bool left, bool right);
 // str.split() without a separator. max_splits < 0: all.
 std::vector<std::string_view> split_space(std::string_view s, int64_t max_splits, bool from_right);
-std::vector<std::string_view> split(std::string_view s, std::string_view separator, int64_t max_splits, bool from_right);
+std::vector<std::string_view> split(std::string_view s, std::string_view separator, int64_t max_splits,
+                                    bool from_right);
 // str.splitlines: \n, \r, \r\n, \v, \f, \x1c-\x1e, \x85, U+2028, U+2029.
 std::vector<std::string_view> split_lines(std::string_view s, bool keep_ends);
 // At most `count` replacements; negative: all. Throws nothing; the caller has bounded the size.
@@ -30,7 +31,7 @@ size_t count_occurrences(std::string_view s, std::string_view sub);
 
 std::string to_upper(std::string_view s);
 std::string to_lower(std::string_view s);
-std::string to_title(std::string_view s);       // str.title
+std::string to_title(std::string_view s);        // str.title
 std::string to_capitalized(std::string_view s);  // str.capitalize
 std::string to_casefold(std::string_view s);
 std::string swap_case(std::string_view s);

@@ -27,8 +27,10 @@ bool is_callable(Value v) {
     case Tag::kGlobal:
     case Tag::kJoiner:
     case Tag::kLoop:
-    case Tag::kBlockRef: return true;
-    default: return false;
+    case Tag::kBlockRef:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -39,14 +41,17 @@ bool is_sequence(Value v) {
     case Tag::kList:
     case Tag::kTuple:
     case Tag::kDict:
-    case Tag::kRange: return true;
-    default: return false;
+    case Tag::kRange:
+      return true;
+    default:
+      return false;
   }
 }
 
 constexpr TestInfo kTests[] = {
     {"odd", 0, [](Runtime& rt, Value v, const Value*) { return remainder_is(rt, v, Value::from_int(2), 1); }},
-    {"even", 0, [](Runtime& rt, Value v, const Value*) { return remainder_is(rt, v, Value::from_int(2), 0); }},
+    {"even", 0,
+     [](Runtime& rt, Value v, const Value*) { return remainder_is(rt, v, Value::from_int(2), 0); }},
     {"divisibleby", 1, [](Runtime& rt, Value v, const Value* a) { return remainder_is(rt, v, a[0], 0); }},
     {"defined", 0, [](Runtime&, Value v, const Value*) { return !v.is_undefined(); }},
     {"undefined", 0, [](Runtime&, Value v, const Value*) { return v.is_undefined(); }},
@@ -97,7 +102,8 @@ constexpr TestInfo kTests[] = {
 }  // namespace
 
 const TestInfo* find_test(std::string_view name) {
-  const auto at = std::find_if(std::begin(kTests), std::end(kTests), [name](const TestInfo& t) { return t.name == name; });
+  const auto at = std::find_if(std::begin(kTests), std::end(kTests),
+                               [name](const TestInfo& t) { return t.name == name; });
   return at == std::end(kTests) ? nullptr : at;
 }
 
@@ -124,15 +130,16 @@ bool call_test(Runtime& rt, const TestInfo& info, Value self, const Args& args) 
   Value value = args.positional.empty() ? Value() : args.positional[0];
   if (!args.keyword.empty()) {
     const std::string_view key = args.keyword[0].first;
-    const bool known = (info.name == "divisibleby" && key == "num") || (info.name == "sameas" && key == "other") ||
-                       (info.name == "in" && key == "seq");
-    if (!known || !value.missing()) type_error(std::string(info.name) + "() got an unexpected keyword argument");
+    const bool known = (info.name == "divisibleby" && key == "num") ||
+                       (info.name == "sameas" && key == "other") || (info.name == "in" && key == "seq");
+    if (!known || !value.missing())
+      type_error(std::string(info.name) + "() got an unexpected keyword argument");
     value = args.keyword[0].second;
   }
   const size_t given = args.positional.size() + args.keyword.size();
   if (given != static_cast<size_t>(info.num_args)) {
-    type_error(std::string(info.name) + "() takes " + std::to_string(info.num_args) + " arguments after the value, " +
-               std::to_string(given) + " given");
+    type_error(std::string(info.name) + "() takes " + std::to_string(info.num_args) +
+               " arguments after the value, " + std::to_string(given) + " given");
   }
   return info.call(rt, self, &value);
 }

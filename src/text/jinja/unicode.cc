@@ -22,19 +22,32 @@ struct CaseSpecial {
 
 std::span<const uint32_t> flips_of(CharClass cls) {
   switch (cls) {
-    case CharClass::kAlpha: return kAlphaFlips;
-    case CharClass::kDecimal: return kDecimalFlips;
-    case CharClass::kDigit: return kDigitFlips;
-    case CharClass::kNumeric: return kNumericFlips;
-    case CharClass::kSpace: return kSpaceFlips;
-    case CharClass::kPrintable: return kPrintableFlips;
-    case CharClass::kLower: return kLowerFlips;
-    case CharClass::kUpper: return kUpperFlips;
-    case CharClass::kTitle: return kTitleFlips;
-    case CharClass::kCased: return kCasedFlips;
-    case CharClass::kCaseIgnorable: return kCaseIgnorableFlips;
-    case CharClass::kIdentifierStart: return kIdentifierStartFlips;
-    case CharClass::kIdentifierContinue: return kIdentifierContinueFlips;
+    case CharClass::kAlpha:
+      return kAlphaFlips;
+    case CharClass::kDecimal:
+      return kDecimalFlips;
+    case CharClass::kDigit:
+      return kDigitFlips;
+    case CharClass::kNumeric:
+      return kNumericFlips;
+    case CharClass::kSpace:
+      return kSpaceFlips;
+    case CharClass::kPrintable:
+      return kPrintableFlips;
+    case CharClass::kLower:
+      return kLowerFlips;
+    case CharClass::kUpper:
+      return kUpperFlips;
+    case CharClass::kTitle:
+      return kTitleFlips;
+    case CharClass::kCased:
+      return kCasedFlips;
+    case CharClass::kCaseIgnorable:
+      return kCaseIgnorableFlips;
+    case CharClass::kIdentifierStart:
+      return kIdentifierStartFlips;
+    case CharClass::kIdentifierContinue:
+      return kIdentifierContinueFlips;
   }
   return {};
 }
@@ -46,10 +59,14 @@ struct CaseTables {
 
 CaseTables tables_of(CaseMap map) {
   switch (map) {
-    case CaseMap::kUpper: return {kUpperRuns, kUpperSpecial};
-    case CaseMap::kLower: return {kLowerRuns, kLowerSpecial};
-    case CaseMap::kTitle: return {kTitleRuns, kTitleSpecial};
-    case CaseMap::kFold: return {kFoldRuns, kFoldSpecial};
+    case CaseMap::kUpper:
+      return {kUpperRuns, kUpperSpecial};
+    case CaseMap::kLower:
+      return {kLowerRuns, kLowerSpecial};
+    case CaseMap::kTitle:
+      return {kTitleRuns, kTitleSpecial};
+    case CaseMap::kFold:
+      return {kFoldRuns, kFoldSpecial};
   }
   return {};
 }

@@ -6,28 +6,45 @@ namespace hadal::jinja {
 
 std::string_view error_kind_name(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::kSyntax: return "TemplateSyntaxError";
-    case ErrorKind::kRaised: return "TemplateError";
-    case ErrorKind::kUndefined: return "UndefinedError";
-    case ErrorKind::kType: return "TypeError";
-    case ErrorKind::kValue: return "ValueError";
-    case ErrorKind::kOverflow: return "OverflowError";
-    case ErrorKind::kZeroDivision: return "ZeroDivisionError";
-    case ErrorKind::kKey: return "KeyError";
-    case ErrorKind::kIndex: return "IndexError";
-    case ErrorKind::kAttribute: return "AttributeError";
-    case ErrorKind::kSecurity: return "SecurityError";
-    case ErrorKind::kAssertion: return "AssertionError";
-    case ErrorKind::kFilterArgument: return "FilterArgumentError";
-    case ErrorKind::kRuntime: return "TemplateRuntimeError";
-    case ErrorKind::kRecursion: return "RecursionError";
-    case ErrorKind::kLimit: return "limit";
+    case ErrorKind::kSyntax:
+      return "TemplateSyntaxError";
+    case ErrorKind::kRaised:
+      return "TemplateError";
+    case ErrorKind::kUndefined:
+      return "UndefinedError";
+    case ErrorKind::kType:
+      return "TypeError";
+    case ErrorKind::kValue:
+      return "ValueError";
+    case ErrorKind::kOverflow:
+      return "OverflowError";
+    case ErrorKind::kZeroDivision:
+      return "ZeroDivisionError";
+    case ErrorKind::kKey:
+      return "KeyError";
+    case ErrorKind::kIndex:
+      return "IndexError";
+    case ErrorKind::kAttribute:
+      return "AttributeError";
+    case ErrorKind::kSecurity:
+      return "SecurityError";
+    case ErrorKind::kAssertion:
+      return "AssertionError";
+    case ErrorKind::kFilterArgument:
+      return "FilterArgumentError";
+    case ErrorKind::kRuntime:
+      return "TemplateRuntimeError";
+    case ErrorKind::kRecursion:
+      return "RecursionError";
+    case ErrorKind::kLimit:
+      return "limit";
   }
   return "error";
 }
 
 void Arena::over_limit() const {
-  fail(ErrorKind::kLimit, "the template needs more than " + std::to_string(max_bytes_ >> 20) + " MiB of memory");
+  fail(ErrorKind::kLimit,
+       "the template needs more than " + std::to_string(max_bytes_ >> 20) + " MiB of memory");
 }
 
 void* Arena::allocate_chunk(size_t bytes) {
@@ -44,7 +61,9 @@ void* Arena::allocate_chunk(size_t bytes) {
 
 const char* Arena::concat(std::string_view left, std::string_view right) {
   for (Growing& text : growing_) {
-    if (left.empty() || left.data() + left.size() != text.end || right.size() > static_cast<size_t>(text.limit - text.end)) continue;
+    if (left.empty() || left.data() + left.size() != text.end ||
+        right.size() > static_cast<size_t>(text.limit - text.end))
+      continue;
     std::memcpy(text.end, right.data(), right.size());
     text.end += right.size();
     return left.data();
@@ -64,35 +83,59 @@ const char* Arena::concat(std::string_view left, std::string_view right) {
 
 std::string_view type_name(Value v) {
   switch (v.tag) {
-    case Tag::kMissing: return "missing";
-    case Tag::kUndefined: return "Undefined";
-    case Tag::kNone: return "NoneType";
-    case Tag::kBool: return "bool";
+    case Tag::kMissing:
+      return "missing";
+    case Tag::kUndefined:
+      return "Undefined";
+    case Tag::kNone:
+      return "NoneType";
+    case Tag::kBool:
+      return "bool";
     case Tag::kInt:
-    case Tag::kBigInt: return "int";
-    case Tag::kFloat: return "float";
-    case Tag::kStr: return v.markup ? "Markup" : "str";
-    case Tag::kList: return "list";
-    case Tag::kTuple: return v.seq->is_group ? "_GroupTuple" : "tuple";
-    case Tag::kDict: return "dict";
-    case Tag::kRange: return "range";
+    case Tag::kBigInt:
+      return "int";
+    case Tag::kFloat:
+      return "float";
+    case Tag::kStr:
+      return v.markup ? "Markup" : "str";
+    case Tag::kList:
+      return "list";
+    case Tag::kTuple:
+      return v.seq->is_group ? "_GroupTuple" : "tuple";
+    case Tag::kDict:
+      return "dict";
+    case Tag::kRange:
+      return "range";
     case Tag::kDictView:
       switch (v.view->kind) {
-        case DictView::Kind::kKeys: return "dict_keys";
-        case DictView::Kind::kValues: return "dict_values";
-        case DictView::Kind::kItems: return "dict_items";
+        case DictView::Kind::kKeys:
+          return "dict_keys";
+        case DictView::Kind::kValues:
+          return "dict_values";
+        case DictView::Kind::kItems:
+          return "dict_items";
       }
       return "dict_keys";
-    case Tag::kIter: return v.iter->type_name();
-    case Tag::kNamespace: return "Namespace";
-    case Tag::kMacro: return "Macro";
-    case Tag::kMethod: return "builtin_function_or_method";
-    case Tag::kGlobal: return v.global->type_name;
-    case Tag::kCycler: return "Cycler";
-    case Tag::kJoiner: return "Joiner";
-    case Tag::kLoop: return "LoopContext";
-    case Tag::kSelf: return "TemplateReference";
-    case Tag::kBlockRef: return "BlockReference";
+    case Tag::kIter:
+      return v.iter->type_name();
+    case Tag::kNamespace:
+      return "Namespace";
+    case Tag::kMacro:
+      return "Macro";
+    case Tag::kMethod:
+      return "builtin_function_or_method";
+    case Tag::kGlobal:
+      return v.global->type_name;
+    case Tag::kCycler:
+      return "Cycler";
+    case Tag::kJoiner:
+      return "Joiner";
+    case Tag::kLoop:
+      return "LoopContext";
+    case Tag::kSelf:
+      return "TemplateReference";
+    case Tag::kBlockRef:
+      return "BlockReference";
   }
   return "object";
 }

@@ -1,8 +1,9 @@
 // Value: one Python value as a template sees it, and the arena that holds what values point to.
 //
-// A Value is 16 bytes and trivially copyable. Everything it points to lives in an Arena that is freed as a whole when the
-// render ends, so no value is ever released one by one and cycles (a namespace that holds itself) cannot leak. Lists and
-// dicts cannot change once made: the sandbox that Hugging Face uses forbids it. One render, one thread.
+// A Value is 16 bytes and trivially copyable. Everything it points to lives in an Arena that is freed as a
+// whole when the render ends, so no value is ever released one by one and cycles (a namespace that holds
+// itself) cannot leak. Lists and dicts cannot change once made: the sandbox that Hugging Face uses forbids
+// it. One render, one thread.
 #pragma once
 
 #include <array>
@@ -48,8 +49,9 @@ class Arena {
     return static_cast<T*>(allocate(count * sizeof(T)));
   }
   char* chars(size_t count) { return static_cast<char*>(allocate(count)); }
-  // left + right. Long texts are given room to grow, and then only right is copied: building a text piece by piece in a
-  // loop costs linear time and memory. (Texts that share a beginning are safe: only one of them gets the room.)
+  // left + right. Long texts are given room to grow, and then only right is copied: building a text piece by
+  // piece in a loop costs linear time and memory. (Texts that share a beginning are safe: only one of them
+  // gets the room.)
   const char* concat(std::string_view left, std::string_view right);
   size_t used() const { return used_; }
 
@@ -182,7 +184,9 @@ struct Value {
   bool is_undefined() const { return tag == Tag::kUndefined; }
   bool is_none() const { return tag == Tag::kNone; }
   bool is_str() const { return tag == Tag::kStr; }
-  bool is_int() const { return tag == Tag::kInt || tag == Tag::kBigInt || tag == Tag::kBool; }  // as isinstance(x, int)
+  bool is_int() const {
+    return tag == Tag::kInt || tag == Tag::kBigInt || tag == Tag::kBool;
+  }  // as isinstance(x, int)
   bool is_number() const { return is_int() || tag == Tag::kFloat; }
   std::string_view str() const { return {chars, length}; }
 
@@ -220,7 +224,8 @@ struct Dict {
   uint32_t capacity = 0;
   Value* keys = nullptr;
   Value* values = nullptr;
-  uint32_t* index = nullptr;  // open addressing over (mask + 1) places, entry + 1, 0 = free; only above 8 keys
+  uint32_t* index =
+      nullptr;  // open addressing over (mask + 1) places, entry + 1, 0 = free; only above 8 keys
   uint32_t mask = 0;
 };
 

@@ -10,10 +10,19 @@ namespace hadal::jinja {
 
 namespace {
 
-bool is_blank(char32_t c) { return c == ' ' || (c >= 9 && c <= 13); }
-bool is_word(char32_t c) { return c == '_' || has_class(c, CharClass::kAlpha) || has_class(c, CharClass::kNumeric); }
-bool is_letter(char32_t c) { return is_word(c) && !has_class(c, CharClass::kDecimal); }
-bool may_precede_dash(char32_t c) { return is_word(c) || (c < 128 && std::string_view("!\"'&.,?").find(static_cast<char>(c)) != std::string_view::npos); }
+bool is_blank(char32_t c) {
+  return c == ' ' || (c >= 9 && c <= 13);
+}
+bool is_word(char32_t c) {
+  return c == '_' || has_class(c, CharClass::kAlpha) || has_class(c, CharClass::kNumeric);
+}
+bool is_letter(char32_t c) {
+  return is_word(c) && !has_class(c, CharClass::kDecimal);
+}
+bool may_precede_dash(char32_t c) {
+  return is_word(c) ||
+         (c < 128 && std::string_view("!\"'&.,?").find(static_cast<char>(c)) != std::string_view::npos);
+}
 
 // Cuts a line into blanks, words, parts of hyphenated words, and dashes between words: textwrap's rules.
 class Chunker {
@@ -65,10 +74,13 @@ class Chunker {
   bool hyphens_;
 };
 
-bool all_blank(const std::u32string& s) { return std::all_of(s.begin(), s.end(), is_space); }
+bool all_blank(const std::u32string& s) {
+  return std::all_of(s.begin(), s.end(), is_space);
+}
 
 // Puts as much of a word that is longer than a line as fits.
-void break_word(std::vector<std::u32string>& chunks, std::vector<std::u32string>& line, size_t room, const WrapStyle& style) {
+void break_word(std::vector<std::u32string>& chunks, std::vector<std::u32string>& line, size_t room,
+                const WrapStyle& style) {
   std::u32string& chunk = chunks.back();
   if (!style.break_long_words) {
     if (line.empty()) {
@@ -80,7 +92,8 @@ void break_word(std::vector<std::u32string>& chunks, std::vector<std::u32string>
   size_t end = room;
   if (style.break_on_hyphens && chunk.size() > room && room > 0) {
     const size_t hyphen = chunk.rfind(U'-', room - 1);
-    if (hyphen != std::u32string::npos && hyphen > 0 && chunk.find_first_not_of(U'-') < hyphen) end = hyphen + 1;
+    if (hyphen != std::u32string::npos && hyphen > 0 && chunk.find_first_not_of(U'-') < hyphen)
+      end = hyphen + 1;
   }
   line.push_back(chunk.substr(0, end));
   chunk.erase(0, end);
