@@ -8,19 +8,32 @@ namespace {
 
 constexpr int kMaxRows = 8;
 
+template <int kRows>
+HADAL_INLINE void load_sums(const Tile& tile, __m512 (&sums)[kRows][2]) {
+  HADAL_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    HADAL_UNROLL
+    for (int v = 0; v < 2; ++v) {
+      sums[r][v] = tile.first ? _mm512_setzero_ps() : _mm512_loadu_ps(tile.sums + r * kPanelRows + v * 16);
+    }
+  }
+}
+template <int kRows>
+HADAL_INLINE void store_sums(const Tile& tile, const __m512 (&sums)[kRows][2]) {
+  HADAL_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    HADAL_UNROLL
+    for (int v = 0; v < 2; ++v) _mm512_storeu_ps(tile.sums + r * kPanelRows + v * 16, sums[r][v]);
+  }
+}
+
 struct Bf16Family {
   struct Args {};
 
   template <int kRows>
   static void run(const Tile& tile, const Args&) {
     __m512 sums[kRows][2];
-    HADAL_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      HADAL_UNROLL
-      for (int v = 0; v < 2; ++v) {
-        sums[r][v] = tile.first ? _mm512_setzero_ps() : _mm512_loadu_ps(tile.sums + r * kPanelRows + v * 16);
-      }
-    }
+    load_sums(tile, sums);
     const uint8_t* weights = tile.weights;
     const uint8_t* prefetch = tile.prefetch;
     const uint8_t* x = tile.x;
@@ -37,11 +50,7 @@ struct Bf16Family {
         sums[r][1] = _mm512_dpbf16_ps(sums[r][1], (__m512bh)w1, (__m512bh)xv);
       }
     }
-    HADAL_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      HADAL_UNROLL
-      for (int v = 0; v < 2; ++v) _mm512_storeu_ps(tile.sums + r * kPanelRows + v * 16, sums[r][v]);
-    }
+    store_sums(tile, sums);
   }
 };
 
@@ -57,13 +66,7 @@ struct CompactFamily {
   template <int kRows>
   static void run(const Tile& tile, const Args& args) {
     __m512 sums[kRows][2];
-    HADAL_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      HADAL_UNROLL
-      for (int v = 0; v < 2; ++v) {
-        sums[r][v] = tile.first ? _mm512_setzero_ps() : _mm512_loadu_ps(tile.sums + r * kPanelRows + v * 16);
-      }
-    }
+    load_sums(tile, sums);
     const uint8_t* weights = tile.weights;
     const uint8_t* x = tile.x;
     const int64_t stride = tile.x_stride;
@@ -88,11 +91,7 @@ struct CompactFamily {
         }
       }
     }
-    HADAL_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      HADAL_UNROLL
-      for (int v = 0; v < 2; ++v) _mm512_storeu_ps(tile.sums + r * kPanelRows + v * 16, sums[r][v]);
-    }
+    store_sums(tile, sums);
   }
 };
 
