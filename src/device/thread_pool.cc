@@ -81,6 +81,13 @@ uint32_t job_number(uint32_t state) {
   return state / kJob;
 }
 
+// Pieces that a thread takes first, in order, so that it walks through memory and finds the next piece where
+// it asked for it; the others take from here when theirs are done.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
 }  // namespace
 
 struct ThreadPool::Impl {
@@ -88,17 +95,32 @@ struct ThreadPool::Impl {
   FunctionRef<void(int64_t, int64_t, int)>* body = nullptr;
   int64_t count = 0;
   int64_t grain = 1;
-  alignas(64) std::atomic<int64_t> next{0};
+  std::vector<Share> shares;  // one per thread, the caller's first
   alignas(64) std::atomic<uint32_t> state{0};
   alignas(64) std::atomic<uint32_t> sleepers{0};
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;
 
-  void run_share(int thread) {
-    for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= count) return;
-      (*body)(begin, std::min(begin + grain, count), thread);
+  // Cuts [0, count) into one run of pieces per thread.
+  void deal() {
+    const int64_t pieces = (count + grain - 1) / grain;
+    const auto num_shares = static_cast<int64_t>(shares.size());
+    for (int64_t i = 0; i < num_shares; ++i) {
+      shares[i].next.store(pieces * i / num_shares, std::memory_order_relaxed);
+      shares[i].end = pieces * (i + 1) / num_shares;
+    }
+  }
+
+  // The thread's own share, then what others have left.
+  void work(int thread) {
+    const int num_shares = static_cast<int>(shares.size());
+    for (int i = 0; i < num_shares; ++i) {
+      Share& share = shares[thread + i < num_shares ? thread + i : thread + i - num_shares];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= share.end) break;
+        (*body)(piece * grain, std::min((piece + 1) * grain, count), thread);
+      }
     }
   }
 
@@ -142,7 +164,7 @@ struct ThreadPool::Impl {
       if (stop.load(std::memory_order_acquire)) return;
       seen = job_number(now);
       if (!enter(now)) continue;
-      run_share(thread);
+      work(thread);
       leave();
     }
   }
@@ -167,6 +189,7 @@ struct ThreadPool::Impl {
 
 ThreadPool::ThreadPool(int num_threads, int first_cpu) : impl_(std::make_unique<Impl>()) {
   HADAL_CHECK(num_threads >= 1 && num_threads <= static_cast<int>(kInsideMask));
+  impl_->shares = std::vector<Share>(static_cast<size_t>(num_threads));
   for (int i = 1; i < num_threads; ++i) {
     impl_->threads.emplace_back([impl = impl_.get(), i] { impl->helper(i); });
     if (first_cpu >= 0) pin_thread(impl_->threads.back().native_handle(), first_cpu + i);
@@ -194,9 +217,9 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, FunctionRef<void(int
   impl_->body = &body;
   impl_->count = count;
   impl_->grain = grain;
-  impl_->next.store(0, std::memory_order_relaxed);
+  impl_->deal();
   impl_->open();
-  impl_->run_share(0);
+  impl_->work(0);
   impl_->close();
 }
 

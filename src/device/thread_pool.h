@@ -1,7 +1,8 @@
 // ThreadPool: the CPU threads of one rank. parallel_for runs a function over [0, count) on the caller and the
-// pool's threads and returns when all is done. Work is handed out in small grains from one counter, so a
-// thread that the machine holds up costs one grain, not the step. Idle threads spin for a few microseconds,
-// then sleep on a futex. One thread (the rank's worker) calls parallel_for; calls do not nest.
+// pool's threads and returns when all is done. Each thread works through a part of the range in small grains,
+// then takes grains of the others: a thread that the machine holds up costs one grain, not the step. Idle
+// threads spin for a few microseconds, then sleep on a futex. One thread (the rank's worker) calls
+// parallel_for; calls do not nest.
 #pragma once
 
 #include <cstdint>
