@@ -452,7 +452,8 @@ TEST(Soak, TenThousandRequestsLeaveNothingBehind) {
   const size_t threads = count_entries("/proc/self/task");
   const size_t memory = resident_bytes();
   round(kSanitized ? 125 : 1250, 100);
-  EXPECT_EQ(count_entries("/proc/self/fd"), fds);
+  // The last connections of a round are counted out a moment before their descriptors are closed.
+  EXPECT_TRUE(TestServer::eventually([&] { return count_entries("/proc/self/fd") <= fds; }));
   EXPECT_EQ(count_entries("/proc/self/task"), threads);
   const size_t after = resident_bytes();
   std::printf("resident: %.1f MB before, %.1f MB after\n", static_cast<double>(memory) / 1e6,

@@ -29,6 +29,7 @@ int64_t add_capped(int64_t a, int64_t b) {
 // Bytes of n rows of k elements.
 int64_t capped_bytes(DType dtype, int64_t n, int64_t k) {
   int64_t bytes = 0;
+  if (k > kMostBytes / 16) return kMostBytes;
   return __builtin_mul_overflow(dtype_bytes(dtype, k), n, &bytes) ? kMostBytes : std::min(bytes, kMostBytes);
 }
 

@@ -43,23 +43,40 @@ void run_range(const LinearCall& call, int64_t panel, int64_t num_panels, int64_
   panel_fn(linear_kernels(call.w.tier()), call.layout)(job);
 }
 
-// Cuts the work so that every thread gets several pieces: by panels, and by rows too where panels are few.
+// One piece of the work.
+struct Piece {
+  int64_t panels = 1;
+  int64_t rows = 1;
+};
+
+// Several pieces for every thread: by panels, and by rows too where panels are few. A piece is long enough to
+// stream the weights, and as wide as a group of panels if x is large.
+Piece piece_of(const LinearCall& call, int64_t num_panels, int64_t num_threads) {
+  const int64_t wanted = num_threads * 8;
+  const bool large = call.num_rows * call.x_stride > kLargeX;
+  const int64_t most = std::max<int64_t>(large ? kPanelGroup : 1, 131072 / call.layout.panel_bytes);
+  Piece piece{std::clamp<int64_t>(num_panels / wanted, 1, most), call.num_rows};
+  if (large) piece.panels = std::min(num_panels, std::max(piece.panels, kPanelGroup));
+  const int64_t by_panels = (num_panels + piece.panels - 1) / piece.panels;
+  if (num_threads == 1 || by_panels >= wanted) return piece;
+  constexpr int64_t kRowTile = 32;  // of AMX, and more than any other kernel's
+  const int64_t parts = std::min(call.num_rows / kRowTile, (wanted + by_panels - 1) / by_panels);
+  if (parts > 1) piece.rows = ((call.num_rows + parts - 1) / parts + kRowTile - 1) / kRowTile * kRowTile;
+  return piece;
+}
+
 void run_all(ThreadPool& pool, const LinearCall& call) {
   const int64_t num_panels = (call.w.n() + call.layout.panel_rows - 1) / call.layout.panel_rows;
-  const int64_t wanted = pool.num_threads() * 4;
-  const int64_t max_row_parts = std::max<int64_t>(1, call.num_rows / 32);
-  const int64_t row_parts =
-      pool.num_threads() == 1 ? 1 : std::clamp<int64_t>(wanted / num_panels, 1, max_row_parts);
-  const int64_t part_rows = (call.num_rows + row_parts - 1) / row_parts;
-  // Long enough to stream, short enough to balance.
-  const int64_t stream_panels = std::max<int64_t>(1, 131072 / call.layout.panel_bytes);
-  const int64_t grain = row_parts > 1 ? 1 : std::clamp<int64_t>(num_panels / wanted, 1, stream_panels);
-  pool.parallel_for(num_panels * row_parts, grain, [&](int64_t begin, int64_t end, int) {
-    if (row_parts == 1) return run_range(call, begin, end - begin, 0, call.num_rows);
+  const Piece piece = piece_of(call, num_panels, pool.num_threads());
+  const int64_t by_panels = (num_panels + piece.panels - 1) / piece.panels;
+  const int64_t by_rows = (call.num_rows + piece.rows - 1) / piece.rows;
+  // Rows outside: a thread's pieces, one after the other, share their rows of x.
+  pool.parallel_for(by_panels * by_rows, 1, [&](int64_t begin, int64_t end, int) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t row = i / num_panels * part_rows;
-      if (row < call.num_rows)
-        run_range(call, i % num_panels, 1, row, std::min(part_rows, call.num_rows - row));
+      const int64_t panel = i % by_panels * piece.panels;
+      const int64_t row = i / by_panels * piece.rows;
+      run_range(call, panel, std::min(piece.panels, num_panels - panel), row,
+                std::min(piece.rows, call.num_rows - row));
     }
   });
 }

@@ -77,20 +77,24 @@ class HardwareTiles {
     if constexpr (kSum == 2) _tile_dpbf16ps(2, 5, 6);
     if constexpr (kSum == 3) _tile_dpbf16ps(3, 5, 7);
   }
-  // Signed x times unsigned levels.
-  template <int kSum, int kX, int kWeight>
+  // Signed x times signed levels.
+  template <int kSum>
   HADAL_INLINE void dot_int8() {
-    static_assert(kX == 4 + kSum / 2 && kWeight == 6 + kSum % 2);
-    if constexpr (kSum == 0) _tile_dpbsud(0, 4, 6);
-    if constexpr (kSum == 1) _tile_dpbsud(1, 4, 7);
-    if constexpr (kSum == 2) _tile_dpbsud(2, 5, 6);
-    if constexpr (kSum == 3) _tile_dpbsud(3, 5, 7);
+    if constexpr (kSum == 0) _tile_dpbssd(0, 4, 6);
+    if constexpr (kSum == 1) _tile_dpbssd(1, 5, 7);
+    if constexpr (kSum == 2) _tile_dpbssd(2, 4, 6);
+    if constexpr (kSum == 3) _tile_dpbssd(3, 5, 7);
   }
 };
 
+// The scale of every 32-block leaves the tiles waiting for the vectors, so they win only where unpacking is
+// spread over many rows. Measured on Xeons with AMX, q8_0 and q4_1: VPDPBUSD is 1.5 times as fast at 16 rows,
+// equal at 64, up to 10% slower at 512. q6_k, with a scale every 16 columns, never gains.
+constexpr int64_t kAmxQuantRows = 128;
+
 template <DType kType>
 void run_quant_amx(const PanelJob& job) {
-  if (job.num_rows > Avx512::kQuantRows) return run_amx_quant<Avx512, HardwareTiles, kType>(job);
+  if (job.num_rows >= kAmxQuantRows) return run_amx_quant<Avx512, HardwareTiles, kType>(job);
   avx512_vnni_linear_kernels()->panels[static_cast<size_t>(kType)](job);
 }
 
@@ -109,7 +113,6 @@ constexpr LinearKernels make_amx_kernels() {
   at(DType::kQ5_1) = run_quant_amx<DType::kQ5_1>;
   at(DType::kQ4_K) = run_quant_amx<DType::kQ4_K>;
   at(DType::kQ5_K) = run_quant_amx<DType::kQ5_K>;
-  at(DType::kQ6_K) = run_quant_amx<DType::kQ6_K>;
   return kernels;
 }
 

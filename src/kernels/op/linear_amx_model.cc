@@ -15,7 +15,7 @@ inline float widen_bf16(uint16_t v) {
   return out;
 }
 
-// TILELOADD, TDPBF16PS and TDPBSUD as Intel's instruction set reference describes them.
+// TILELOADD, TDPBF16PS and TDPBSSD as Intel's instruction set reference describes them.
 class ModelTiles {
  public:
   explicit ModelTiles(int x_bytes) : x_bytes_(x_bytes) {}
@@ -52,14 +52,17 @@ class ModelTiles {
       }
     }
   }
-  template <int kSum, int kX, int kWeight>
+  template <int kSum>
   void dot_int8() {
+    constexpr int kX = 4 + kSum % 2;
+    constexpr int kWeight = 6 + kSum % 2;
     for (int m = 0; m < 16; ++m) {
       for (int n = 0; n < 16; ++n) {
         int32_t sum = 0;
         std::memcpy(&sum, data_[kSum][m] + n * 4, 4);
         for (int k = 0; k < x_bytes_; ++k) {
-          sum += static_cast<int8_t>(data_[kX][m][k]) * data_[kWeight][k / 4][n * 4 + k % 4];
+          sum += static_cast<int8_t>(data_[kX][m][k]) *
+                 static_cast<int8_t>(data_[kWeight][k / 4][n * 4 + k % 4]);
         }
         std::memcpy(data_[kSum][m] + n * 4, &sum, 4);
       }
@@ -96,7 +99,6 @@ constexpr LinearKernels make_model_kernels() {
   at(DType::kQ5_1) = kQuant<DType::kQ5_1>;
   at(DType::kQ4_K) = kQuant<DType::kQ4_K>;
   at(DType::kQ5_K) = kQuant<DType::kQ5_K>;
-  at(DType::kQ6_K) = kQuant<DType::kQ6_K>;
   return kernels;
 }
 

@@ -3,8 +3,8 @@
 // releases them. Tile use: 0..3 sums [2 row tiles][2 column tiles], 4..5 rows of x, 6..7 weights. bf16: every
 // product at this tier goes through TDPBF16PS in K order, whatever the number of rows, and a row's result
 // does not depend on the other rows of its tile; so rows are padded to 16 with whatever follows them in
-// memory. Quantised: the tiles give the exact integer dot products that VPDPBUSD gives, and the f32 steps
-// after them are the same, so few rows can use the vector kernels and still agree to the last bit.
+// memory. Quantised: the tiles give the exact integer dot products that the vector kernels find, and the f32
+// steps after them are the same, so fewer rows can use the vector kernels and still agree to the last bit.
 #pragma once
 
 #include "kernels/op/linear_bf16.h"
@@ -14,10 +14,12 @@ namespace hadal {
 namespace {
 
 constexpr int kTileRows = 16;
-constexpr int kPairBytes = kPanelRows * 4;   // bf16 panel: one column pair of all rows
-constexpr int kTileColumns = 32;             // bf16 columns of one tile of x
-constexpr int kWidenColumns = 4 * kF8Chunk;  // FP8 columns turned to bf16 at a time
-constexpr int64_t kCompactWiden = 2048;      // compact columns kept as bf16 for many rows
+constexpr int kPairBytes = kPanelRows * 4;  // bf16 panel: one column pair of all rows
+constexpr int kTileColumns = 32;            // bf16 columns of one tile of x
+// Of many rows: the rows that share weights turned to bf16, and the columns of those.
+constexpr int64_t kAmxRows = 512;
+constexpr int64_t kAmxColumns = 512;
+static_assert(kAmxColumns % kF8Chunk == 0);
 
 // Tiles 0..3 from and to the sums of up to two row tiles.
 template <class Tiles>
@@ -89,39 +91,42 @@ void amx_bf16_tiles(Tiles& tiles, Tile tile, int64_t rows, int64_t prefetch_byte
   }
 }
 
-template <class Tiles>
-void amx_bf16_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows,
-                   float* sums) {
+inline Tile amx_bf16_tile_of(const PanelJob& job, const PanelBlock& block) {
   Tile tile;
-  tile.weights = panel;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride;
+  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 2;
   tile.x_stride = job.x_stride;
-  tile.steps = job.layout->k_padded / kTileColumns;
-  tile.sums = sums;
-  tile.prefetch = panel + (rows <= 2 * kTileRows ? kStreamAhead : job.layout->panel_bytes);
-  amx_bf16_tiles(tiles, tile, rows, job.layout->panel_bytes);
+  tile.steps = block.columns / kTileColumns;
+  tile.sums = block.sums;
+  tile.first = block.k == 0;
+  return tile;
 }
 
 template <class Tiles>
-void amx_f8_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows,
-                 float* sums) {
+void amx_bf16_block(Tiles& tiles, const PanelJob& job, const PanelBlock& block) {
+  Tile tile = amx_bf16_tile_of(job, block);
+  const int64_t bytes = block.columns * kPanelRows * 2;
+  tile.weights = block.panel + block.k * kPanelRows * 2;
+  tile.prefetch = tile.weights + (block.rows <= 2 * kTileRows ? kStreamAhead : bytes + block.gap);
+  amx_bf16_tiles(tiles, tile, block.rows, bytes);
+}
+
+template <class Tiles>
+void amx_f8_block(Tiles& tiles, const PanelJob& job, const PanelBlock& block) {
   constexpr int64_t kChunkBytes = (4 + kF8Chunk) * kPanelRows;
-  alignas(64) uint8_t wide[kWidenColumns * kPanelRows * 2];
-  for (int64_t k = 0; k < job.layout->k_padded; k += kWidenColumns) {
-    const int64_t left = job.layout->k_padded - k;
-    const int64_t chunks = (left < kWidenColumns ? left : kWidenColumns) / kF8Chunk;
-    const uint8_t* chunk = panel + k / kF8Chunk * kChunkBytes;
+  alignas(64) uint8_t wide[kAmxColumns * kPanelRows * 2];
+  const int64_t end = block.k + block.columns;
+  for (int64_t k = block.k; k < end; k += kAmxColumns) {
+    PanelBlock part = block;
+    part.k = k;
+    part.columns = end - k < kAmxColumns ? end - k : kAmxColumns;
+    const int64_t chunks = part.columns / kF8Chunk;
+    const uint8_t* chunk = block.panel + k / kF8Chunk * kChunkBytes;
     for (int64_t c = 0; c < chunks; ++c)
       widen_f8_to_bf16(chunk + c * kChunkBytes, wide + c * kF8Chunk * kPanelRows * 2);
-    Tile tile;
+    Tile tile = amx_bf16_tile_of(job, part);
     tile.weights = wide;
-    tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 2;
-    tile.x_stride = job.x_stride;
-    tile.steps = chunks * kF8Chunk / kTileColumns;
-    tile.sums = sums;
-    tile.first = k == 0;
-    tile.prefetch = chunk + chunks * kChunkBytes;
-    amx_bf16_tiles(tiles, tile, rows, chunks * kChunkBytes);
+    tile.prefetch = chunk + chunks * kChunkBytes + block.gap;
+    amx_bf16_tiles(tiles, tile, block.rows, chunks * kChunkBytes);
   }
 }
 
@@ -152,177 +157,146 @@ void amx_compact_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles, __m512
 }
 
 template <class Tiles>
-void amx_compact_rows(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows,
-                      float* sums) {
+void amx_compact_block(Tiles& tiles, const PanelJob& job, const PanelBlock& block) {
   constexpr int64_t kRing = 4;
-  alignas(64) uint8_t wide[kCompactWiden * kPanelRows * 2];
-  const __m512i table = compact_table(panel);
-  const int64_t first_rows = rows < 2 * kTileRows ? rows : 2 * kTileRows;
-  // One pass needs no more than the ring, so it takes all of K at once.
-  const int64_t chunk = rows > first_rows ? kCompactWiden : job.layout->k_padded;
-  for (int64_t k = 0; k < job.layout->k_padded; k += chunk) {
-    const int64_t left = job.layout->k_padded - k;
-    Tile tile;
-    tile.weights = panel + kCompactHeader + k / kCompactColumns * kCompactGroupBytes;
-    tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 2;
-    tile.x_stride = job.x_stride;
-    tile.steps = (left < chunk ? left : chunk) / kTileColumns;
-    tile.sums = sums;
-    tile.first = k == 0;
-    amx_compact_tile(tiles, tile, first_rows > kTileRows, table, wide,
-                     rows > first_rows ? ~int64_t{0} : kRing - 1);
-    if (rows == first_rows) continue;
-    // While these run, the next columns come in.
-    const int64_t bytes = tile.steps * kTileColumns / kCompactColumns * kCompactGroupBytes;
-    tile.prefetch = tile.weights + bytes;
+  alignas(64) uint8_t wide[kAmxColumns * kPanelRows * 2];
+  const __m512i table = compact_table(block.panel);
+  const int64_t first_rows = block.rows < 2 * kTileRows ? block.rows : 2 * kTileRows;
+  const bool single = block.rows == first_rows;
+  Tile tile = amx_bf16_tile_of(job, block);
+  tile.weights = block.panel + kCompactHeader + block.k / kCompactColumns * kCompactGroupBytes;
+  // One pass needs no more than the ring, so it may take all of K at once.
+  amx_compact_tile(tiles, tile, first_rows > kTileRows, table, wide, single ? kRing - 1 : ~int64_t{0});
+  if (!single) {
+    // While the others run, the next columns come in.
+    const int64_t bytes = block.columns / kCompactColumns * kCompactGroupBytes;
+    tile.prefetch = tile.weights + bytes + block.gap;
     tile.weights = wide;
     tile.x += first_rows * tile.x_stride;
     tile.sums += first_rows * kPanelRows;
-    amx_bf16_tiles(tiles, tile, rows - first_rows, bytes);
+    amx_bf16_tiles(tiles, tile, block.rows - first_rows, bytes);
   }
+  const bool last = block.k + block.columns == job.layout->k_padded;
+  if (last) add_outliers(job, block.index, block.row, block.rows, block.sums);
 }
 
 template <class V, class Tiles, DType kType, bool kCompact = false>
 void run_amx_bf16(const PanelJob& job) {
-  constexpr int64_t kRows = 4 * kChunkRows;
   Tiles tiles(kTileColumns * 2);
-  alignas(64) float sums[kRows * kPanelRows];
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
-    for (int64_t row = 0; row < job.num_rows; row += kRows) {
-      const int64_t rows = job.num_rows - row < kRows ? job.num_rows - row : kRows;
-      if constexpr (kCompact) {
-        amx_compact_rows(tiles, job, panel, row, rows, sums);
-        add_outliers(job, p, row, rows, sums);
-      } else if constexpr (kType == DType::kBF16) {
-        amx_bf16_rows(tiles, job, panel, row, rows, sums);
-      } else {
-        amx_f8_rows(tiles, job, panel, row, rows, sums);
-      }
-      finish<V>(job, row, rows, p * kPanelRows, sums);
+  const auto run = [&](const PanelBlock& block) {
+    if constexpr (kCompact) {
+      amx_compact_block(tiles, job, block);
+    } else if constexpr (kType == DType::kBF16) {
+      amx_bf16_block(tiles, job, block);
+    } else {
+      amx_f8_block(tiles, job, block);
     }
-  }
+  };
+  if (job.num_rows <= 2 * kTileRows) return run_panels<V, 2 * kTileRows>(job, run);
+  run_blocks<V, kAmxRows, kAmxColumns>(job, run);
 }
 
-// Integer dot products of 32 rows of x and one part (32 or 16 columns) of a panel: out is i32 [32][32].
-template <class Tiles>
-void amx_int8_dots(Tiles& tiles, const uint8_t* levels, const uint8_t* x, int64_t x_stride,
-                   bool two_row_tiles, int32_t* out) {
-  constexpr int64_t kStride = kPanelRows * 4;
-  auto* bytes = reinterpret_cast<uint8_t*>(out);
-  tiles.template load<6>(levels, kStride);
-  tiles.template load<7>(levels + 64, kStride);
-  tiles.template load<4>(x, x_stride);
-  tiles.template zero<0>();
-  tiles.template zero<1>();
-  tiles.template dot_int8<0, 4, 6>();
-  tiles.template dot_int8<1, 4, 7>();
-  if (two_row_tiles) {
-    tiles.template load<5>(x + kTileRows * x_stride, x_stride);
-    tiles.template zero<2>();
-    tiles.template zero<3>();
-    tiles.template dot_int8<2, 5, 6>();
-    tiles.template dot_int8<3, 5, 7>();
-  }
-  tiles.template store<0>(bytes, kStride);
-  tiles.template store<1>(bytes + 64, kStride);
-  if (two_row_tiles) tiles.template store<2>(bytes + kTileRows * kStride, kStride);
-  if (two_row_tiles) tiles.template store<3>(bytes + kTileRows * kStride + 64, kStride);
-}
-
-// A group of up to 32 rows against an unpacked range of K.
-template <class V, DType kType>
-struct AmxQuantRows {
+// 16 rows of x against 16 rows of an unpacked range of a panel. The integer dot products of a 32-block go
+// from the tile through memory to the vectors, which add them to sums in registers while the tiles work on
+// the blocks after it.
+template <class V, class Tiles, DType kType>
+struct AmxQuantTile {
   using W = QuantWeights<V, kType>;
-  const UnpackedPanel<V, kType>& unpacked;
+  static_assert(W::kParts == 1);
+  static constexpr int kLead = 2;  // blocks between a dot product and its use
+
+  Tiles& tiles;
+  const UnpackedPanel<V, kType, true>& unpacked;
+  int lane = 0;                       // of the panel's rows
   const uint8_t* x = nullptr;         // levels, at the first block of the range
   const uint8_t* x_scales = nullptr;  // same
   const uint8_t* x_sums = nullptr;    // same
   int64_t x_stride = 0;
-  int64_t num_rows = 0;
-  int64_t num_parts = 0;
-  float* sums = nullptr;
+  int64_t num_blocks = 0;
+  float* sums = nullptr;  // [16][32], at lane
+  alignas(64) int32_t dots[4][kTileRows * kTileRows];
 
-  template <class Tiles>
-  void dots(Tiles& tiles, int64_t part, int32_t* out) const {
-    constexpr int kColumns = 32 / W::kParts;
-    amx_int8_dots(tiles, unpacked.levels + part * kColumns * kPanelRows, x + part * kColumns, x_stride,
-                  num_rows > kTileRows, out);
+  template <int kSlot>
+  HADAL_INLINE void multiply(int64_t block) {
+    if (block >= num_blocks) return;
+    tiles.template load<4 + kSlot % 2>(x + block * 32, x_stride);
+    tiles.template load<6 + kSlot % 2>(unpacked.levels + block * 32 * kPanelRows + lane * 4, kPanelRows * 4);
+    tiles.template zero<kSlot>();
+    tiles.template dot_int8<kSlot>();
+    tiles.template store<kSlot>(dots[kSlot], 64);
   }
 
   // The f32 steps of QuantFamily::add_part, and its minimum.
-  void add(int64_t part, const int32_t* dots) const {
-    const int64_t block = part / W::kParts;
-    const bool last = part % W::kParts == W::kParts - 1;
-    for (int v = 0; v < kPanelRows; v += V::kLanes) {
-      const typename V::F scale = V::load(unpacked.scales + part * kPanelRows + v);
-      typename V::F min = V::zero();
-      if constexpr (W::kMin) min = V::load(unpacked.mins + block * kPanelRows + v);
-      for (int64_t r = 0; r < num_rows; ++r) {
-        const float* x_scale = reinterpret_cast<const float*>(x_scales + r * x_stride) + block;
-        typename V::I dot = V::load_bytes(dots + r * kPanelRows + v);
-        if constexpr (W::kOffset) dot = V::add_i32(dot, V::broadcast_i32(x_sums + r * x_stride + part * 4));
-        float* at = sums + r * kPanelRows + v;
-        typename V::F sum = V::fma(V::to_float(dot), V::mul(scale, V::broadcast(x_scale)), V::load(at));
-        if (W::kMin && last) {
-          sum = V::fma(min, V::broadcast(reinterpret_cast<const float*>(x_sums + r * x_stride) + block), sum);
-        }
-        V::store(at, sum);
+  template <int kSlot>
+  HADAL_INLINE void add(int64_t block, typename V::F (&sum)[kTileRows]) const {
+    if (block >= num_blocks) return;
+    const typename V::F scale = V::load(unpacked.scales + block * kPanelRows + lane);
+    HADAL_UNROLL
+    for (int r = 0; r < kTileRows; ++r) {
+      const float* x_scale = reinterpret_cast<const float*>(x_scales + r * x_stride) + block;
+      const typename V::I dot = V::load_bytes(dots[kSlot] + r * kTileRows);
+      sum[r] = V::fma(V::to_float(dot), V::mul(scale, V::broadcast(x_scale)), sum[r]);
+    }
+    if constexpr (W::kMin) {
+      const typename V::F min = V::load(unpacked.mins + block * kPanelRows + lane);
+      HADAL_UNROLL
+      for (int r = 0; r < kTileRows; ++r) {
+        const float* x_sum = reinterpret_cast<const float*>(x_sums + r * x_stride) + block;
+        sum[r] = V::fma(min, V::broadcast(x_sum), sum[r]);
       }
     }
   }
 
-  // The tiles work on one part while the vectors finish the one before.
-  template <class Tiles>
-  void run(Tiles& tiles) const {
-    alignas(64) int32_t dots_of[2][2 * kTileRows * kPanelRows];
-    dots(tiles, 0, dots_of[0]);
-    for (int64_t part = 0; part < num_parts; ++part) {
-      if (part + 1 < num_parts) dots(tiles, part + 1, dots_of[(part + 1) % 2]);
-      add(part, dots_of[part % 2]);
+  template <int kSlot>
+  HADAL_INLINE void step(int64_t block, typename V::F (&sum)[kTileRows]) {
+    multiply<(kSlot + kLead) % 4>(block + kLead);
+    add<kSlot>(block, sum);
+  }
+
+  void run() {
+    typename V::F sum[kTileRows];
+    HADAL_UNROLL
+    for (int r = 0; r < kTileRows; ++r) sum[r] = V::load(sums + r * kPanelRows);
+    multiply<0>(0);
+    multiply<1>(1);
+    for (int64_t block = 0; block < num_blocks; block += 4) {
+      step<0>(block, sum);
+      step<1>(block + 1, sum);
+      step<2>(block + 2, sum);
+      step<3>(block + 3, sum);
     }
+    HADAL_UNROLL
+    for (int r = 0; r < kTileRows; ++r) V::store(sums + r * kPanelRows, sum[r]);
   }
 };
 
-template <class V, class Tiles, DType kType>
-void amx_quant_panel(Tiles& tiles, const PanelJob& job, const uint8_t* panel, int64_t column) {
-  using W = QuantWeights<V, kType>;
-  const LinearLayout& layout = *job.layout;
-  alignas(64) float sums[kChunkRows * kPanelRows];
-  UnpackedPanel<V, kType> unpacked;
-  for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-    const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-    __builtin_memset(sums, 0, static_cast<size_t>(rows) * kPanelRows * 4);
-    for (int64_t k = 0; k < layout.k; k += kUnpackColumns) {
-      const int64_t columns = layout.k - k < kUnpackColumns ? layout.k - k : kUnpackColumns;
-      unpacked.unpack(panel, k / 32, columns / 32);
-      const uint8_t* next = panel + layout.panel_bytes * (k + columns) / layout.k;
-      for (int64_t i = 0; i < layout.panel_bytes * columns / layout.k; i += 64) prefetch_line(next + i);
-      for (int64_t r = 0; r < rows; r += 2 * kTileRows) {
-        const uint8_t* x = reinterpret_cast<const uint8_t*>(job.x) + (row + r) * job.x_stride;
-        AmxQuantRows<V, kType> group{unpacked};
-        group.x = x + k;
-        group.x_scales = x + layout.scale_offset + k / 32 * 4;
-        group.x_sums = x + layout.sum_offset + k / 32 * W::kParts * 4;
-        group.x_stride = job.x_stride;
-        group.num_rows = rows - r < 2 * kTileRows ? rows - r : 2 * kTileRows;
-        group.num_parts = columns / 32 * W::kParts;
-        group.sums = sums + r * kPanelRows;
-        group.run(tiles);
-      }
-    }
-    finish<V>(job, row, rows, column, sums);
-  }
-}
-
-// For more rows than the vector kernels hold in registers.
+// For many rows.
 template <class V, class Tiles, DType kType>
 void run_amx_quant(const PanelJob& job) {
-  Tiles tiles(32 / QuantWeights<V, kType>::kParts);
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
-    amx_quant_panel<V, Tiles, kType>(tiles, job, panel, p * kPanelRows);
-  }
+  Tiles tiles(32);
+  const LinearLayout& layout = *job.layout;
+  UnpackedPanel<V, kType, true> unpacked;
+  AmxQuantTile<V, Tiles, kType> tile{tiles, unpacked};
+  tile.x_stride = job.x_stride;
+  run_blocks<V, kChunkRows, kUnpackColumns>(job, [&](const PanelBlock& block) {
+    // Whole tiles: rows past the last are read from whatever follows and their sums never used.
+    if (block.k == 0) __builtin_memset(block.sums, 0, kChunkRows * kPanelRows * 4);
+    unpacked.unpack(block.panel, block.k / 32, block.columns / 32);
+    const int64_t bytes = layout.panel_bytes * block.columns / layout.k;
+    const uint8_t* next = block.panel + layout.panel_bytes * (block.k + block.columns) / layout.k + block.gap;
+    for (int64_t i = 0; i < bytes; i += 64) prefetch_line(next + i);
+    tile.num_blocks = block.columns / 32;
+    for (int64_t r = 0; r < block.rows; r += kTileRows) {
+      const uint8_t* x = reinterpret_cast<const uint8_t*>(job.x) + (block.row + r) * job.x_stride;
+      tile.x = x + block.k;
+      tile.x_scales = x + layout.scale_offset + block.k / 32 * 4;
+      tile.x_sums = x + layout.sum_offset + block.k / 32 * 4;
+      for (tile.lane = 0; tile.lane < kPanelRows; tile.lane += kTileRows) {
+        tile.sums = block.sums + r * kPanelRows + tile.lane;
+        tile.run();
+      }
+    }
+  });
 }
 
 }  // namespace

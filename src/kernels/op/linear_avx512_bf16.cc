@@ -7,6 +7,7 @@ namespace hadal {
 namespace {
 
 constexpr int kMaxRows = 8;
+constexpr int64_t kBlockColumns = 256;  // of many rows: their weights as bf16 stay in the first-level cache
 
 template <int kRows>
 HADAL_INLINE void load_sums(const Tile& tile, __m512 (&sums)[kRows][2]) {
@@ -108,67 +109,65 @@ void bf16_tiles(Tile tile, int64_t rows, int64_t prefetch_bytes) {
   }
 }
 
-Tile make_tile(const PanelJob& job, int64_t row, int64_t column, float* sums) {
+Tile make_tile(const PanelJob& job, const PanelBlock& block) {
   Tile tile;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + column * 2;
+  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 2;
   tile.x_stride = job.x_stride;
-  tile.sums = sums;
-  tile.first = column == 0;
+  tile.sums = block.sums;
+  tile.first = block.k == 0;
   return tile;
 }
 
-void bf16_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows, float* sums) {
-  Tile tile = make_tile(job, row, 0, sums);
-  tile.weights = panel;
-  tile.steps = job.layout->k_padded / 2;
-  // One pass over the panel: look a little ahead in it. Several: bring the next panel in while they run.
-  tile.prefetch = panel + (rows <= kMaxRows ? kStreamAhead : job.layout->panel_bytes);
-  bf16_tiles(tile, rows, job.layout->panel_bytes);
+void bf16_block(const PanelJob& job, const PanelBlock& block) {
+  Tile tile = make_tile(job, block);
+  const int64_t bytes = block.columns * kPanelRows * 2;
+  tile.weights = block.panel + block.k * kPanelRows * 2;
+  tile.steps = block.columns / 2;
+  // One pass over the panel: look a little ahead in it. Several: bring the next columns in while they run.
+  tile.prefetch = tile.weights + (block.rows <= kMaxRows ? kStreamAhead : bytes + block.gap);
+  bf16_tiles(tile, block.rows, bytes);
 }
 
-void f8_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows, float* sums) {
+void f8_block(const PanelJob& job, const PanelBlock& block) {
   constexpr int64_t kChunkBytes = (4 + kF8Chunk) * kPanelRows;
   alignas(64) uint8_t wide[kF8Chunk * kPanelRows * 2];
-  for (int64_t k = 0; k < job.layout->k_padded; k += kF8Chunk) {
-    const uint8_t* chunk = panel + k / kF8Chunk * kChunkBytes;
+  for (int64_t k = block.k; k < block.k + block.columns; k += kF8Chunk) {
+    const uint8_t* chunk = block.panel + k / kF8Chunk * kChunkBytes;
     widen_f8_to_bf16(chunk, wide);
-    Tile tile = make_tile(job, row, k, sums);
+    PanelBlock part = block;
+    part.k = k;
+    Tile tile = make_tile(job, part);
     tile.weights = wide;
     tile.steps = kF8Chunk / 2;
-    tile.prefetch = chunk + kChunkBytes;
-    bf16_tiles(tile, rows, kChunkBytes);
+    const bool last = k + kF8Chunk == block.k + block.columns;
+    tile.prefetch = chunk + kChunkBytes + (last ? block.gap : 0);
+    bf16_tiles(tile, block.rows, kChunkBytes);
   }
 }
 
-// The first tile decodes the weights while it multiplies, which costs it nothing, and leaves them as bf16 for
+// The first tile decodes the weights while it multiplies, which costs it little, and leaves them as bf16 for
 // the others.
-void compact_rows(const PanelJob& job, const uint8_t* panel, int64_t row, int64_t rows, float* sums) {
-  constexpr int64_t kColumns = 256;
-  const __m512i table = compact_table(panel);
-  const uint8_t* groups = panel + kCompactHeader;
-  const int64_t k_padded = job.layout->k_padded;
-  if (rows <= kMaxRows) {
-    Tile tile = make_tile(job, row, 0, sums);
-    tile.weights = groups;
-    tile.steps = k_padded / kCompactColumns;
-    return call_tile<CompactFamily<false>, kMaxRows>(static_cast<int>(rows), tile, {table});
-  }
-  alignas(64) uint8_t wide[kColumns * kPanelRows * 2];
-  for (int64_t k = 0; k < k_padded; k += kColumns) {
-    const int64_t columns = k_padded - k < kColumns ? k_padded - k : kColumns;
-    Tile tile = make_tile(job, row, k, sums);
-    tile.weights = groups + k / kCompactColumns * kCompactGroupBytes;
-    tile.steps = columns / kCompactColumns;
+void compact_block(const PanelJob& job, const PanelBlock& block) {
+  const __m512i table = compact_table(block.panel);
+  Tile tile = make_tile(job, block);
+  tile.weights = block.panel + kCompactHeader + block.k / kCompactColumns * kCompactGroupBytes;
+  tile.steps = block.columns / kCompactColumns;
+  if (block.rows <= kMaxRows) {
+    call_tile<CompactFamily<false>, kMaxRows>(static_cast<int>(block.rows), tile, {table});
+  } else {
+    alignas(64) uint8_t wide[kBlockColumns * kPanelRows * 2];
     CompactFamily<true>::run<kMaxRows>(tile, {table, wide});
     // While the other tiles run, the next columns come in.
     const int64_t bytes = tile.steps * kCompactGroupBytes;
-    const uint8_t* next = tile.weights + bytes;
-    tile = make_tile(job, row + kMaxRows, k, sums + kMaxRows * kPanelRows);
+    tile.prefetch = tile.weights + bytes + block.gap;
     tile.weights = wide;
-    tile.steps = columns / 2;
-    tile.prefetch = next;
-    bf16_tiles(tile, rows - kMaxRows, bytes);
+    tile.steps = block.columns / 2;
+    tile.x += kMaxRows * tile.x_stride;
+    tile.sums += kMaxRows * kPanelRows;
+    bf16_tiles(tile, block.rows - kMaxRows, bytes);
   }
+  const bool last = block.k + block.columns == job.layout->k_padded;
+  if (last) add_outliers(job, block.index, block.row, block.rows, block.sums);
 }
 
 // The inverse of compact_to_bf16.
@@ -207,25 +206,18 @@ int64_t compact_groups(const uint8_t* plain, int64_t num_groups, int base, uint8
   return found;
 }
 
-template <void (*kRowsFn)(const PanelJob&, const uint8_t*, int64_t, int64_t, float*)>
+template <void (*kBlock)(const PanelJob&, const PanelBlock&)>
 void run_bf16(const PanelJob& job) {
-  float sums[kChunkRows * kPanelRows];
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
-    for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-      const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-      kRowsFn(job, panel, row, rows, sums);
-      if (job.layout->compact) add_outliers(job, p, row, rows, sums);
-      finish<Avx512>(job, row, rows, p * kPanelRows, sums);
-    }
-  }
+  const auto run = [&job](const PanelBlock& block) { kBlock(job, block); };
+  if (job.num_rows <= kMaxRows) return run_panels<Avx512, kMaxRows>(job, run);
+  run_blocks<Avx512, kChunkRows, kBlockColumns>(job, run);
 }
 
 constexpr LinearKernels make_bf16_kernels() {
   LinearKernels kernels;
-  kernels.panels[static_cast<size_t>(DType::kBF16)] = run_bf16<bf16_rows>;
-  kernels.panels[static_cast<size_t>(DType::kF8E4M3)] = run_bf16<f8_rows>;
-  kernels.compact_panels = run_bf16<compact_rows>;
+  kernels.panels[static_cast<size_t>(DType::kBF16)] = run_bf16<bf16_block>;
+  kernels.panels[static_cast<size_t>(DType::kF8E4M3)] = run_bf16<f8_block>;
+  kernels.compact_panels = run_bf16<compact_block>;
   kernels.compact = compact_groups;
   kernels.stage_bf16 = stage_bf16_row;
   return kernels;

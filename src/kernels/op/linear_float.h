@@ -107,55 +107,56 @@ void float_tiles(Tile tile, int64_t rows, int64_t prefetch_bytes) {
   }
 }
 
+template <class V>
+Tile float_tile(const PanelJob& job, const PanelBlock& block) {
+  Tile tile;
+  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 4;
+  tile.x_stride = job.x_stride;
+  tile.sums = block.sums;
+  tile.first = block.k == 0;
+  return tile;
+}
+
+template <class V, class Fn>
+void run_float_blocks(const PanelJob& job, Fn fn) {
+  constexpr int64_t kColumns = 128;
+  if (job.num_rows <= V::kBf16Rows) return run_panels<V, V::kBf16Rows>(job, fn);
+  run_blocks<V, kChunkRows, kColumns>(job, fn);
+}
+
 template <class V, DType kType>
 void run_float(const PanelJob& job) {
-  const LinearLayout& layout = *job.layout;
-  float sums[kChunkRows * kPanelRows];
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * layout.panel_bytes;
-    for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-      const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-      Tile tile;
-      tile.weights = panel;
-      tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride;
-      tile.x_stride = job.x_stride;
-      tile.steps = layout.k_padded / FloatWeights<V, kType>::kColumns;
-      tile.sums = sums;
-      // One pass over the panel: look a little ahead in it. Several: bring the next panel in while they run.
-      const bool single = rows <= V::kBf16Rows;
-      tile.prefetch = panel + (single ? kStreamAhead : layout.panel_bytes);
-      float_tiles<V, kType>(tile, rows, layout.panel_bytes);
-      finish<V>(job, row, rows, p * kPanelRows, sums);
-    }
-  }
+  run_float_blocks<V>(job, [&job](const PanelBlock& block) {
+    constexpr int64_t kColumnBytes = FloatWeights<V, kType>::kStepBytes / FloatWeights<V, kType>::kColumns;
+    Tile tile = float_tile<V>(job, block);
+    const int64_t bytes = block.columns * kColumnBytes;
+    tile.weights = block.panel + block.k * kColumnBytes;
+    tile.steps = block.columns / FloatWeights<V, kType>::kColumns;
+    // One pass over the panel: look a little ahead in it. Several: bring the next columns in while they run.
+    const bool single = block.rows <= V::kBf16Rows;
+    tile.prefetch = tile.weights + (single ? kStreamAhead : bytes + block.gap);
+    float_tiles<V, kType>(tile, block.rows, bytes);
+  });
 }
 
 template <class V>
 void run_float_f8(const PanelJob& job) {
-  constexpr int64_t kChunkBytes = (4 + kF8Chunk) * kPanelRows;
-  const LinearLayout& layout = *job.layout;
-  float sums[kChunkRows * kPanelRows];
-  float wide[kF8Chunk * kPanelRows];
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * layout.panel_bytes;
-    for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-      const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-      for (int64_t k = 0; k < layout.k_padded; k += kF8Chunk) {
-        const uint8_t* chunk = panel + k / kF8Chunk * kChunkBytes;
-        widen_f8_chunk<V>(chunk, wide);
-        Tile tile;
-        tile.weights = reinterpret_cast<const uint8_t*>(wide);
-        tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k * 4;
-        tile.x_stride = job.x_stride;
-        tile.steps = kF8Chunk;
-        tile.sums = sums;
-        tile.first = k == 0;
-        tile.prefetch = chunk + kChunkBytes;
-        float_tiles<V, DType::kF32>(tile, rows, kChunkBytes);
-      }
-      finish<V>(job, row, rows, p * kPanelRows, sums);
+  run_float_blocks<V>(job, [&job](const PanelBlock& block) {
+    constexpr int64_t kChunkBytes = (4 + kF8Chunk) * kPanelRows;
+    float wide[kF8Chunk * kPanelRows];
+    for (int64_t k = block.k; k < block.k + block.columns; k += kF8Chunk) {
+      const uint8_t* chunk = block.panel + k / kF8Chunk * kChunkBytes;
+      widen_f8_chunk<V>(chunk, wide);
+      PanelBlock part = block;
+      part.k = k;
+      Tile tile = float_tile<V>(job, part);
+      tile.weights = reinterpret_cast<const uint8_t*>(wide);
+      tile.steps = kF8Chunk;
+      const bool last = k + kF8Chunk == block.k + block.columns;
+      tile.prefetch = chunk + kChunkBytes + (last ? block.gap : 0);
+      float_tiles<V, DType::kF32>(tile, block.rows, kChunkBytes);
     }
-  }
+  });
 }
 
 }  // namespace

@@ -28,6 +28,11 @@ namespace hadal {
 
 constexpr int64_t kPanelRows = 32;
 constexpr int64_t kF8Chunk = 128;  // columns of one FP8 scale
+// Panels that take the same rows of x one after the other, a range of K at a time: many rows of x are then
+// read from the second-level cache, and not from beyond it once for every panel.
+constexpr int64_t kPanelGroup = 4;
+// Rows of x of more bytes do not stay in the second-level cache beside the weights.
+constexpr int64_t kLargeX = 256 << 10;
 
 // How one row of x is given to the kernels.
 enum class RowKind {

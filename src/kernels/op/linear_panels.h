@@ -23,7 +23,7 @@
 namespace hadal {
 namespace {
 
-// Rows whose sums are kept beside the kernel while K is walked in blocks; 32 floats each.
+// Rows whose sums are kept beside the kernel while K is walked in blocks; 32 floats each and panel.
 constexpr int kChunkRows = 128;
 // How far ahead a single pass over the weights asks for them, in bytes. Measured on Zen 4: asked into the
 // second-level cache, 1 or 2 KB ahead read 55 GB/s with two threads, 4 KB (the next page) and more only 35.
@@ -87,6 +87,56 @@ void finish(const PanelJob& job, int64_t row, int64_t num_rows, int64_t column, 
 
 inline void prefetch_line(const uint8_t* p) {
   __builtin_prefetch(p, 0, 2);
+}
+
+// What a kernel is asked for: rows [row, row + rows) of the job times columns [k, k + columns) of one panel.
+struct PanelBlock {
+  int64_t index = 0;  // of the panel in the job
+  const uint8_t* panel = nullptr;
+  int64_t row = 0;
+  int64_t rows = 0;
+  int64_t k = 0;
+  int64_t columns = 0;
+  float* sums = nullptr;  // [rows][32]; they go on unless k is 0
+  int64_t gap = 0;        // bytes between this block's end and the weights that are wanted next
+};
+
+inline const uint8_t* panel_at(const PanelJob& job, int64_t index) {
+  return reinterpret_cast<const uint8_t*>(job.panels) + index * job.layout->panel_bytes;
+}
+
+// Up to kRows rows: one pass over each panel.
+template <class V, int64_t kRows, class Fn>
+void run_panels(const PanelJob& job, Fn fn) {
+  alignas(64) float sums[kRows * kPanelRows];
+  for (int64_t p = 0; p < job.num_panels; ++p) {
+    fn(PanelBlock{p, panel_at(job, p), 0, job.num_rows, 0, job.layout->k_padded, sums, 0});
+    finish<V>(job, 0, job.num_rows, p * kPanelRows, sums);
+  }
+}
+
+// More rows: kRows and kColumns at a time, for a group of panels if x is large.
+template <class V, int64_t kRows, int64_t kColumns, class Fn>
+void run_blocks(const PanelJob& job, Fn fn) {
+  alignas(64) float sums[kPanelGroup][kRows * kPanelRows];
+  const int64_t k_padded = job.layout->k_padded;
+  const int64_t group = job.num_rows * job.x_stride > kLargeX ? kPanelGroup : 1;
+  for (int64_t p = 0; p < job.num_panels; p += group) {
+    const int64_t panels = job.num_panels - p < group ? job.num_panels - p : group;
+    for (int64_t row = 0; row < job.num_rows; row += kRows) {
+      const int64_t rows = job.num_rows - row < kRows ? job.num_rows - row : kRows;
+      for (int64_t k = 0; k < k_padded; k += kColumns) {
+        const int64_t columns = k_padded - k < kColumns ? k_padded - k : kColumns;
+        const int64_t gap = k + columns < k_padded ? 0 : (panels - 1) * job.layout->panel_bytes;
+        for (int64_t g = 0; g < panels; ++g)
+          fn(PanelBlock{p + g, panel_at(job, p + g), row, rows, k, columns, sums[g], gap});
+      }
+      for (int64_t r = 0; r < rows; ++r) {
+        for (int64_t g = 0; g < panels; ++g)
+          finish<V>(job, row + r, 1, (p + g) * kPanelRows, sums[g] + r * kPanelRows);
+      }
+    }
+  }
 }
 
 }  // namespace

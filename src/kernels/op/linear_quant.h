@@ -33,6 +33,11 @@ struct QuantWeights {
                                    : kType == DType::kQ6_K ? 63
                                    : has_fifth_bit(kType)  ? 31
                                                            : 15;
+  static constexpr int kLevelOffset = kType == DType::kQ8_0   ? 128
+                                      : kType == DType::kQ6_K ? 32
+                                      : kType == DType::kQ5_0 ? 16
+                                      : kType == DType::kQ4_0 ? 8
+                                                              : 0;
   static constexpr bool kSigned = kType == DType::kQ8_0 && V::kSignedBytes;
   static constexpr bool kOffset = !kMin && !kSigned;  // dot products start at -offset * sum(x)
   static constexpr int kLevelBytes = kType == DType::kQ8_0   ? 1024
@@ -85,8 +90,8 @@ struct QuantWeights {
   }
 };
 
-// A block of K of one panel, unpacked.
-template <class V, DType kType>
+// A block of K of one panel, unpacked. kSignedLevels: without the offset that makes levels unsigned.
+template <class V, DType kType, bool kSignedLevels = false>
 struct UnpackedPanel {
   using W = QuantWeights<V, kType>;
   alignas(64) uint8_t levels[kUnpackColumns * kPanelRows];
@@ -97,7 +102,9 @@ struct UnpackedPanel {
   void unpack_quads(const uint8_t* from, int64_t block) {
     if constexpr (kQuad < 8) {
       for (int lane = 0; lane < kPanelRows; lane += V::kLanes) {
-        V::store_bytes(levels + block * 1024 + kQuad * 128 + lane * 4, W::template quad<kQuad>(from, lane));
+        typename V::I quad = W::template quad<kQuad>(from, lane);
+        if constexpr (kSignedLevels && W::kOffset) quad = V::sub_i8(quad, V::set1_u8(W::kLevelOffset));
+        V::store_bytes(levels + block * 1024 + kQuad * 128 + lane * 4, quad);
       }
       unpack_quads<kQuad + 1>(from, block);
     }
@@ -284,58 +291,38 @@ void quant_tiles(const LinearLayout& layout, Tile tile, const QuantReader<V, kTy
   }
 }
 
-// Few rows: straight from the panel.
-template <class V, DType kType>
-void quant_panel_direct(const PanelJob& job, const uint8_t* panel, int64_t column) {
-  float sums[V::kQuantRows * kPanelRows];
-  Tile tile;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x);
-  tile.x_stride = job.x_stride;
-  tile.steps = job.layout->k / 32;
-  tile.sums = sums;
-  tile.prefetch = panel + kStreamAhead;
-  QuantReader<V, kType, false> reader;
-  reader.panel = panel;
-  quant_tiles<V, kType, false>(*job.layout, tile, reader, job.num_rows, 0, job.layout->panel_bytes);
-  finish<V>(job, 0, job.num_rows, column, sums);
-}
-
-template <class V, DType kType>
-void quant_panel_unpacked(const PanelJob& job, const uint8_t* panel, int64_t column) {
-  float sums[kChunkRows * kPanelRows];
-  UnpackedPanel<V, kType> unpacked;
-  QuantReader<V, kType, true> reader;
-  reader.unpacked = &unpacked;
-  const LinearLayout& layout = *job.layout;
-  for (int64_t row = 0; row < job.num_rows; row += kChunkRows) {
-    const int64_t rows = job.num_rows - row < kChunkRows ? job.num_rows - row : kChunkRows;
-    for (int64_t k = 0; k < layout.k; k += kUnpackColumns) {
-      const int64_t columns = layout.k - k < kUnpackColumns ? layout.k - k : kUnpackColumns;
-      const int64_t bytes = layout.panel_bytes * columns / layout.k;
-      unpacked.unpack(panel, k / 32, columns / 32);
-      Tile tile;
-      tile.x = reinterpret_cast<const uint8_t*>(job.x) + row * job.x_stride + k;
-      tile.x_stride = job.x_stride;
-      tile.steps = columns / 32;
-      tile.sums = sums;
-      tile.first = k == 0;
-      tile.prefetch = panel + layout.panel_bytes * (k + columns) / layout.k;
-      quant_tiles<V, kType, true>(layout, tile, reader, rows, k / 32, bytes);
-    }
-    finish<V>(job, row, rows, column, sums);
-  }
-}
-
 template <class V, DType kType>
 void run_quant(const PanelJob& job) {
-  for (int64_t p = 0; p < job.num_panels; ++p) {
-    const auto* panel = reinterpret_cast<const uint8_t*>(job.panels) + p * job.layout->panel_bytes;
-    if (job.num_rows <= V::kQuantRows) {
-      quant_panel_direct<V, kType>(job, panel, p * kPanelRows);
-    } else {
-      quant_panel_unpacked<V, kType>(job, panel, p * kPanelRows);
-    }
+  const LinearLayout& layout = *job.layout;
+  const auto make_tile = [&job](const PanelBlock& block) {
+    Tile tile;
+    tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k;
+    tile.x_stride = job.x_stride;
+    tile.steps = block.columns / 32;
+    tile.sums = block.sums;
+    tile.first = block.k == 0;
+    return tile;
+  };
+  // Few rows: straight from the panel.
+  if (job.num_rows <= V::kQuantRows) {
+    return run_panels<V, V::kQuantRows>(job, [&](const PanelBlock& block) {
+      Tile tile = make_tile(block);
+      tile.prefetch = block.panel + kStreamAhead;
+      QuantReader<V, kType, false> reader;
+      reader.panel = block.panel;
+      quant_tiles<V, kType, false>(layout, tile, reader, block.rows, 0, layout.panel_bytes);
+    });
   }
+  UnpackedPanel<V, kType> unpacked;
+  run_blocks<V, kChunkRows, kUnpackColumns>(job, [&](const PanelBlock& block) {
+    unpacked.unpack(block.panel, block.k / 32, block.columns / 32);
+    Tile tile = make_tile(block);
+    tile.prefetch = block.panel + layout.panel_bytes * (block.k + block.columns) / layout.k + block.gap;
+    QuantReader<V, kType, true> reader;
+    reader.unpacked = &unpacked;
+    quant_tiles<V, kType, true>(layout, tile, reader, block.rows, block.k / 32,
+                                layout.panel_bytes * block.columns / layout.k);
+  });
 }
 
 template <class V>

@@ -38,7 +38,7 @@ struct Avx512 {
   static I load_bytes(const void* p) { return _mm512_loadu_si512(p); }
   static void store_bytes(void* p, I v) { _mm512_storeu_si512(p, v); }
   static I broadcast_i32(const void* p) { return _mm512_set1_epi32(*static_cast<const int32_t*>(p)); }
-  static I add_i32(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I sub_i8(I a, I b) { return _mm512_sub_epi8(a, b); }
   static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
   static I zero_i() { return _mm512_setzero_si512(); }
   static I set1_u8(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
@@ -121,7 +121,9 @@ struct Avx512 {
   }
   static void quantize(const float* x, float inverse, int8_t* q, int32_t* sums) {
     for (int i = 0; i < 2; ++i) {
-      const I v = _mm512_cvtps_epi32(mul(load(x + i * 16), set1(inverse)));
+      // NaN becomes the smallest integer: sums of a row with NaN are arbitrary, but do not overflow.
+      const I v =
+          _mm512_max_epi32(_mm512_cvtps_epi32(mul(load(x + i * 16), set1(inverse))), _mm512_set1_epi32(-128));
       sums[i] = _mm512_reduce_add_epi32(v);
       _mm_storeu_si128(reinterpret_cast<__m128i*>(q + i * 16), _mm512_cvtsepi32_epi8(v));
     }
