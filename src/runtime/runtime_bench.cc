@@ -2,15 +2,15 @@
 // beside the floor that memory and arithmetic set.
 //   runtime_bench --model PATH [--load-format auto|dummy] [--dummy-dtype bf16] [--threads 2] [--tier T]
 //   [--context 1024]
-//                 [--batches 1,8,32,64] [--steps 16] [--gbs 0] [--gflops 0]
-// --gbs and --gflops: the machine's measured memory bandwidth and matrix throughput; 0: measured here
-// (bandwidth) or left out (arithmetic).
+//                 [--batches 1,8,32,64] [--steps 16]
+// The machine's read bandwidth and multiply-add peaks are measured first. A step's floor is the time to read
+// every weight once; its GFLOP/s are those of the weights, to be held against the peak of their type.
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <sstream>
 
 #include "device/stream.h"
+#include "kernels/bench/machine_limits.h"
 #include "runtime/tool_util.h"
 
 namespace hadal {
@@ -18,34 +18,10 @@ namespace {
 
 constexpr const char* kUsage =
     "runtime_bench --model PATH [--load-format auto|dummy] [--dummy-dtype NAME] [--threads N] [--tier NAME] "
-    "[--context N] [--batches 1,8,32,64] [--prefill 512] [--steps N] [--gbs X] [--gflops X]";
+    "[--context N] [--batches 1,8,32,64] [--prefill 512] [--steps N]";
 
 double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Bytes per second that all threads together read from memory.
-double read_bandwidth(int num_threads) {
-  constexpr int64_t kBytes = int64_t{256} << 20;
-  constexpr int64_t kChunk = int64_t{1} << 20;
-  DeviceBuffer buffer = value_or_exit(DeviceBuffer::allocate(DeviceType::kCpu, kBytes));
-  std::memset(buffer.data(), 1, kBytes);
-  auto stream = Stream::cpu(num_threads);
-  std::vector<uint64_t> sums(static_cast<size_t>(num_threads) * 8);
-  double best = 0;
-  for (int round = 0; round < 4; ++round) {
-    const double began = seconds_now();
-    stream->pool().parallel_for(kBytes / kChunk, 1, [&](int64_t begin, int64_t end, int thread) {
-      const auto* words = reinterpret_cast<const uint64_t*>(buffer.data() + begin * kChunk);
-      uint64_t lanes[8] = {};
-      for (int64_t i = 0; i < (end - begin) * kChunk / 8; i += 8) {
-        for (int lane = 0; lane < 8; ++lane) lanes[lane] += words[i + lane];
-      }
-      for (int lane = 0; lane < 8; ++lane) sums[static_cast<size_t>(thread) * 8] += lanes[lane];
-    });
-    best = std::max(best, kBytes / (seconds_now() - began));
-  }
-  return sums[0] == 42 ? 0 : best;
 }
 
 // Multiply-adds per token of the weights that every token passes (experts: those chosen).
@@ -72,11 +48,6 @@ double macs_per_token(const ModelConfig& c) {
   return total;
 }
 
-struct Machine {
-  double bytes_per_second = 0;
-  double flops = 0;  // 0: not known
-};
-
 std::vector<int32_t> random_prompt(int length, int vocab_size, int salt) {
   std::vector<int32_t> prompt;
   uint32_t state = 12345u + static_cast<uint32_t>(salt) * 77u;
@@ -96,7 +67,8 @@ FeedRequest request_of(int prompt_len, int max_tokens, int vocab_size, int salt)
 }
 
 // Best step's tokens per second: neighbours on the machine slow single steps, not the program.
-void bench_decode(ToolRuntime& runtime, int batch, int steps, int64_t weight_bytes, const Machine& machine) {
+void bench_decode(ToolRuntime& runtime, int batch, int steps, int64_t weight_bytes,
+                  const MachineLimits& machine) {
   StepFeeder feeder(runtime.limits, runtime.limits.max_tokens);
   for (int i = 0; i < batch; ++i)
     value_or_exit(feeder.add(request_of(16, steps, runtime.config.vocab_size, i)));
@@ -112,13 +84,13 @@ void bench_decode(ToolRuntime& runtime, int batch, int steps, int64_t weight_byt
   const double flops =
       2 * batch *
       (macs_per_token(runtime.config) + double{1} * runtime.config.hidden_size * runtime.config.vocab_size);
-  double floor = static_cast<double>(weight_bytes) / machine.bytes_per_second;
-  if (machine.flops > 0) floor = std::max(floor, flops / machine.flops);
-  std::printf("decode  batch %3d  %9.1f tok/s median  %9.1f best   floor %9.1f   step %7.2f ms\n", batch,
-              batch / median, batch / times.front(), batch / floor, median * 1e3);
+  const double floor = static_cast<double>(weight_bytes) / (machine.read_gbs * 1e9);
+  std::printf(
+      "decode  batch %3d  %9.1f tok/s median  %9.1f best   floor %9.1f   step %7.2f ms  %7.1f GFLOP/s\n",
+      batch, batch / median, batch / times.front(), batch / floor, median * 1e3, flops / median * 1e-9);
 }
 
-void bench_prefill(ToolRuntime& runtime, int tokens, const Machine& machine) {
+void bench_prefill(ToolRuntime& runtime, int tokens) {
   double best = 1e9;
   for (int round = 0; round < 3; ++round) {
     StepFeeder feeder(runtime.limits, tokens);
@@ -130,9 +102,8 @@ void bench_prefill(ToolRuntime& runtime, int tokens, const Machine& machine) {
     }
   }
   const double flops = 2 * tokens * macs_per_token(runtime.config);
-  std::printf("prefill %5d      %9.1f tok/s best   %.1f GFLOP/s", tokens, tokens / best, flops / best * 1e-9);
-  if (machine.flops > 0) std::printf("   floor %9.1f tok/s", tokens / (flops / machine.flops));
-  std::printf("\n");
+  std::printf("prefill %5d      %9.1f tok/s best   %.1f GFLOP/s\n", tokens, tokens / best,
+              flops / best * 1e-9);
 }
 
 int run(int argc, char** argv) {
@@ -145,9 +116,7 @@ int run(int argc, char** argv) {
                          {"--context", "1024"},
                          {"--batches", "1,8,32,64"},
                          {"--prefill", "512"},
-                         {"--steps", "16"},
-                         {"--gbs", "0"},
-                         {"--gflops", "0"}},
+                         {"--steps", "16"}},
                         kUsage);
   std::vector<int> batches;
   std::istringstream list(flags.text("--batches"));
@@ -164,20 +133,19 @@ int run(int argc, char** argv) {
   if (flags.text("--load-format") == "dummy") open_options.format = LoadFormat::kDummy;
   open_options.dummy_dtype = dtype_named(flags.text("--dummy-dtype"));
 
-  Machine machine;
-  machine.bytes_per_second = std::atof(flags.text("--gbs").c_str()) * 1e9;
-  if (machine.bytes_per_second == 0) machine.bytes_per_second = read_bandwidth(options.num_threads);
-  machine.flops = std::atof(flags.text("--gflops").c_str()) * 1e9;
+  const MachineLimits machine = measure_limits(Stream::cpu(options.num_threads)->pool(), options.cpu_tier);
   const double began = seconds_now();
   ToolRuntime runtime(flags.text("--model"), open_options, options);
   std::printf("%s, %d threads, %s, loaded in %.2f s, resident %s\n%s\n", runtime.config.source_name.c_str(),
               options.num_threads, flags.text("--tier").c_str(), seconds_now() - began,
               format_bytes(resident_bytes()).c_str(), runtime.memory_report().c_str());
-  std::printf("floor: weights read once per step at %.1f GB/s\n", machine.bytes_per_second * 1e-9);
+  std::printf(
+      "floor: weights read once per step at %.1f GB/s; peaks f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f GOP/s\n",
+      machine.read_gbs, machine.f32_gflops, machine.bf16_gflops, machine.int8_gops);
   for (const int batch : batches) {
     bench_decode(runtime, batch, flags.number("--steps"), runtime.memory_plan().weight_bytes, machine);
   }
-  bench_prefill(runtime, flags.number("--prefill"), machine);
+  bench_prefill(runtime, flags.number("--prefill"));
   std::printf("resident %s\n", format_bytes(resident_bytes()).c_str());
   return 0;
 }

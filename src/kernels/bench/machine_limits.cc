@@ -24,6 +24,7 @@ constexpr int64_t kSteps = 20000;
 
 // OP on twelve registers; the sums carry the dependence, as in a kernel.
 #define HADAL_PEAK_LOOP(OP, REG)                                                                         \
+  __asm__ volatile("vzeroall" ::: "memory"); /* no denormals */                                          \
   for (int64_t s = 0; s < kSteps; ++s) {                                                                 \
     __asm__ volatile(OP " %%" REG "15, %%" REG "14, %%" REG "0\n" OP " %%" REG "15, %%" REG "14, %%" REG \
                         "1\n" OP " %%" REG "15, %%" REG "14, %%" REG "2\n" OP " %%" REG "15, %%" REG     \
@@ -57,6 +58,30 @@ double maddubs_ops() {
   return 64.0 * kSums * kSteps;
 }
 
+// Four sums from two tiles of rows and two of weights, as the kernels use them.
+#define HADAL_TILE_LOOP(OP)                                                                  \
+  alignas(64) uint8_t config[64] = {1};                                                      \
+  for (int tile = 0; tile < 8; ++tile) {                                                     \
+    config[16 + 2 * tile] = 64;                                                              \
+    config[48 + tile] = 16;                                                                  \
+  }                                                                                          \
+  __asm__ volatile("ldtilecfg %0" ::"m"(config));                                            \
+  __asm__ volatile("tilezero %%tmm4\ntilezero %%tmm5\ntilezero %%tmm6\ntilezero %%tmm7" ::); \
+  for (int64_t s = 0; s < kSteps; ++s) {                                                     \
+    __asm__ volatile(OP " %%tmm6, %%tmm4, %%tmm0\n" OP " %%tmm7, %%tmm4, %%tmm1\n" OP        \
+                        " %%tmm6, %%tmm5, %%tmm2\n" OP " %%tmm7, %%tmm5, %%tmm3" ::);        \
+  }                                                                                          \
+  __asm__ volatile("tilerelease" ::);
+
+double tile_bf16_flops() {
+  HADAL_TILE_LOOP("tdpbf16ps")
+  return 2.0 * 16 * 16 * 32 * 4 * kSteps;
+}
+double tile_int8_ops() {
+  HADAL_TILE_LOOP("tdpbssd")
+  return 2.0 * 16 * 16 * 64 * 4 * kSteps;
+}
+
 double best_rate(ThreadPool& pool, double (*loop)()) {
   double best = 0;
   for (int repeat = 0; repeat < 12; ++repeat) {
@@ -72,8 +97,8 @@ double best_rate(ThreadPool& pool, double (*loop)()) {
 __attribute__((target("avx2"))) void read_lines(const std::byte* data, int64_t bytes) {
   __m256i sum = _mm256_setzero_si256();
   for (int64_t i = 0; i < bytes; i += 128) {
-    _mm_prefetch(reinterpret_cast<const char*>(data + i + 4096), _MM_HINT_T0);
-    _mm_prefetch(reinterpret_cast<const char*>(data + i + 4160), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(data + i + 2048), _MM_HINT_T1);
+    _mm_prefetch(reinterpret_cast<const char*>(data + i + 2112), _MM_HINT_T1);
     for (int64_t j = 0; j < 128; j += 32) {
       sum = _mm256_or_si256(sum, _mm256_load_si256(reinterpret_cast<const __m256i*>(data + i + j)));
     }
@@ -112,6 +137,10 @@ MachineLimits measure_limits(ThreadPool& pool, CpuTier tier) {
   limits.f32_gflops = best_rate(pool, avx512 ? f32_avx512_flops : f32_avx2_flops) * 1e-9;
   limits.bf16_gflops = tier >= CpuTier::kAvx512Bf16 ? best_rate(pool, bf16_flops) * 1e-9 : limits.f32_gflops;
   limits.int8_gops = best_rate(pool, tier >= CpuTier::kAvx512Vnni ? vnni_ops : maddubs_ops) * 1e-9;
+  if (tier == CpuTier::kAmx) {
+    limits.bf16_gflops = best_rate(pool, tile_bf16_flops) * 1e-9;
+    limits.int8_gops = best_rate(pool, tile_int8_ops) * 1e-9;
+  }
   return limits;
 }
 
