@@ -256,6 +256,7 @@ const FlagSpec kFlags[] = {
     {"--chat-api-key,--api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY: arguments are visible to other users", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
     {"--tls-ca-file", kForChat, "Chat", "FILE", "Certificates (PEM) to trust for an https URL, in place of the system's", kOnce, HADAL_FIELD(Cht, &CC::tls_ca_file)},
     {"--insecure", kForChat, "Chat", "", "Do not verify the certificate of an https URL: anyone on the way can read the key and the conversation", kOnce, HADAL_FIELD(Cht, &CC::insecure)},
+    {"--load-timeout", kForChat, "Chat", "SECONDS", "How long to wait for a server that is still loading its model; 0: not at all", kOnce, HADAL_FIELD(Cht, &CC::load_timeout)},
     {"--model-name", kForChat, "Chat", "NAME", "Model to ask for at the URL; default: its first", kOnce, HADAL_FIELD(Cht, &CC::model_name)},
 
     {"--config", kForBoth, "Settings and logging", "FILE", "YAML file of flags: each line is a flag's name without dashes, a colon and its value; lists where a flag may be repeated", kOnce, &set_config_file, nullptr},
