@@ -17,6 +17,7 @@ import time
 import fcntl
 import http.server
 import pytest
+import sys
 import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -38,11 +39,12 @@ def clean_env(**more):
 class Terminal:
     """The program with a pseudo-terminal for its input and output."""
 
-    def __init__(self, *arguments, **env):
+    def __init__(self, *arguments, under=(), **env):
+        """under: a command that runs the program."""
         parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         self.process = subprocess.Popen(
-            [str(PROGRAM), "chat", *arguments],
+            [*under, str(PROGRAM), "chat", *arguments],
             stdin=child,
             stdout=child,
             stderr=child,
@@ -375,6 +377,94 @@ def test_a_real_server_that_loads_is_waited_for(terminal, tmp_path):
     finally:
         serving.kill()
         serving.wait()
+
+
+# A shell that knows one job: says how the job leaves the terminal when it stops, and continues it on any line.
+SHELL = """
+import os, signal, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+saved = termios.tcgetattr(0)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    status = os.waitpid(job, os.WUNTRACED)[1]
+    os.tcsetpgrp(0, os.getpgrp())
+    if not os.WIFSTOPPED(status):
+        sys.exit(os.waitstatus_to_exitcode(status))
+    mode = termios.tcgetattr(0)[3]
+    print("job", job, "stopped:", "normal" if mode == saved[3] else f"{mode:x} for {saved[3]:x}", flush=True)
+    termios.tcsetattr(0, termios.TCSADRAIN, saved)
+    sys.stdin.readline()
+    os.tcsetpgrp(0, job)
+    os.kill(job, signal.SIGCONT)
+"""
+
+
+def test_ctrl_z_leaves_the_terminal_as_it_was_and_the_line_comes_back(server, terminal, tmp_path):
+    t = terminal(server.url, "--api-key", KEY, under=(sys.executable, "-c", SHELL))
+    t.expect("> $")
+    raw = termios.tcgetattr(t.fd)
+    t.type("half a li")
+    t.expect("half a li$")  # the terminal drops what is not read yet when Ctrl-Z comes
+    for _ in range(2):
+        t.type("\x1a")
+        t.expect(r"job \d+ stopped: normal\n$")
+        t.type("fg\n")
+        t.expect("> half a li$")
+        assert termios.tcgetattr(t.fd)[3] == raw[3]
+    # Stopped from elsewhere: the terminal stays as it is, and is set anew all the same.
+    t.type("\x1a")
+    job = int(re.search(r"job (\d+) stopped: normal\n$", t.expect(r"job \d+ stopped: normal\n$"))[1])
+    t.type("fg\n")
+    t.expect("> half a li$")
+    os.kill(job, signal.SIGSTOP)
+    t.expect(r"job \d+ stopped: ")
+    t.type("fg\n")
+    t.expect("> half a li$")
+    assert termios.tcgetattr(t.fd)[3] == raw[3]
+    # Editing goes on where it was.
+    t.type("\x7fine\r")
+    t.expect(r"tokens/s.*\n> $")
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect("Saved 2 messages")
+    assert saved(path)[0]["content"] == "half a line"
+    # Ctrl-C still drops the line.
+    t.type("more\x03")
+    t.expect(r"\(Ctrl-D or /exit ends\)\n> $")
+    t.type("\x04")
+    assert t.wait() == 0
+
+
+def test_ctrl_z_during_an_answer(slow_server, terminal):
+    t = terminal(slow_server.url, under=(sys.executable, "-c", SHELL))
+    t.expect("> $")
+    t.ask("go on")
+    t.expect("quick brown")
+    t.type("\x1a")
+    t.expect(r"job \d+ stopped: normal\n$")
+    t.type("fg\n")
+    t.expect("quick brown")
+    t.type("\x03")
+    t.expect(r"\(stopped\)\n[\s\S]*> $")
+
+
+def test_ctrl_z_of_a_session_that_nobody_can_continue_does_nothing(server, terminal):
+    t = terminal(server.url, "--api-key", KEY)
+    t.expect("> $")
+    t.type("one")
+    t.expect("one$")
+    t.type("\x1a")
+    t.type(" two")
+    t.expect("two$")
+    t.type("\r")
+    t.expect(r"tokens/s.*\n> $")
+    t.type("\x1b[A")
+    t.expect("one two$")
 
 
 def test_ctrl_c_ends_a_model_load(terminal, tmp_path):
