@@ -19,11 +19,10 @@ constexpr char kBroken[] = "all_reduce among 2 ranks failed on rank 0: connectio
 class EchoExecutor final : public StepExecutor {
  public:
   explicit EchoExecutor(uint64_t fail_at = 0) : fail_at_(fail_at) {}
-  ~EchoExecutor() override {
-    if (failing_.joinable()) failing_.join();
-  }
+  ~EchoExecutor() override { stop(); }
   void start(ResultSink sink) override { sink_ = std::move(sink); }
   void break_collective() {
+    std::lock_guard lock(mutex_);
     failing_ = std::thread([this] { sink_(make_error(ErrorCode::kUnavailable, kBroken)); });
   }
   void submit(std::shared_ptr<const StepPlan> plan) override {
@@ -37,13 +36,21 @@ class EchoExecutor final : public StepExecutor {
     result.step_id = plan->step_id;
     sink_(result);
   }
-  void stop() override {}
+  void stop() override {
+    std::thread ending;
+    {
+      std::lock_guard lock(mutex_);
+      ending = std::move(failing_);
+    }
+    if (ending.joinable()) ending.join();
+  }
   std::atomic<int> submitted{0};
   std::atomic<bool> swallow{false};
 
  private:
   const uint64_t fail_at_;
   ResultSink sink_;
+  std::mutex mutex_;
   std::thread failing_;
 };
 
@@ -104,7 +111,9 @@ struct Pair {
     });
   }
   ~Pair() {
-    // Threads of the channels end before what they call.
+    // Ranks end before the channels that they use, threads of the channels before what they call.
+    leader_local->stop();
+    follower_local->stop();
     hosts.leader.reset();
     hosts.follower.reset();
   }
