@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     std::fputs(parsed->print->c_str(), stdout);
     return 0;
   }
+  if (parsed->settings.command == hadal::Command::kChat) hadal::block_stop_signals();
   set_up_logging(parsed->settings);
   print_notes(parsed->settings);
   hadal::raise_descriptor_limit();

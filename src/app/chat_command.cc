@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "app/commands.h"
@@ -15,6 +17,18 @@ int print_error(const Error& error) {
   return 1;
 }
 
+// On a terminal one line that is redrawn and goes in the end; elsewhere the first line of each wait.
+ChatNotice notice_on_stderr() {
+  return [terminal = ::isatty(STDERR_FILENO) == 1, shown = false](const std::string& text) mutable {
+    if (terminal) {
+      std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
+    } else if (!shown && !text.empty()) {
+      std::fprintf(stderr, "%s\n", text.c_str());
+    }
+    shown = !text.empty();
+  };
+}
+
 // "http://host", and "host:30000" where no file has that name.
 bool is_url(const std::string& target) {
   if (target.starts_with("http://") || target.starts_with("https://")) return true;
@@ -28,7 +42,7 @@ bool is_url(const std::string& target) {
 int run_chat(Settings settings) {
   ChatTerminal terminal;
   if (is_url(settings.chat.target)) {
-    auto backend = make_url_backend(settings.chat);
+    auto backend = make_url_backend(settings.chat, notice_on_stderr());
     if (!backend.ok()) return print_error(backend.error());
     return ChatLoop(**backend, settings.chat, terminal.io()).run();
   }

@@ -254,6 +254,10 @@ Result<std::unique_ptr<ModelHost>> ModelHost::load(const Settings& settings, Met
   if (!status.ok()) {
     // The other hosts must not wait for a host that could not load, and shall say why.
     if (impl->channel != nullptr) {
+      // Connections to a host that died break before the channel says so, which ends the process (see
+      // lost()).
+      if (status.error().code == ErrorCode::kUnavailable)
+        impl->channel->wait_until_lost(impl->channel->loss_time());
       impl->channel->abort("node " + std::to_string(settings.parallel.node_rank) + ": " +
                            status.error().message);
     }

@@ -13,6 +13,9 @@ namespace hadal {
 
 // SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait for a watcher; SIGPIPE is ignored.
 void block_signals();
+// Those of Ctrl-Z (SIGTSTP) and of what follows it (SIGCONT) too: for a program that puts the terminal back
+// first.
+void block_stop_signals();
 
 class SignalWatcher {
  public:

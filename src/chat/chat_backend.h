@@ -44,8 +44,12 @@ class ChatBackend {
                                     std::stop_token stop) = 0;
 };
 
-// Asks GET /v1/models first, so that a wrong URL or key is an error at once.
-Result<std::unique_ptr<ChatBackend>> make_url_backend(const ChatConfig& config);
+// What a person waits for; "": for nothing any more. Called again and again while it lasts.
+using ChatNotice = std::function<void(const std::string& text)>;
+
+// Asks GET /v1/models first, so that a wrong URL or key is an error at once. A server that is still loading
+// its model is waited for, here and in answer(), ChatConfig::load_timeout at the most, with notices.
+Result<std::unique_ptr<ChatBackend>> make_url_backend(const ChatConfig& config, ChatNotice notice);
 // model: its engine runs already and outlives the backend.
 std::unique_ptr<ChatBackend> make_local_backend(const ChatConfig& config, const ServedModel& model);
 

@@ -3,9 +3,11 @@
 #include <histedit.h>
 #include <langinfo.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <clocale>
 #include <cstdint>
@@ -48,7 +50,19 @@ std::string narrow(std::wstring_view text) {
   return out;
 }
 
+// What other threads ask of the one that reads: bits.
+enum Asked : unsigned { kInterrupt = 1, kSuspend = 2, kResume = 4 };
+
 }  // namespace
+
+void stop_process() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTSTP);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  ::raise(SIGTSTP);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 struct LineEditor::Impl {
   // libedit's callbacks carry the editor alone; its client data is this.
@@ -87,14 +101,40 @@ struct LineEditor::Impl {
       if (::poll(both, 2, -1) < 0 && errno != EINTR) return false;
       uint64_t count = 0;
       if ((both[0].revents & POLLIN) != 0 && ::read(wake.get(), &count, sizeof count) > 0) {
-        interrupted = true;
-        return false;
+        if (!obey(asked.exchange(0))) return false;
+        continue;  // the input may have changed since
       }
       if (both[1].revents == 0) continue;
       const ssize_t got = ::read(STDIN_FILENO, &out, 1);
       if (got == 1) return true;
       if (got == 0 || (errno != EINTR && errno != EAGAIN)) return false;
     }
+  }
+
+  void ask(Asked what) {
+    asked.fetch_or(what);
+    const uint64_t one = 1;
+    const ssize_t ignored = ::write(wake.get(), &one, sizeof one);
+    (void)ignored;
+  }
+
+  // False: the line ends here.
+  bool obey(unsigned what) {
+    if ((what & kSuspend) != 0) {
+      el_wset(editor, EL_PREP_TERM, 0);
+      stop_process();
+      // Nothing stops a process whose shell has gone.
+      el_wset(editor, EL_PREP_TERM, 1);
+    }
+    if ((what & kResume) != 0) {
+      // The shell set the terminal's mode, which libedit does not know.
+      el_wset(editor, EL_PREP_TERM, 0);
+      el_wset(editor, EL_PREP_TERM, 1);
+      std::fputs("\r\x1b[K", shown);
+      el_wset(editor, EL_REFRESH);
+    }
+    interrupted = (what & kInterrupt) != 0;
+    return !interrupted;
   }
 
   void bind_keys() const {
@@ -110,19 +150,20 @@ struct LineEditor::Impl {
     el_wset(editor, EL_BIND, L"\\e[1;5D", L"ed-prev-word", nullptr);
   }
 
+  // The line is shown on the terminal even where the answers go to a file.
+  FILE* const shown = ::isatty(STDOUT_FILENO) == 1 ? stdout : stderr;
   EditLine* editor = nullptr;
   HistoryW* history = nullptr;
   UniqueFd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::wstring prompt;
+  std::atomic<unsigned> asked{0};
   std::optional<char> unread;
   bool interrupted = false;
 };
 
 LineEditor::LineEditor() : impl_(std::make_unique<Impl>()) {
   set_utf8_locale();
-  // The line is shown on the terminal even where the answers go to a file.
-  FILE* shown = ::isatty(STDOUT_FILENO) == 1 ? stdout : stderr;
-  impl_->editor = el_init("hadal", stdin, shown, stderr);
+  impl_->editor = el_init("hadal", stdin, impl_->shown, stderr);
   impl_->history = history_winit();
   if (impl_->editor == nullptr || impl_->history == nullptr) return;
   HistEventW event{};
@@ -150,7 +191,7 @@ ChatInput LineEditor::read(const std::string& prompt) {
   int count = 0;
   const wchar_t* line = el_wgets(impl_->editor, &count);
   if (impl_->interrupted) {
-    std::fputs("\n", ::isatty(STDOUT_FILENO) == 1 ? stdout : stderr);
+    std::fputs("\n", impl_->shown);
     return {ChatInput::Kind::kInterrupted, ""};
   }
   if (line == nullptr || count <= 0) return {ChatInput::Kind::kEnd, ""};
@@ -167,9 +208,15 @@ ChatInput LineEditor::read(const std::string& prompt) {
 }
 
 void LineEditor::interrupt() {
-  const uint64_t one = 1;
-  const ssize_t ignored = ::write(impl_->wake.get(), &one, sizeof one);
-  (void)ignored;
+  impl_->ask(kInterrupt);
+}
+
+void LineEditor::suspend() {
+  impl_->ask(kSuspend);
+}
+
+void LineEditor::resume() {
+  impl_->ask(kResume);
 }
 
 void LineEditor::restore_terminal() {

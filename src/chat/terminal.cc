@@ -22,7 +22,7 @@ constexpr size_t kMaxInputBytes = size_t{64} << 20;
 // Two presses within this are one.
 constexpr auto kDoublePress = std::chrono::milliseconds(400);
 
-// Escapes that a cut answer may have left open.
+// Escapes that a cut answer may have left open, and a line: of an answer, or of progress.
 constexpr char kPlain[] = "\x1b[0m\n";
 
 }  // namespace
@@ -34,6 +34,8 @@ struct ChatTerminal::Impl {
   void watch() {
     sigset_t set;
     sigemptyset(&set);
+    sigaddset(&set, SIGTSTP);
+    sigaddset(&set, SIGCONT);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGUSR1);
@@ -43,7 +45,9 @@ struct ChatTerminal::Impl {
       if (signal == SIGUSR1) return;
       std::lock_guard lock(mutex);
       if (signal == SIGTERM) end(kExitTerminated);
-      interrupt();
+      if (signal == SIGINT) interrupt();
+      if (signal == SIGTSTP) doing == Doing::kReading ? editor->suspend() : stop_process();
+      if (signal == SIGCONT && doing == Doing::kReading) editor->resume();
     }
   }
 
@@ -67,7 +71,7 @@ struct ChatTerminal::Impl {
   // At once: nothing of a conversation is worth waiting for threads that may be stuck.
   [[noreturn]] void end(int code) {
     if (editor != nullptr) editor->restore_terminal();
-    if (output_is_terminal && doing == Doing::kAnswering) {
+    if (output_is_terminal && (doing == Doing::kAnswering || doing == Doing::kStarting)) {
       const ssize_t ignored = ::write(STDOUT_FILENO, kPlain, sizeof kPlain - 1);
       (void)ignored;
     }

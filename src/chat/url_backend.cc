@@ -1,4 +1,9 @@
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <optional>
 
 #include "base/json.h"
 #include "chat/chat_backend.h"
@@ -38,24 +43,32 @@ int number_at(const Json* object, std::string_view key) {
 constexpr auto kConnectTimeout = std::chrono::seconds(5);
 constexpr auto kModelsTimeout = std::chrono::seconds(10);
 
+constexpr auto kLoadPoll = std::chrono::milliseconds(500);
+
 constexpr int kUnauthorized = 401;
+constexpr int kNotReady = 503;
+
+std::string seconds_text(std::chrono::milliseconds time) {
+  const int64_t seconds = (time.count() + 999) / 1000;
+  return seconds < 120 ? std::to_string(seconds) + " s" : std::to_string(seconds / 60) + " min";
+}
 
 class UrlBackend final : public ChatBackend {
  public:
-  UrlBackend(ChatConfig config, Url base) : config_(std::move(config)), base_(std::move(base)) {}
+  UrlBackend(ChatConfig config, Url base, ChatNotice notice)
+      : config_(std::move(config)), base_(std::move(base)), notice_(std::move(notice)) {}
 
   Status connect() {
-    HttpRequest request = make_request("GET");
-    HttpClientOptions quick = options();
-    quick.read_timeout = kModelsTimeout;
-    auto response = fetch(at("/v1/models"), std::move(request), quick);
+    // No other server than one that loads has no list of models yet.
+    const auto response = ask_when_loaded([this] { return get("/v1/models"); }, true, {});
     if (!response.ok()) return unreachable(response.error());
     if (response->status == kUnauthorized) {
       return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response),
                         " (--api-key KEY or HADAL_CHAT_API_KEY gives the server's key)");
     }
     if (response->status != 200) {
-      return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response));
+      return make_error(ErrorCode::kUnavailable, config_.target, ": ", error_text(*response),
+                        response->status == kNotReady ? " (--load-timeout SECONDS waits longer)" : "");
     }
     const auto parsed = parse_json(response->body);
     if (!parsed.ok()) {
@@ -80,13 +93,19 @@ class UrlBackend final : public ChatBackend {
     request.headers.add("Content-Type", "application/json");
     ChatAnswer out;
     Status failure;
-    const auto start = Clock::now();
+    Clock::time_point start;
     const auto on_event = [&](const SseEvent& event) {
       if (event.data == "[DONE]") return true;
       failure = take_event(event.data, sink, start, out);
       return failure.ok() && !stop.stop_requested();
     };
-    auto response = fetch_events(at("/v1/chat/completions"), std::move(request), on_event, options(), stop);
+    // The server may have been started anew since the last answer.
+    auto response = ask_when_loaded(
+        [&] {
+          start = Clock::now();
+          return fetch_events(at("/v1/chat/completions"), request, on_event, options(), stop);
+        },
+        false, stop);
     out.seconds = seconds_since(start);
     if (!failure.ok()) return std::move(failure).error();
     if (stop.stop_requested()) {
@@ -107,6 +126,63 @@ class UrlBackend final : public ChatBackend {
     if (prefix.ends_with("/v1")) prefix.resize(prefix.size() - 3);
     url.target = prefix + path;
     return url;
+  }
+
+  Result<HttpResponse> get(const std::string& path) const {
+    HttpClientOptions quick = options();
+    quick.read_timeout = kModelsTimeout;
+    return fetch(at(path), make_request("GET"), quick);
+  }
+
+  // How far a server is that says that it loads: 0 to 1; negative where it does not say. Nothing: it does not
+  // load. /startupz is hadal's own: of a server that has none, `unknown` says whether it loads.
+  std::optional<double> load_progress(bool unknown) const {
+    const auto response = get("/startupz");
+    if (!response.ok() || response->status != kNotReady) {
+      const bool silent = !response.ok() || response->status != 200;
+      return silent && unknown ? std::optional<double>(-1) : std::nullopt;
+    }
+    const auto body = parse_json(response->body);
+    const Json* progress = body.ok() ? body->find("progress") : nullptr;
+    return progress != nullptr && progress->is_number() ? progress->as_double() : -1;
+  }
+
+  // ask(), again and again while the server answers that it loads; load_timeout at the most.
+  template <typename Ask>
+  Result<HttpResponse> ask_when_loaded(const Ask& ask, bool unknown_loads, std::stop_token stop) const {
+    auto response = ask();
+    const auto until = Clock::now() + config_.load_timeout;
+    bool waited = false;
+    while (response.ok() && response->status == kNotReady && Clock::now() < until && !stop.stop_requested()) {
+      const auto progress = load_progress(unknown_loads);
+      if (!progress) {
+        response = ask();  // it may have become ready between the two
+        break;
+      }
+      waited = true;
+      notice_(waiting_text(*progress));
+      pause(stop);
+      auto next = ask();
+      // A machine that reads a model may be too busy to answer in time.
+      if (!next.ok() && next.error().code == ErrorCode::kDeadlineExceeded) continue;
+      response = std::move(next);
+    }
+    if (waited) notice_("");
+    return response;
+  }
+
+  std::string waiting_text(double progress) const {
+    char percent[16] = "";
+    if (progress > 0) std::snprintf(percent, sizeof percent, " %.0f%%,", std::min(progress, 1.0) * 100);
+    return "waiting for the model to load..." + std::string(percent) + " " +
+           seconds_text(config_.load_timeout) + " at the most (Ctrl-C ends)";
+  }
+
+  static void pause(std::stop_token stop) {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, stop, kLoadPoll, [] { return false; });
   }
 
   Error unreachable(const Error& error) const {
@@ -176,13 +252,14 @@ class UrlBackend final : public ChatBackend {
 
   ChatConfig config_;
   const Url base_;
+  const ChatNotice notice_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<ChatBackend>> make_url_backend(const ChatConfig& config) {
+Result<std::unique_ptr<ChatBackend>> make_url_backend(const ChatConfig& config, ChatNotice notice) {
   HADAL_ASSIGN(Url base, parse_url(config.target));
-  auto backend = std::make_unique<UrlBackend>(config, std::move(base));
+  auto backend = std::make_unique<UrlBackend>(config, std::move(base), std::move(notice));
   HADAL_RETURN_IF_ERROR(backend->connect());
   return std::unique_ptr<ChatBackend>(std::move(backend));
 }

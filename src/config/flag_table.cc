@@ -4,6 +4,8 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 #include "config/nearest_name.h"
 
@@ -43,6 +45,60 @@ Status parse_into(int64_t& out, std::string_view text) {
 }
 Status parse_into(size_t& out, std::string_view text) {
   return parse_integer(out, text);
+}
+
+// A count of tokens: a whole number, or one with a suffix as SGLang 0.5.23 takes it (human_readable_int in
+// python/sglang/srt/utils/common.py): 32k, 1.5M, 1G (powers of 1000, decimals allowed), 32Ki, 1Mi, 1Gi
+// (powers of 1024). 32K and 1m are neither there: other programs read them in different ways.
+struct TokenSuffix {
+  std::string_view text;
+  int64_t factor;
+};
+constexpr TokenSuffix kTokenSuffixes[] = {
+    {"k", 1'000},
+    {"M", 1'000'000},
+    {"G", 1'000'000'000},
+    {"Ki", int64_t{1} << 10},
+    {"Mi", int64_t{1} << 20},
+    {"Gi", int64_t{1} << 30},
+};
+
+// Digits, then maybe a point and digits, times the factor; nullopt: it is no such number, no whole number of
+// tokens, or out of range.
+std::optional<int64_t> scaled(std::string_view number, int64_t factor, bool decimals) {
+  const size_t point = number.find('.');
+  std::string digits(number.substr(0, point));
+  if (point != std::string_view::npos) {
+    const std::string_view fraction = number.substr(point + 1);
+    if (!decimals || digits.empty() || fraction.empty()) return std::nullopt;
+    digits += fraction;
+    for (size_t i = 0; i < fraction.size(); ++i) {
+      if (factor % 10 != 0) return std::nullopt;
+      factor /= 10;
+    }
+  }
+  const bool only_digits = digits.find_first_not_of("0123456789") == std::string::npos;
+  int64_t value = 0;
+  const auto r = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (!only_digits || r.ec != std::errc() || __builtin_mul_overflow(value, factor, &value))
+    return std::nullopt;
+  return value;
+}
+
+template <typename T>
+Status parse_tokens(T& out, std::string_view text) {
+  if (parse_integer(out, text).ok()) return {};
+  for (const TokenSuffix& suffix : kTokenSuffixes) {
+    if (!text.ends_with(suffix.text)) continue;
+    const bool decimals = suffix.text.size() == 1;
+    const auto value = scaled(text.substr(0, text.size() - suffix.text.size()), suffix.factor, decimals);
+    if (!value || *value > std::numeric_limits<T>::max()) break;
+    out = static_cast<T>(*value);
+    return {};
+  }
+  return invalid_argument("\"", text,
+                          "\" is not a number of tokens in range: it takes a whole number, or one like 32k "
+                          "(32000), 1.5M, 32Ki (32768) or 1Mi");
 }
 
 Status parse_into(double& out, std::string_view text) {
@@ -101,6 +157,10 @@ struct At {
   static std::string show(const Settings& s) { return show_text((s.*Part).*Field); }
 };
 template <auto Part, auto Field>
+struct TokensAt : At<Part, Field> {
+  static Status set(Settings& s, std::string_view value) { return parse_tokens((s.*Part).*Field, value); }
+};
+template <auto Part, auto Field>
 Status set_false(Settings& s, std::string_view value) {
   bool flag = false;
   HADAL_RETURN_IF_ERROR(parse_into(flag, value));
@@ -109,6 +169,10 @@ Status set_false(Settings& s, std::string_view value) {
 }
 template <auto Field>
 using Eng = At<&Settings::engine, Field>;
+template <auto Field>
+using EngTokens = TokensAt<&Settings::engine, Field>;
+template <auto Field>
+using ChtTokens = TokensAt<&Settings::chat, Field>;
 template <auto Field>
 using Par = At<&Settings::parallel, Field>;
 template <auto Field>
@@ -140,7 +204,7 @@ const FlagSpec kFlags[] = {
     {"--tokenizer-path", kForBoth, "Model", "PATH", "Directory or .gguf file with the tokenizer, where it is not the model's", kOnce, HADAL_FIELD(Eng, &EC::tokenizer_path)},
     {"--load-format", kForBoth, "Model", "FORMAT", "auto, safetensors, gguf, or dummy (random weights of the config's shape)", kOnce, HADAL_FIELD(Eng, &EC::load_format)},
     {"--dummy-dtype", kForBoth, "Model", "DTYPE", "Type of random matrices with --load-format dummy: bf16, f16, f32, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k", kOnce, HADAL_FIELD(Eng, &EC::dummy_dtype)},
-    {"--context-length", kForBoth, "Model", "TOKENS", "Longest prompt plus answer; 0: the model's own, bounded by the KV cache", kOnce, HADAL_FIELD(Eng, &EC::context_length)},
+    {"--context-length", kForBoth, "Model", "TOKENS", "Longest prompt plus answer, as 32768, 32k (32000) or 32Ki (32768); 0: the model's own, bounded by the KV cache", kOnce, HADAL_FIELD(EngTokens, &EC::context_length)},
     {"--quantization", kForBoth, "Model", "METHOD", "fp8 or gguf: accepted where the checkpoint is so; the type is always read from the files", kOnce, HADAL_FIELD(Eng, &EC::quantization)},
     {"--kv-cache-dtype", kForBoth, "Model", "DTYPE", "auto (f16 on the CPU), f16, bf16 or f32", kOnce, HADAL_FIELD(Eng, &EC::kv_cache_dtype)},
     {"--served-model-name", kForServe, "Model", "NAME", "Name in /v1/models and answers; repeat for more names. Default: the model path", kMany, HADAL_FIELD(Srv, &SC::served_model_names)},
@@ -164,8 +228,8 @@ const FlagSpec kFlags[] = {
 
     {"--max-running-requests", kForServe, "Scheduling", "N", "Requests that run at once; 0: 128", kOnce, HADAL_FIELD(Eng, &EC::max_running_requests)},
     {"--max-queued-requests", kForServe, "Scheduling", "N", "Requests that may wait; more are answered 429; 0: 1024", kOnce, HADAL_FIELD(Eng, &EC::max_queued_requests)},
-    {"--max-total-tokens", kForBoth, "Scheduling", "TOKENS", "KV cache size; 0: chosen from the memory", kOnce, HADAL_FIELD(Eng, &EC::max_total_tokens)},
-    {"--chunked-prefill-size", kForBoth, "Scheduling", "TOKENS", "Most tokens of one step; 0: chosen; -1: whole prompts", kOnce, HADAL_FIELD(Eng, &EC::chunked_prefill_size)},
+    {"--max-total-tokens", kForBoth, "Scheduling", "TOKENS", "KV cache size, as 1000000, 1M or 1Mi (1048576); 0: chosen from the memory", kOnce, HADAL_FIELD(EngTokens, &EC::max_total_tokens)},
+    {"--chunked-prefill-size", kForBoth, "Scheduling", "TOKENS", "Most tokens of one step, as 8192, 8k (8000) or 8Ki (8192); 0: chosen; -1: whole prompts", kOnce, HADAL_FIELD(EngTokens, &EC::chunked_prefill_size)},
     {"--page-size", kForBoth, "Scheduling", "TOKENS", "Tokens of one KV block", kOnce, HADAL_FIELD(Eng, &EC::page_size)},
     {"--disable-radix-cache", kForBoth, "Scheduling", "", "Do not reuse the KV of common prefixes (for measurements)", kOnce, HADAL_FIELD(Eng, &EC::disable_radix_cache)},
     {"--queue-timeout", kForServe, "Scheduling", "SECONDS", "How long a request may wait to start; 0: no limit", kOnce, HADAL_FIELD(Eng, &EC::queue_timeout)},
@@ -187,11 +251,12 @@ const FlagSpec kFlags[] = {
     {"--prompt,-p", kForChat, "Chat", "TEXT", "Ask this, print the answer and end; repeat for several turns. Without it, and where the input is no terminal, all of the input is asked once", kMany, HADAL_FIELD(Cht, &CC::prompts)},
     {"--temperature", kForChat, "Chat", "T", "Sampling temperature; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::temperature)},
     {"--top-p", kForChat, "Chat", "P", "Nucleus sampling; -1: the default", kOnce, HADAL_FIELD(Cht, &CC::top_p)},
-    {"--max-tokens", kForChat, "Chat", "N", "Longest answer; 0: until the model ends", kOnce, HADAL_FIELD(Cht, &CC::max_tokens)},
+    {"--max-tokens", kForChat, "Chat", "N", "Longest answer, as 2000, 2k or 2Ki (2048) tokens; 0: until the model ends", kOnce, HADAL_FIELD(ChtTokens, &CC::max_tokens)},
     {"--hide-reasoning", kForChat, "Chat", "", "Do not show the model's reasoning (it is dimmed; on standard error where the output is no terminal)", kOnce, &set_false<&Settings::chat, &CC::show_reasoning>, nullptr},
     {"--chat-api-key,--api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY: arguments are visible to other users", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
     {"--tls-ca-file", kForChat, "Chat", "FILE", "Certificates (PEM) to trust for an https URL, in place of the system's", kOnce, HADAL_FIELD(Cht, &CC::tls_ca_file)},
     {"--insecure", kForChat, "Chat", "", "Do not verify the certificate of an https URL: anyone on the way can read the key and the conversation", kOnce, HADAL_FIELD(Cht, &CC::insecure)},
+    {"--load-timeout", kForChat, "Chat", "SECONDS", "How long to wait for a server that is still loading its model; 0: not at all", kOnce, HADAL_FIELD(Cht, &CC::load_timeout)},
     {"--model-name", kForChat, "Chat", "NAME", "Model to ask for at the URL; default: its first", kOnce, HADAL_FIELD(Cht, &CC::model_name)},
 
     {"--config", kForBoth, "Settings and logging", "FILE", "YAML file of flags: each line is a flag's name without dashes, a colon and its value; lists where a flag may be repeated", kOnce, &set_config_file, nullptr},

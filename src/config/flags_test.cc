@@ -188,6 +188,41 @@ TEST(Flags, ErrorsSayWhereTheValueWasSet) {
   EXPECT_EQ(secret, "command line: --api-key: bad value");
 }
 
+TEST(Flags, CountsOfTokensTakeSuffixes) {
+  const std::pair<const char*, int64_t> good[] = {
+      {"32768", 32768}, {"32k", 32000},   {"32Ki", 32768}, {"25.6k", 25600}, {"1.048576M", 1 << 20},
+      {"1M", 1000000},  {"1Mi", 1 << 20}, {"0k", 0},       {"0.001k", 1},    {"0", 0}};
+  for (const auto& [text, value] : good) {
+    EXPECT_EQ(ok({"serve", "/m", "--context-length", text}).engine.context_length, value) << text;
+    EXPECT_EQ(ok({"serve", "/m"}, {{"HADAL_MAX_TOTAL_TOKENS", text}}).engine.max_total_tokens, value) << text;
+  }
+  EXPECT_EQ(ok({"serve", "/m", "--max-total-tokens", "1Gi"}).engine.max_total_tokens, int64_t{1} << 30);
+  EXPECT_EQ(ok({"serve", "/m", "--chunked-prefill-size", "8Ki"}).engine.chunked_prefill_size, 8192);
+  EXPECT_EQ(ok({"serve", "/m", "--chunked-prefill-size", "-1"}).engine.chunked_prefill_size, -1);
+  EXPECT_EQ(ok({"chat", "/m", "--max-tokens", "2k"}).chat.max_tokens, 2000);
+  const std::string path = testing::TempDir() + "/tokens.yaml";
+  ASSERT_TRUE(write_file(path, "context-length: 16Ki\nmax-total-tokens: 64k\n").ok());
+  EXPECT_EQ(ok({"serve", "/m", "--config", path}).engine.context_length, 16384);
+  EXPECT_EQ(ok({"serve", "/m", "--config", path}).engine.max_total_tokens, 64000);
+
+  for (const char* bad : {"32K",         "1m",   "32ki", "32KI", "1.5Ki",
+                          "1.0005k",     "k",    ".5k",  "1.k",  "1..5k",
+                          "-1k",         "+1k",  "1 k",  " 1k",  "1k ",
+                          "1kk",         "0x1k", "1e3k", "1e3",  "99999999999999999999k",
+                          "9300000000G", "1T",   "1.5",  ""}) {
+    const std::string error = error_of({"serve", "/m", "--max-total-tokens", bad});
+    EXPECT_EQ(error.find("command line: --max-total-tokens: \"" + std::string(bad) +
+                         "\" is not a number of tokens"),
+              0u)
+        << bad << ": " << error;
+    EXPECT_NE(error.find("32Ki (32768)"), std::string::npos) << error;
+  }
+  // What a step can hold is an int.
+  EXPECT_NE(error_of({"serve", "/m", "--chunked-prefill-size", "4Gi"}).find("in range"), std::string::npos);
+  // Other counts are plain.
+  EXPECT_NE(error_of({"serve", "/m", "--port", "30k"}).find("whole number"), std::string::npos);
+}
+
 TEST(Flags, ServerSettingsAreCheckedBeforeAnythingStarts) {
   EXPECT_NE(error_of({"serve", "/m", "--api-key-file", "/no/keys"}).find("--api-key-file: there is no file"),
             std::string::npos);

@@ -2,6 +2,7 @@
 // the one flag table (flags.cc). Each part is validated once and const afterwards. Main thread only.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct ChatConfig {
   std::string model_name;   // for a URL that serves several
   std::string tls_ca_file;  // PEM; "": the system's
   bool insecure = false;    // https without verifying the server
+  // For a server that is still loading its model.
+  std::chrono::milliseconds load_timeout{std::chrono::hours(1)};
   double temperature = -1;  // -1: the model's or server's default
   double top_p = -1;
   int max_tokens = 0;  // 0: until the model ends or the context is full

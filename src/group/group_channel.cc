@@ -23,6 +23,8 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kStopTime = std::chrono::seconds(2);
 // How long a lost group's reason may take to leave this host.
 constexpr auto kFarewellTime = std::chrono::milliseconds(300);
+// What the leader's word on a lost host takes to the others, and threads to run.
+constexpr auto kRelayTime = std::chrono::milliseconds(250);
 // How long frames are read or signed before the thread looks at its other duties.
 constexpr auto kSlice = std::chrono::milliseconds(20);
 // Frames wait unsigned while this much is on its way to a peer.
@@ -35,6 +37,7 @@ constexpr size_t kMaxPlanBytes = size_t{1} << 30;
 // while some waited: progress is judged, not how much there is to do.
 struct Peer {
   int node_rank = 0;
+  std::string address;  // as it was at first: a connection that broke has none
   std::unique_ptr<Connection> connection;
   Clock::time_point last_heard;
   Clock::time_point last_taken;
@@ -42,9 +45,7 @@ struct Peer {
   uint64_t sent = 0;
   std::string plan;   // parts of one that is still coming
   bool more = false;  // frames may be there that poll() knows nothing of
-  std::string name() const {
-    return "node " + std::to_string(node_rank) + " (" + peer_address(connection->fd()) + ")";
-  }
+  std::string name() const { return "node " + std::to_string(node_rank) + " (" + address + ")"; }
 };
 
 // A frame to send, to one node or (-1) to all.
@@ -81,7 +82,9 @@ class GroupChannel::Impl {
     for (JoinedHost& host : hosts) {
       local_address_ = hadal::local_address(host.connection->fd());
       const auto now = Clock::now();
-      peers_.push_back({host.node_rank, std::move(host.connection), now, now, 0, 0, "", false});
+      std::string address = peer_address(host.connection->fd());
+      peers_.push_back(
+          {host.node_rank, std::move(address), std::move(host.connection), now, now, 0, 0, "", false});
     }
     return {};
   }
@@ -138,6 +141,13 @@ class GroupChannel::Impl {
     HADAL_CHECK(!there);
     return make_error(ErrorCode::kDeadlineExceeded, "no host set \"", key, "\" within ", timeout.count(),
                       " ms");
+  }
+
+  std::chrono::milliseconds loss_time() const { return options_.heartbeat_timeout + kRelayTime; }
+
+  bool wait_until_lost(std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, timeout, [&] { return lost_; });
   }
 
   void abort(const std::string& reason) {
@@ -400,13 +410,14 @@ class GroupChannel::Impl {
       (void)peer.connection->send({FrameType::kAbort, reason.substr(0, kMaxReasonBytes)});
       (void)peer.connection->flush();
     }
+    // First, since whoever waits here goes on without the reason's other consequences.
+    if (handlers_.on_lost && !own) handlers_.on_lost(reason);
     {
       std::lock_guard lock(mutex_);
       lost_ = true;
       reason_ = reason;
     }
     changed_.notify_all();
-    if (handlers_.on_lost && !own) handlers_.on_lost(reason);
     say_farewell();
   }
 
@@ -471,6 +482,12 @@ Status GroupChannel::store_set(const std::string& key, const std::string& value)
 }
 Result<std::string> GroupChannel::store_get(const std::string& key, std::chrono::milliseconds timeout) {
   return impl_->store_get(key, timeout);
+}
+std::chrono::milliseconds GroupChannel::loss_time() const {
+  return impl_->loss_time();
+}
+bool GroupChannel::wait_until_lost(std::chrono::milliseconds timeout) {
+  return impl_->wait_until_lost(timeout);
 }
 void GroupChannel::abort(const std::string& reason) {
   impl_->abort(reason);

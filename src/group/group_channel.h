@@ -30,8 +30,8 @@ struct GroupOptions {
 class GroupChannel {
  public:
   struct Handlers {
-    // The group is lost: called once, on the channel's thread, on every host but one that called abort. Must
-    // not call back into the channel.
+    // The group is lost: called once, on the channel's thread, on every host but one that called abort,
+    // before any wait here ends for that reason. Must not call back into the channel.
     std::function<void(const std::string& reason)> on_lost;
     // Follower: a plan from the leader, in order.
     std::function<void(std::string bytes)> on_plan;
@@ -57,6 +57,11 @@ class GroupChannel {
   // is lost.
   Status store_set(const std::string& key, const std::string& value);
   Result<std::string> store_get(const std::string& key, std::chrono::milliseconds timeout);
+
+  // How long after a host's end on_lost comes here at the latest, unless the machine is overloaded.
+  std::chrono::milliseconds loss_time() const;
+  // True when the group is lost, now or within this time: on_lost has returned then.
+  bool wait_until_lost(std::chrono::milliseconds timeout);
 
   // Ends the group on every host: the others' on_lost gets `reason`.
   void abort(const std::string& reason);

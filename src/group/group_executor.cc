@@ -9,8 +9,10 @@ std::string ready_key(int node_rank) {
   return "ready/" + std::to_string(node_rank);
 }
 
-// How long a broken collective waits for the channel's word on what happened.
-constexpr auto kReasonGrace = std::chrono::milliseconds(300);
+// Whether the channel may know better what happened.
+bool may_be_a_lost_host(const Error& error) {
+  return error.code == ErrorCode::kUnavailable;
+}
 
 }  // namespace
 
@@ -73,9 +75,9 @@ void GroupExecutor::deliver(Result<StepResult> result) {
   std::string abort_reason;
   {
     std::unique_lock lock(mutex_);
-    // A host that dies breaks collectives and the channel at once; the channel says which host it was.
-    if (!result.ok() && !failed_)
-      lost_known_.wait_for(lock, kReasonGrace, [&] { return !lost_.empty() || failed_ || stopped_; });
+    if (!result.ok() && may_be_a_lost_host(result.error())) {
+      lost_known_.wait_for(lock, channel_.loss_time(), [&] { return !lost_.empty() || failed_ || stopped_; });
+    }
     if (!sink_ || failed_ || stopped_) return;
     if (!result.ok()) {
       failed_ = true;
@@ -157,10 +159,9 @@ Status FollowerExecutor::run() {
       --num_ahead_;
       return;
     }
-    {
-      // As in GroupExecutor::deliver.
+    if (may_be_a_lost_host(result.error())) {
       std::unique_lock lock(mutex_);
-      if (changed_.wait_for(lock, kReasonGrace, [&] { return end_.has_value(); })) return;
+      if (changed_.wait_for(lock, channel_.loss_time(), [&] { return end_.has_value(); })) return;
     }
     channel_.abort(result.error().message);
     finish(std::move(result).error());

@@ -1,6 +1,9 @@
 // GroupExecutor: the leader's StepExecutor over its local ranks and the group's other hosts;
 // FollowerExecutor: what a follower process runs. Both end the local ranks' collectives when the group is
-// lost, and the group when a local rank fails. Made by main after GroupChannel::open; they start the channel.
+// lost, and the group when a local rank fails. A host that dies breaks the collectives and the channel at
+// once, and only the channel knows which host it was: a rank's kUnavailable, which is what broken collectives
+// say, is kept back for GroupChannel::loss_time() and the channel's reason taken in its place when it comes.
+// Made by main after GroupChannel::open; they start the channel.
 #pragma once
 
 #include <atomic>

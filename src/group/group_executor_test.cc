@@ -12,11 +12,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A local rank that answers each plan with its id, or fails at one.
+constexpr char kBroken[] = "all_reduce among 2 ranks failed on rank 0: connection closed by peer";
+
+// A local rank that answers each plan with its id, or fails at one: of itself, or in a collective, then on a
+// thread of its own, as a rank does.
 class EchoExecutor final : public StepExecutor {
  public:
   explicit EchoExecutor(uint64_t fail_at = 0) : fail_at_(fail_at) {}
+  ~EchoExecutor() override { stop(); }
   void start(ResultSink sink) override { sink_ = std::move(sink); }
+  void break_collective() {
+    std::lock_guard lock(mutex_);
+    failing_ = std::thread([this] { sink_(make_error(ErrorCode::kUnavailable, kBroken)); });
+  }
   void submit(std::shared_ptr<const StepPlan> plan) override {
     ++submitted;
     if (swallow) return;
@@ -28,13 +36,22 @@ class EchoExecutor final : public StepExecutor {
     result.step_id = plan->step_id;
     sink_(result);
   }
-  void stop() override {}
+  void stop() override {
+    std::thread ending;
+    {
+      std::lock_guard lock(mutex_);
+      ending = std::move(failing_);
+    }
+    if (ending.joinable()) ending.join();
+  }
   std::atomic<int> submitted{0};
   std::atomic<bool> swallow{false};
 
  private:
   const uint64_t fail_at_;
   ResultSink sink_;
+  std::mutex mutex_;
+  std::thread failing_;
 };
 
 struct Hosts {
@@ -42,7 +59,7 @@ struct Hosts {
   std::unique_ptr<GroupChannel> follower;
 };
 
-Hosts connect_two() {
+Hosts connect_two(std::chrono::milliseconds heartbeat_timeout) {
   int port = 0;
   {
     auto fd = listen_tcp({"127.0.0.1", 0});
@@ -55,7 +72,7 @@ Hosts connect_two() {
   options.secret = "x";
   options.rendezvous_timeout = 5s;
   options.heartbeat_interval = 50ms;
-  options.heartbeat_timeout = 1s;
+  options.heartbeat_timeout = heartbeat_timeout;
   auto leader = std::async(std::launch::async, [=] { return GroupChannel::open(options); });
   options.node_rank = 1;
   auto follower = GroupChannel::open(options);
@@ -70,10 +87,14 @@ std::shared_ptr<const StepPlan> plan(uint64_t id) {
 }
 
 struct Pair {
-  explicit Pair(uint64_t leader_fails = 0, uint64_t follower_fails = 0) : hosts(connect_two()) {
+  explicit Pair(uint64_t leader_fails = 0, uint64_t follower_fails = 0,
+                std::chrono::milliseconds heartbeat_timeout = 1s)
+      : hosts(connect_two(heartbeat_timeout)) {
     auto local = std::make_unique<EchoExecutor>(follower_fails);
     follower_local = local.get();
-    leader = std::make_unique<GroupExecutor>(std::make_unique<EchoExecutor>(leader_fails), *hosts.leader,
+    auto leaders = std::make_unique<EchoExecutor>(leader_fails);
+    leader_local = leaders.get();
+    leader = std::make_unique<GroupExecutor>(std::move(leaders), *hosts.leader,
                                              [this](const std::string&) { ++leader_aborts; });
     follower = std::make_unique<FollowerExecutor>(std::move(local), *hosts.follower, 1,
                                                   [this](const std::string&) { ++follower_aborts; });
@@ -90,7 +111,9 @@ struct Pair {
     });
   }
   ~Pair() {
-    // Threads of the channels end before what they call.
+    // Ranks end before the channels that they use, threads of the channels before what they call.
+    leader_local->stop();
+    follower_local->stop();
     hosts.leader.reset();
     hosts.follower.reset();
   }
@@ -98,19 +121,22 @@ struct Pair {
     EXPECT_EQ(running.wait_for(5s), std::future_status::ready);
     return running.get();
   }
+  std::string first_error_now() {
+    std::lock_guard lock(mutex);
+    for (const auto& r : results) {
+      if (!r.ok()) return r.error().message;
+    }
+    return "";
+  }
   std::string first_error() {
     for (int i = 0; i < 500; ++i) {
-      {
-        std::lock_guard lock(mutex);
-        for (const auto& r : results) {
-          if (!r.ok()) return r.error().message;
-        }
-      }
+      if (std::string error = first_error_now(); !error.empty()) return error;
       std::this_thread::sleep_for(10ms);
     }
     return "";
   }
   Hosts hosts;
+  EchoExecutor* leader_local = nullptr;
   EchoExecutor* follower_local = nullptr;
   std::atomic<int> leader_aborts{0};
   std::atomic<int> follower_aborts{0};
@@ -165,8 +191,42 @@ TEST(GroupExecutor, ALeaderThatDoesWhatItMustNotEndsTheGroup) {
   }
 }
 
+// Longer than any wait that is not told how long a loss takes to be known.
+constexpr auto kLate = 600ms;
+// Silence that never comes in a test.
+constexpr auto kNever = 20s;
+
+TEST(GroupExecutor, ALostHostsNameGoesBeforeTheLeadersBrokenCollective) {
+  Pair pair(0, 0, kNever);
+  pair.leader_local->break_collective();
+  std::this_thread::sleep_for(kLate);
+  EXPECT_EQ(pair.leader_aborts, 0);
+  pair.follower->on_stop();  // its process ends without a word to the leader
+  EXPECT_TRUE(pair.end().ok());
+  pair.hosts.follower.reset();
+  EXPECT_EQ(pair.first_error(), "lost node 1 (127.0.0.1): it closed the connection");
+}
+
+TEST(GroupExecutor, ALostHostsNameGoesBeforeTheFollowersBrokenCollective) {
+  Pair pair(0, 0, kNever);
+  pair.follower_local->break_collective();
+  std::this_thread::sleep_for(kLate);
+  EXPECT_EQ(pair.first_error_now(), "");  // the leader was told nothing
+  pair.hosts.leader.reset();
+  EXPECT_EQ(pair.end().error().message, "lost node 0 (127.0.0.1): it closed the connection");
+}
+
+TEST(GroupExecutor, ABrokenCollectiveWithoutALostHostEndsTheGroupInItsOwnWords) {
+  for (const bool at_leader : {true, false}) {
+    Pair pair;
+    (at_leader ? pair.leader_local : pair.follower_local)->break_collective();
+    EXPECT_EQ(pair.first_error(), kBroken);
+    EXPECT_EQ(pair.end().error().message, kBroken);
+  }
+}
+
 TEST(GroupExecutor, APlanBeforeTheHostIsReadyIsAnError) {
-  Hosts hosts = connect_two();
+  Hosts hosts = connect_two(1s);
   FollowerExecutor follower(std::make_unique<EchoExecutor>(), *hosts.follower, 1, [](const std::string&) {});
   std::promise<std::string> lost;
   hosts.leader->start({[&](const std::string& reason) { lost.set_value(reason); }, {}, {}, {}});

@@ -163,6 +163,30 @@ TEST(Group, LosingAFollowerIsSeenByAll) {
   }
 }
 
+TEST(Group, TheReasonGoesBeforeTheEndOfAnyWait) {
+  std::vector<Seen> seen(2);  // outlives the channels' threads
+  auto group = open_group(2);
+  std::atomic<bool> told{false};
+  auto handlers = seen[1].handlers();
+  handlers.on_lost = [&](const std::string& reason) {
+    EXPECT_NE(reason.find("lost node 0 (127.0.0.1)"), std::string::npos) << reason;
+    std::this_thread::sleep_for(50ms);  // time for a wait that would end too early
+    told = true;
+  };
+  group[0]->start(seen[0].handlers());
+  group[1]->start(std::move(handlers));
+  EXPECT_FALSE(group[1]->wait_until_lost(1ms));
+  auto getting = std::async(std::launch::async, [&] {
+    const auto value = group[1]->store_get("never", 20s);
+    EXPECT_TRUE(told);
+    return value.ok();
+  });
+  group[0].reset();
+  EXPECT_TRUE(group[1]->wait_until_lost(20s));
+  EXPECT_TRUE(told);
+  EXPECT_FALSE(getting.get());
+}
+
 TEST(Group, AbortCarriesItsReasonEverywhere) {
   std::vector<Seen> seen(2);  // outlives the channels' threads
   auto group = open_group(2);

@@ -7,6 +7,8 @@
 namespace hadal {
 namespace {
 
+constexpr size_t kMaxKeyFileBytes = size_t{1} << 20;
+
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
@@ -29,8 +31,9 @@ bool constant_time_equal(std::string_view a, std::string_view b) {
 Result<ApiKeys> ApiKeys::load(const ServerConfig& config) {
   std::vector<std::string> keys = config.api_keys;
   if (!config.api_key_file.empty()) {
-    HADAL_ASSIGN(const std::string text, read_file(config.api_key_file, size_t{1} << 20));
-    std::string_view rest = text;
+    const auto text = read_file(config.api_key_file, kMaxKeyFileBytes);
+    if (!text.ok()) return make_error(text.error().code, "--api-key-file: ", text.error().message);
+    std::string_view rest = *text;
     const size_t before = keys.size();
     while (!rest.empty()) {
       const size_t end = std::min(rest.find('\n'), rest.size());
@@ -38,13 +41,18 @@ Result<ApiKeys> ApiKeys::load(const ServerConfig& config) {
       if (!line.empty() && line.front() != '#') keys.emplace_back(line);
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    if (keys.size() == before)
-      return invalid_argument("API key file \"", config.api_key_file, "\" holds no key");
-  }
-  for (const std::string& key : keys) {
-    if (trim(key) != key || key.empty() || !is_header_value(key)) {
-      return invalid_argument("an API key is empty, or holds characters that no HTTP header can carry");
+    if (keys.size() == before) {
+      return invalid_argument("--api-key-file: \"", config.api_key_file,
+                              "\" holds no key: write one a line, or leave the flag out");
     }
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (trim(keys[i]) == keys[i] && !keys[i].empty() && is_header_value(keys[i])) continue;
+    // Never the key itself.
+    const bool in_file = i >= config.api_keys.size();
+    return invalid_argument(in_file ? "--api-key-file: \"" + config.api_key_file + "\" holds a key"
+                                    : std::string("--api-key is a key"),
+                            " that is empty, or has characters that no HTTP header can carry");
   }
   return ApiKeys(std::move(keys));
 }

@@ -41,13 +41,26 @@ TEST(Auth, KeyFile) {
   ASSERT_TRUE(keys.ok()) << keys.error().message;
   for (const char* key : {"zero", "one", "two"}) EXPECT_TRUE(keys->allows({{"X-API-Key", key}})) << key;
   EXPECT_FALSE(keys->allows({{"X-API-Key", "# comment"}}));
-  ASSERT_TRUE(write_file(path, "# none\n").ok());
-  EXPECT_FALSE(ApiKeys::load(config).ok());
+  // Errors name the flag and the file, and show no key.
+  for (const char* text : {"", "\n", "# none\n",
+                           "good\nb\x01"
+                           "d\n"}) {
+    ASSERT_TRUE(write_file(path, text).ok());
+    const auto bad = ApiKeys::load(config);
+    ASSERT_FALSE(bad.ok()) << text;
+    EXPECT_EQ(bad.error().message.find("--api-key-file: \"" + path + "\" holds "), 0u) << bad.error().message;
+    EXPECT_EQ(bad.error().message.find("good"), std::string::npos) << bad.error().message;
+  }
   config.api_key_file = path + ".absent";
-  EXPECT_FALSE(ApiKeys::load(config).ok());
+  const auto absent = ApiKeys::load(config);
+  ASSERT_FALSE(absent.ok());
+  EXPECT_EQ(absent.error().message.find("--api-key-file: "), 0u) << absent.error().message;
+  EXPECT_NE(absent.error().message.find(path + ".absent"), std::string::npos) << absent.error().message;
   config.api_key_file.clear();
   config.api_keys = {""};
-  EXPECT_FALSE(ApiKeys::load(config).ok());
+  const auto empty = ApiKeys::load(config);
+  ASSERT_FALSE(empty.ok());
+  EXPECT_EQ(empty.error().message.find("--api-key "), 0u) << empty.error().message;
 }
 
 TEST(Routes, OnlyHealthIsOpen) {

@@ -44,35 +44,60 @@ Error damaged(const std::string& path, const auto&... what) {
                     "; the file is damaged or incomplete: fetch it again");
 }
 
-// Keys of the outermost object of valid JSON text, unescaped, in order, with repetitions, which parse_json
-// drops.
-std::vector<std::string> outer_keys(std::string_view text) {
-  std::vector<std::string> keys;
+// A key of an object in JSON text.
+struct JsonKey {
+  std::string name;     // unescaped
+  size_t value_at = 0;  // of the text: where its value is, maybe behind white space
+};
+
+// The keys of the first object in valid JSON text, in order, with repetitions, which parse_json drops.
+std::vector<JsonKey> first_objects_keys(std::string_view text) {
+  std::vector<JsonKey> keys;
   int depth = 0;
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text[at];
     if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
+    if ((c == '}' || c == ']') && --depth == 0) break;
     if (c != '"') continue;
     size_t end = at + 1;
     while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
     const size_t next = text.find_first_not_of(" \t\r\n", std::min(end + 1, text.size()));
     if (depth == 1 && next != std::string_view::npos && text[next] == ':') {
       auto key = parse_json(text.substr(at, end + 1 - at));
-      if (key.ok() && key->is_string()) keys.push_back(key->as_string());
+      if (key.ok() && key->is_string()) keys.push_back({key->as_string(), next + 1});
     }
     at = end;
   }
   return keys;
 }
 
+// A name that is there twice.
+std::optional<std::string> repeated_name(std::vector<JsonKey> keys) {
+  std::sort(keys.begin(), keys.end(), [](const JsonKey& a, const JsonKey& b) { return a.name < b.name; });
+  const auto twice = std::adjacent_find(keys.begin(), keys.end(),
+                                        [](const JsonKey& a, const JsonKey& b) { return a.name == b.name; });
+  if (twice == keys.end()) return std::nullopt;
+  return utf8_sanitize(twice->name);
+}
+
 // Two tensors of one name: which one is meant is a matter of the reader, so the file is refused.
 Status check_names(const std::string& path, std::string_view header) {
-  std::vector<std::string> keys = outer_keys(header);
-  std::sort(keys.begin(), keys.end());
-  const auto twice = std::adjacent_find(keys.begin(), keys.end());
-  if (twice == keys.end()) return {};
-  return damaged(path, "two tensors are named \"", utf8_sanitize(*twice), "\"");
+  const auto twice = repeated_name(first_objects_keys(header));
+  if (!twice) return {};
+  return damaged(path, "two tensors are named \"", *twice, "\"");
+}
+
+// The same for an index: there is one weight_map, and each tensor is in it once.
+Status check_index_names(const std::string& path, std::string_view text) {
+  bool seen = false;
+  for (const JsonKey& key : first_objects_keys(text)) {
+    if (key.name != "weight_map") continue;
+    if (seen) return damaged(path, "\"weight_map\" is there twice");
+    seen = true;
+    const auto twice = repeated_name(first_objects_keys(text.substr(key.value_at)));
+    if (twice) return damaged(path, "tensor \"", *twice, "\" is twice in \"weight_map\"");
+  }
+  return {};
 }
 
 // An integer of the header that is not negative; nullopt otherwise.
@@ -178,6 +203,7 @@ Result<TensorTable> read_sharded(const std::string& directory) {
   if (map == nullptr || !map->is_object() || map->as_object().empty()) {
     return invalid_argument(index_path, ": \"weight_map\" must be an object from tensor names to file names");
   }
+  HADAL_RETURN_IF_ERROR(check_index_names(index_path, text));
   std::set<std::string> shards;
   std::unordered_map<std::string_view, std::string_view> shard_of;
   for (const auto& [name, file] : map->as_object()) {

@@ -181,6 +181,23 @@ TEST_F(SafetensorsTest, NamesWhatIsWrongWithAnIndex) {
   EXPECT_THAT(directory_error(), HasSubstr("beside the index"));
 }
 
+TEST_F(SafetensorsTest, RefusesAnIndexThatNamesATensorTwice) {
+  const auto index = [&](std::string_view text) { dir_.write("model.safetensors.index.json", text); };
+  dir_.write("x-1.safetensors", Writer().add("a", "F32", {1}, "1234").add("b", "F32", {1}, "1234").bytes());
+  dir_.write("x-2.safetensors", Writer().add("a", "F32", {1}, "abcd").bytes());
+  const std::string name = "model.safetensors.index.json: ";
+  index(
+      R"({"metadata":{"a":"a"},"weight_map":{"a":"x-1.safetensors","b":"x-1.safetensors","a":"x-2.safetensors"}})");
+  EXPECT_THAT(directory_error(), HasSubstr(name + "tensor \"a\" is twice in \"weight_map\""));
+  index(R"({"weight_map" : {"a":"x-1.safetensors","\u0061":"x-1.safetensors"}})");
+  EXPECT_THAT(directory_error(), HasSubstr(name + "tensor \"a\" is twice"));
+  index(R"({"weight_map":{"b":"x-1.safetensors"},"weight_map":{"a":"x-2.safetensors"}})");
+  EXPECT_THAT(directory_error(), HasSubstr(name + "\"weight_map\" is there twice"));
+  // Elsewhere names may come as often as they like.
+  index(R"({"weight_map":{"a":"x-1.safetensors"},"x":{"a":1,"a":2,"weight_map":{"a":1}},"a":1,"a":2})");
+  EXPECT_TRUE(read_safetensors_directory(dir_.path()).ok());
+}
+
 TEST_F(SafetensorsTest, SaysWhatADirectoryLacks) {
   EXPECT_THAT(directory_error(), HasSubstr("model.safetensors"));
   dir_.write("pytorch_model.bin", "PK");

@@ -15,7 +15,10 @@ import termios
 import time
 
 import fcntl
+import http.server
 import pytest
+import sys
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", str(ROOT / "build/release"))) / "hadal"
@@ -36,11 +39,12 @@ def clean_env(**more):
 class Terminal:
     """The program with a pseudo-terminal for its input and output."""
 
-    def __init__(self, *arguments, **env):
+    def __init__(self, *arguments, under=(), **env):
+        """under: a command that runs the program."""
         parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         self.process = subprocess.Popen(
-            [str(PROGRAM), "chat", *arguments],
+            [*under, str(PROGRAM), "chat", *arguments],
             stdin=child,
             stdout=child,
             stderr=child,
@@ -237,9 +241,230 @@ def test_ctrl_c_ends_a_connect_that_hangs(terminal):
     listener, url = silent_server()
     with listener:
         t = terminal(url)
-        listener.accept()
+        # Held: a connection that nothing refers to is closed at once, and the program ends by itself with 1.
+        connection, _ = listener.accept()
+        with connection:
+            t.type("\x03")
+            assert t.wait() == 130
+
+
+class LoadingServer:
+    """Says that it loads, then answers. refusals: how often each path says so."""
+
+    def __init__(self, refusals, startup=True):
+        self.refusals = dict(refusals)
+        self.asked = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def send(self, status, body, kind="application/json"):
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def loading(self):
+                left = outer.refusals.get(self.path, 0)
+                outer.refusals[self.path] = left - 1
+                return left > 0
+
+            def do_GET(self):
+                outer.asked.append(self.path)
+                if self.path == "/startupz":
+                    if not startup:
+                        return self.send(404, b"{}")
+                    busy = any(left > 0 for left in outer.refusals.values())
+                    return self.send(503 if busy else 200, b'{"status":"starting","progress":0.42}')
+                if self.loading():
+                    return self.send(503, b'{"error":{"message":"The model is still being loaded."}}')
+                return self.send(200, b'{"data":[{"id":"late"}]}')
+
+            def do_POST(self):
+                outer.asked.append(self.path)
+                self.rfile.read(int(self.headers["Content-Length"]))
+                if self.loading():
+                    return self.send(503, b'{"error":{"message":"The model is still being loaded."}}')
+                chunk = json.dumps({"choices": [{"delta": {"content": "here at last"}}]})
+                self.send(200, f"data: {chunk}\n\ndata: [DONE]\n\n".encode(), "text/event-stream")
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+MODELS, CHAT = "/v1/models", "/v1/chat/completions"
+
+
+@pytest.mark.parametrize("startup", [True, False], ids=["with /startupz", "without"])
+def test_a_server_that_loads_is_waited_for(terminal, startup):
+    with LoadingServer({MODELS: 3}, startup) as loading:
+        t = terminal(loading.url, "--load-timeout", "300")
+        wanted = r"waiting for the model to load\.\.\. " + ("42%, " if startup else "") + "5 min at the most"
+        assert "Talking" not in t.expect(wanted)
+        t.expect(r"Talking to late at .*\n> $")
+        t.ask("there?")
+        t.expect(r"here at last[\s\S]*> $")
+        assert loading.asked.count(MODELS) == 4
+
+
+def test_a_server_that_loads_again_between_answers_is_waited_for(terminal):
+    with LoadingServer({CHAT: 2}) as loading:
+        t = terminal(loading.url)
+        t.expect("> $")
+        t.ask("there?")
+        t.expect(r"waiting for the model to load\.\.\. 42%")
+        t.expect(r"here at last[\s\S]*> $")
+        assert loading.asked.count(CHAT) == 3
+        # Ctrl-C ends the wait and not the chat.
+        loading.refusals[CHAT] = 1 << 30
+        t.ask("and now?")
+        t.expect("waiting for the model to load")
+        t.type("\x03")
+        t.expect(r"\(stopped\)\n[\s\S]*> $")
+
+
+def test_waiting_for_a_server_has_a_limit():
+    with LoadingServer({MODELS: 1 << 30}) as loading:
+        for limit in ("0", "1"):
+            done = run("chat", loading.url, "-p", "x", "--load-timeout", limit)
+            lines = done.stderr.decode().splitlines()
+            assert done.returncode == 1
+            # One line where the notes go to a file.
+            assert len(lines) == 1 + int(limit), lines
+            assert "still being loaded" in lines[-1] and "--load-timeout" in lines[-1]
+
+
+def test_ctrl_c_ends_the_wait_for_a_server_that_loads(terminal):
+    with LoadingServer({MODELS: 1 << 30}) as loading:
+        t = terminal(loading.url)
+        t.expect("waiting for the model to load")
         t.type("\x03")
         assert t.wait() == 130
+
+
+def test_a_real_server_that_loads_is_waited_for(terminal, tmp_path):
+    # A pipe that nobody writes: the load waits for good.
+    os.mkfifo(tmp_path / "m.gguf")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    serving = subprocess.Popen(
+        [str(PROGRAM), "serve", str(tmp_path / "m.gguf"), "--port", str(port), "--log-level", "off"], env=clean_env()
+    )
+    try:
+        for _ in range(WAIT * 10):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.1)
+        t = terminal(f"http://127.0.0.1:{port}")
+        t.expect("waiting for the model to load")
+        t.type("\x03")
+        assert t.wait() == 130
+    finally:
+        serving.kill()
+        serving.wait()
+
+
+# A shell that knows one job: says how the job leaves the terminal when it stops, and continues it on any line.
+SHELL = """
+import os, signal, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+saved = termios.tcgetattr(0)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    status = os.waitpid(job, os.WUNTRACED)[1]
+    os.tcsetpgrp(0, os.getpgrp())
+    if not os.WIFSTOPPED(status):
+        sys.exit(os.waitstatus_to_exitcode(status))
+    mode = termios.tcgetattr(0)[3]
+    termios.tcsetattr(0, termios.TCSADRAIN, saved)
+    print("job", job, "stopped:", "normal" if mode == saved[3] else "not normal", flush=True)
+    sys.stdin.readline()
+    os.tcsetpgrp(0, job)
+    os.kill(job, signal.SIGCONT)
+"""
+
+
+def test_ctrl_z_leaves_the_terminal_as_it_was_and_the_line_comes_back(server, terminal, tmp_path):
+    t = terminal(server.url, "--api-key", KEY, under=(sys.executable, "-c", SHELL))
+    t.expect("> $")
+    raw = termios.tcgetattr(t.fd)
+    t.type("half a li")
+    t.expect("half a li$")  # the terminal drops what is not read yet when Ctrl-Z comes
+    for _ in range(2):
+        t.type("\x1a")
+        t.expect(r"job \d+ stopped: normal\n$")
+        t.type("fg\n")
+        t.expect("> half a li$")
+        assert termios.tcgetattr(t.fd)[3] == raw[3]
+    # Stopped from elsewhere: the terminal stays as it is, and is set anew all the same.
+    t.type("\x1a")
+    job = int(re.search(r"job (\d+) stopped: normal\n$", t.expect(r"job \d+ stopped: normal\n$"))[1])
+    t.type("fg\n")
+    t.expect("> half a li$")
+    os.kill(job, signal.SIGSTOP)
+    t.expect(r"job \d+ stopped: not normal\n$")
+    t.type("fg\n")
+    t.expect("> half a li$")
+    assert termios.tcgetattr(t.fd)[3] == raw[3]
+    # Editing goes on where it was.
+    t.type("\x7fine\r")
+    t.expect(r"tokens/s.*\n> $")
+    path = tmp_path / "c.json"
+    t.ask(f"/save {path}")
+    t.expect("Saved 2 messages")
+    assert saved(path)[0]["content"] == "half a line"
+    # Ctrl-C still drops the line.
+    t.type("more\x03")
+    t.expect(r"\(Ctrl-D or /exit ends\)\n> $")
+    t.type("\x04")
+    assert t.wait() == 0
+
+
+def test_ctrl_z_during_an_answer(slow_server, terminal):
+    t = terminal(slow_server.url, under=(sys.executable, "-c", SHELL))
+    t.expect("> $")
+    t.ask("go on")
+    t.expect("quick brown")
+    t.type("\x1a")
+    t.expect(r"job \d+ stopped: normal\n$")
+    t.type("fg\n")
+    t.expect("quick brown")
+    t.type("\x03")
+    t.expect(r"\(stopped\)\n[\s\S]*> $")
+
+
+def test_ctrl_z_of_a_session_that_nobody_can_continue_does_nothing(server, terminal):
+    t = terminal(server.url, "--api-key", KEY)
+    t.expect("> $")
+    t.type("one")
+    t.expect("one$")
+    t.type("\x1a")
+    t.type(" two")
+    t.expect("two$")
+    t.type("\r")
+    t.expect(r"tokens/s.*\n> $")
+    t.type("\x1b[A")
+    t.expect("one two$")
 
 
 def test_ctrl_c_ends_a_model_load(terminal, tmp_path):
