@@ -309,7 +309,14 @@ def two_hosts(*more, leader_flags=()):
 def ask_in_background(server, max_tokens=6000):
     answer = []
     body = {"model": "m", "prompt": PROMPT, "max_tokens": max_tokens, "ignore_eos": True}
-    thread = threading.Thread(target=lambda: answer.append(server.post("/v1/completions", body)))
+
+    def ask():
+        try:
+            answer.append(server.post("/v1/completions", body))
+        except OSError as error:  # of a server that was killed
+            answer.append((0, error))
+
+    thread = threading.Thread(target=ask)
     thread.start()
     time.sleep(0.5)
     return thread, answer
