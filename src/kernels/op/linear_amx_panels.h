@@ -92,12 +92,8 @@ void amx_bf16_tiles(Tiles& tiles, Tile tile, int64_t rows, int64_t prefetch_byte
 }
 
 inline Tile amx_bf16_tile_of(const PanelJob& job, const PanelBlock& block) {
-  Tile tile;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 2;
-  tile.x_stride = job.x_stride;
+  Tile tile = block_tile(job, block, 2);
   tile.steps = block.columns / kTileColumns;
-  tile.sums = block.sums;
-  tile.first = block.k == 0;
   return tile;
 }
 

@@ -109,17 +109,8 @@ void bf16_tiles(Tile tile, int64_t rows, int64_t prefetch_bytes) {
   }
 }
 
-Tile make_tile(const PanelJob& job, const PanelBlock& block) {
-  Tile tile;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 2;
-  tile.x_stride = job.x_stride;
-  tile.sums = block.sums;
-  tile.first = block.k == 0;
-  return tile;
-}
-
 void bf16_block(const PanelJob& job, const PanelBlock& block) {
-  Tile tile = make_tile(job, block);
+  Tile tile = block_tile(job, block, 2);
   const int64_t bytes = block.columns * kPanelRows * 2;
   tile.weights = block.panel + block.k * kPanelRows * 2;
   tile.steps = block.columns / 2;
@@ -136,7 +127,7 @@ void f8_block(const PanelJob& job, const PanelBlock& block) {
     widen_f8_to_bf16(chunk, wide);
     PanelBlock part = block;
     part.k = k;
-    Tile tile = make_tile(job, part);
+    Tile tile = block_tile(job, part, 2);
     tile.weights = wide;
     tile.steps = kF8Chunk / 2;
     const bool last = k + kF8Chunk == block.k + block.columns;
@@ -149,7 +140,7 @@ void f8_block(const PanelJob& job, const PanelBlock& block) {
 // the others.
 void compact_block(const PanelJob& job, const PanelBlock& block) {
   const __m512i table = compact_table(block.panel);
-  Tile tile = make_tile(job, block);
+  Tile tile = block_tile(job, block, 2);
   tile.weights = block.panel + kCompactHeader + block.k / kCompactColumns * kCompactGroupBytes;
   tile.steps = block.columns / kCompactColumns;
   if (block.rows <= kMaxRows) {

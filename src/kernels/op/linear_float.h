@@ -107,16 +107,6 @@ void float_tiles(Tile tile, int64_t rows, int64_t prefetch_bytes) {
   }
 }
 
-template <class V>
-Tile float_tile(const PanelJob& job, const PanelBlock& block) {
-  Tile tile;
-  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * 4;
-  tile.x_stride = job.x_stride;
-  tile.sums = block.sums;
-  tile.first = block.k == 0;
-  return tile;
-}
-
 template <class V, class Fn>
 void run_float_blocks(const PanelJob& job, Fn fn) {
   constexpr int64_t kColumns = 128;
@@ -128,7 +118,7 @@ template <class V, DType kType>
 void run_float(const PanelJob& job) {
   run_float_blocks<V>(job, [&job](const PanelBlock& block) {
     constexpr int64_t kColumnBytes = FloatWeights<V, kType>::kStepBytes / FloatWeights<V, kType>::kColumns;
-    Tile tile = float_tile<V>(job, block);
+    Tile tile = block_tile(job, block, 4);
     const int64_t bytes = block.columns * kColumnBytes;
     tile.weights = block.panel + block.k * kColumnBytes;
     tile.steps = block.columns / FloatWeights<V, kType>::kColumns;
@@ -149,7 +139,7 @@ void run_float_f8(const PanelJob& job) {
       widen_f8_chunk<V>(chunk, wide);
       PanelBlock part = block;
       part.k = k;
-      Tile tile = float_tile<V>(job, part);
+      Tile tile = block_tile(job, part, 4);
       tile.weights = reinterpret_cast<const uint8_t*>(wide);
       tile.steps = kF8Chunk;
       const bool last = k + kF8Chunk == block.k + block.columns;

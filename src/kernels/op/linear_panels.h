@@ -105,6 +105,16 @@ inline const uint8_t* panel_at(const PanelJob& job, int64_t index) {
   return reinterpret_cast<const uint8_t*>(job.panels) + index * job.layout->panel_bytes;
 }
 
+// The block's tile, but for its weights and steps. x_bytes: of one column of x.
+inline Tile block_tile(const PanelJob& job, const PanelBlock& block, int64_t x_bytes) {
+  Tile tile;
+  tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k * x_bytes;
+  tile.x_stride = job.x_stride;
+  tile.sums = block.sums;
+  tile.first = block.k == 0;
+  return tile;
+}
+
 // Up to kRows rows: one pass over each panel.
 template <class V, int64_t kRows, class Fn>
 void run_panels(const PanelJob& job, Fn fn) {

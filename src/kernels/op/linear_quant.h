@@ -295,12 +295,8 @@ template <class V, DType kType>
 void run_quant(const PanelJob& job) {
   const LinearLayout& layout = *job.layout;
   const auto make_tile = [&job](const PanelBlock& block) {
-    Tile tile;
-    tile.x = reinterpret_cast<const uint8_t*>(job.x) + block.row * job.x_stride + block.k;
-    tile.x_stride = job.x_stride;
+    Tile tile = block_tile(job, block, 1);
     tile.steps = block.columns / 32;
-    tile.sums = block.sums;
-    tile.first = block.k == 0;
     return tile;
   };
   // Few rows: straight from the panel.
