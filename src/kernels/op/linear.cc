@@ -40,7 +40,9 @@ void run_range(const LinearCall& call, int64_t panel, int64_t num_panels, int64_
   job.bias = call.options.bias.defined() ? call.options.bias.ptr<float>() + column : nullptr;
   job.accumulate = call.options.accumulate;
   set_outliers(job, call.w, panel);
-  panel_fn(linear_kernels(call.w.tier()), call.layout)(job);
+  const LinearKernels& kernels = linear_kernels(call.w.tier());
+  job.stream_ahead = kernels.stream_ahead;
+  panel_fn(kernels, call.layout)(job);
 }
 
 // One piece of the work.

@@ -113,6 +113,7 @@ constexpr LinearKernels make_amx_kernels() {
   at(DType::kQ5_1) = run_quant_amx<DType::kQ5_1>;
   at(DType::kQ4_K) = run_quant_amx<DType::kQ4_K>;
   at(DType::kQ5_K) = run_quant_amx<DType::kQ5_K>;
+  kernels.stream_ahead = kStreamAheadAmx;
   return kernels;
 }
 

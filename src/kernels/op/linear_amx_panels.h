@@ -102,7 +102,7 @@ void amx_bf16_block(Tiles& tiles, const PanelJob& job, const PanelBlock& block) 
   Tile tile = amx_bf16_tile_of(job, block);
   const int64_t bytes = block.columns * kPanelRows * 2;
   tile.weights = block.panel + block.k * kPanelRows * 2;
-  tile.prefetch = tile.weights + (block.rows <= 2 * kTileRows ? kStreamAhead : bytes + block.gap);
+  tile.prefetch = tile.weights + (block.rows <= 2 * kTileRows ? job.stream_ahead : bytes + block.gap);
   amx_bf16_tiles(tiles, tile, block.rows, bytes);
 }
 
@@ -139,7 +139,7 @@ void amx_compact_tile(Tiles& tiles, const Tile& tile, bool two_row_tiles, __m512
   constexpr int64_t kLead = 2;
   const auto widen = [&](int64_t s) {
     const uint8_t* groups = tile.weights + s * kStepBytes;
-    for (int64_t i = 0; i < kStepBytes; i += 64) prefetch_line(groups + kStreamAhead + i);
+    for (int64_t i = 0; i < kStepBytes; i += 64) prefetch_line(groups + tile.stream_ahead + i);
     widen_compact(groups, table, kGroups, wide + (s & kept) * kWideBytes);
   };
   for (int64_t s = 0; s < kLead && s < tile.steps; ++s) widen(s);

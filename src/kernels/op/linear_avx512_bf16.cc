@@ -73,8 +73,10 @@ struct CompactFamily {
     const int64_t stride = tile.x_stride;
     const __m512i table = args.table;
     uint8_t* wide = args.wide;
-    for (int64_t s = 0; s < tile.steps; ++s, weights += kCompactGroupBytes, x += 8) {
-      for (int64_t i = 0; i < kCompactGroupBytes; i += 64) prefetch_line(weights + kStreamAhead + i);
+    const uint8_t* ahead = weights + tile.stream_ahead;
+    for (int64_t s = 0; s < tile.steps;
+         ++s, weights += kCompactGroupBytes, ahead += kCompactGroupBytes, x += 8) {
+      for (int64_t i = 0; i < kCompactGroupBytes; i += 64) prefetch_line(ahead + i);
       __m512i w[4];
       compact_to_bf16(weights, table, w);
       if constexpr (kKeep) {
@@ -115,7 +117,7 @@ void bf16_block(const PanelJob& job, const PanelBlock& block) {
   tile.weights = block.panel + block.k * kPanelRows * 2;
   tile.steps = block.columns / 2;
   // One pass over the panel: look a little ahead in it. Several: bring the next columns in while they run.
-  tile.prefetch = tile.weights + (block.rows <= kMaxRows ? kStreamAhead : bytes + block.gap);
+  tile.prefetch = tile.weights + (block.rows <= kMaxRows ? job.stream_ahead : bytes + block.gap);
   bf16_tiles(tile, block.rows, bytes);
 }
 

@@ -69,6 +69,7 @@ LinearKernels merge_kernels(CpuTier tier) {
     if (table->compact != nullptr) merged.compact = table->compact;
     if (table->stage_bf16 != nullptr) merged.stage_bf16 = table->stage_bf16;
     if (table->stage_q8 != nullptr) merged.stage_q8 = table->stage_q8;
+    merged.stream_ahead = table->stream_ahead;
   }
   return merged;
 }

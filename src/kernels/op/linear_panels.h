@@ -25,9 +25,6 @@ namespace {
 
 // Rows whose sums are kept beside the kernel while K is walked in blocks; 32 floats each and panel.
 constexpr int kChunkRows = 128;
-// How far ahead a single pass over the weights asks for them, in bytes. Measured on Zen 4: asked into the
-// second-level cache, 1 or 2 KB ahead read 55 GB/s with two threads, 4 KB (the next page) and more only 35.
-constexpr int64_t kStreamAhead = 2048;
 
 // One register tile: kRows rows of x times one panel, over a range of K. Sums are [rows][32] floats in
 // `sums`.
@@ -41,6 +38,7 @@ struct Tile {
   // Bytes to bring near while working: prefetch_step per step from here.
   const uint8_t* prefetch = nullptr;
   int64_t prefetch_step = 0;
+  int64_t stream_ahead = 0;  // the job's
 };
 
 // One instance per number of rows up to the register limit.
@@ -112,6 +110,7 @@ inline Tile block_tile(const PanelJob& job, const PanelBlock& block, int64_t x_b
   tile.x_stride = job.x_stride;
   tile.sums = block.sums;
   tile.first = block.k == 0;
+  tile.stream_ahead = job.stream_ahead;
   return tile;
 }
 

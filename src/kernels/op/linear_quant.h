@@ -303,7 +303,7 @@ void run_quant(const PanelJob& job) {
   if (job.num_rows <= V::kQuantRows) {
     return run_panels<V, V::kQuantRows>(job, [&](const PanelBlock& block) {
       Tile tile = make_tile(block);
-      tile.prefetch = block.panel + kStreamAhead;
+      tile.prefetch = block.panel + job.stream_ahead;
       QuantReader<V, kType, false> reader;
       reader.panel = block.panel;
       quant_tiles<V, kType, false>(layout, tile, reader, block.rows, 0, layout.panel_bytes);

@@ -114,6 +114,7 @@ void run_experts(ThreadPool& pool, const Routing& r, std::span<const PackedLinea
       job.num_rows = r.first_row[slot + 1] - row;
       job.y = y + row * n + panel * layout.panel_rows;
       job.y_stride = n;
+      job.stream_ahead = kernels.stream_ahead;
       panel_fn(kernels, own)(job);
       begin += job.num_panels;
     }
