@@ -14,7 +14,7 @@ readonly WHEEL_SHA256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2
 # differ are Boost's, whose default version in Debian 12 (1.74) is too old.
 readonly BUILD_PACKAGES=(
   g++ cmake ninja-build pkg-config ca-certificates curl python3 python3-pip
-  libsimdjson-dev libpcre2-dev libspdlog-dev libfmt-dev libyaml-cpp-dev prometheus-cpp-dev
+  libsimdjson-dev libpcre2-dev libspdlog-dev libfmt-dev libyaml-dev libcurl4-openssl-dev prometheus-cpp-dev
   libssl-dev libgloo-dev libedit-dev 'libboost1.83-dev|libboost1.81-dev'
 )
 readonly TEST_PACKAGES=(libgtest-dev libgmock-dev python3-venv clang-format-14)

@@ -1,146 +1,93 @@
 #include "base/yaml.h"
 
-#include <yaml-cpp/yaml.h>
+#include <unordered_set>
 
-#include <charconv>
-#include <set>
+#include "base/yaml_tree.h"
 
 namespace hadal {
 namespace {
 
-constexpr int kMaxDepth = 64;
 // Aliases are copied out, so a few lines of them can name more values than memory holds.
-constexpr int kMaxValues = 100000;
+constexpr YamlLimits kLimits{.max_depth = 64, .max_nodes = 100'000};
 
-Json scalar(const YAML::Node& node) {
-  const std::string& text = node.Scalar();
-  // yaml-cpp tags quoted scalars "!" and plain ones "?".
-  if (node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str") return Json(text);
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") return Json();
-  if (text == "true" || text == "True" || text == "TRUE") return Json(true);
-  if (text == "false" || text == "False" || text == "FALSE") return Json(false);
-  const char* begin = text.data();
-  const char* end = begin + text.size();
-  int64_t integer = 0;
-  const char* digits = *begin == '+' ? begin + 1 : begin;
-  if (auto r = std::from_chars(digits, end, integer); r.ec == std::errc() && r.ptr == end)
-    return Json(integer);
-  // "inf" and "nan" are words in YAML; only ".inf" is a number, and no flag takes one.
-  if (text.find_first_not_of("+-.0123456789eE") == std::string::npos) {
-    double number = 0;
-    if (auto r = std::from_chars(digits, end, number); r.ec == std::errc() && r.ptr == end)
-      return Json(number);
-  }
-  return Json(text);
+Error at(const char* prefix, const YamlMark& mark, const std::string& message) {
+  return invalid_argument(prefix, mark.line, ", column ", mark.column, ": ", message);
 }
 
-bool is_plain_null(const YAML::Node& node) {
-  return node.IsNull() || (node.IsScalar() && scalar(node).is_null());
+// The only document's root; null for an empty text.
+Result<YamlNodePtr> single_root(std::string_view text, const char* prefix) {
+  const YamlStream stream = parse_yaml_stream(text, kLimits);
+  if (!stream.errors.empty()) return at(prefix, stream.errors[0].mark, stream.errors[0].message);
+  if (stream.documents.size() > 1)
+    return at(prefix, stream.documents[1].begin, "a second document begins: one is wanted");
+  return stream.documents.empty() ? nullptr : stream.documents[0].root;
 }
 
-Status add_setting_values(const YAML::Node& node, YamlSetting& out) {
-  if (is_plain_null(node)) return {};
-  if (node.IsScalar()) {
-    out.values.push_back(node.Scalar());
-    return {};
-  }
-  out.is_list = node.IsSequence();
-  if (node.IsMap()) {
-    return invalid_argument("line ", out.line, ": \"", out.key,
-                            "\" is a group of keys: settings are not nested, write each key on its own");
-  }
-  for (const auto& item : node) {
-    if (!item.IsScalar() || is_plain_null(item)) {
-      return invalid_argument("line ", item.Mark().line + 1, ": the list \"", out.key,
-                              "\" holds more than plain values");
-    }
-    out.values.push_back(item.Scalar());
+Status check_keys(const YamlNode& node) {
+  for (const YamlNodePtr& item : node.items) HADAL_RETURN_IF_ERROR(check_keys(*item));
+  std::unordered_set<std::string_view> seen;
+  for (const auto& [key, value] : node.entries) {
+    if (!key->is_scalar())
+      return invalid_argument("YAML line ", key->begin.line, ": a key must be a plain word");
+    if (!seen.insert(key->text).second)
+      return invalid_argument("YAML line ", key->begin.line, ": key \"", key->text, "\" appears twice");
+    HADAL_RETURN_IF_ERROR(check_keys(*value));
   }
   return {};
 }
 
-Result<std::vector<YamlSetting>> read_settings(const YAML::Node& root) {
-  std::vector<YamlSetting> out;
-  if (root.IsNull()) return out;
-  if (!root.IsMap()) return invalid_argument("line 1: there must be lines of the form \"key: value\"");
-  for (const auto& item : root) {
-    YamlSetting setting;
-    setting.line = item.first.Mark().line + 1;
-    if (!item.first.IsScalar())
-      return invalid_argument("line ", setting.line, ": a key must be a plain word");
-    setting.key = item.first.Scalar();
-    for (const YamlSetting& other : out) {
-      if (other.key == setting.key) {
-        return invalid_argument("line ", setting.line, ": \"", setting.key, "\" stands in line ", other.line,
-                                " already");
-      }
-    }
-    HADAL_RETURN_IF_ERROR(add_setting_values(item.second, setting));
-    out.push_back(std::move(setting));
-  }
-  return out;
+bool is_null(const YamlNode& node) {
+  return node.is_scalar() && yaml_scalar(node, YamlSchema::kCore).is_null();
 }
 
-// values_left: of kMaxValues, for the whole text.
-Result<Json> convert(const YAML::Node& node, int depth, int& values_left) {
-  if (depth > kMaxDepth) return invalid_argument("YAML is nested deeper than ", kMaxDepth, " levels");
-  if (--values_left < 0)
-    return invalid_argument("YAML holds more than ", kMaxValues, " values, aliases expanded");
-  switch (node.Type()) {
-    case YAML::NodeType::Undefined:
-    case YAML::NodeType::Null:
-      return Json();
-    case YAML::NodeType::Scalar:
-      return scalar(node);
-    case YAML::NodeType::Sequence: {
-      JsonArray array;
-      for (const auto& item : node) {
-        HADAL_ASSIGN(Json value, convert(item, depth + 1, values_left));
-        array.push_back(std::move(value));
-      }
-      return Json(std::move(array));
-    }
-    case YAML::NodeType::Map: {
-      JsonObject object;
-      std::set<std::string> seen;
-      for (const auto& item : node) {
-        if (!item.first.IsScalar()) {
-          return invalid_argument("YAML line ", item.first.Mark().line + 1, ": a key must be a plain word");
-        }
-        const std::string& key = item.first.Scalar();
-        if (!seen.insert(key).second) {
-          return invalid_argument("YAML line ", item.first.Mark().line + 1, ": key \"", key,
-                                  "\" appears twice");
-        }
-        HADAL_ASSIGN(Json value, convert(item.second, depth + 1, values_left));
-        object.emplace_back(key, std::move(value));
-      }
-      return Json(std::move(object));
-    }
+Status add_setting_values(const YamlNode& node, YamlSetting& out) {
+  if (is_null(node)) return {};
+  if (node.is_scalar()) {
+    out.values.push_back(node.text);
+    return {};
   }
-  return Json();
+  out.is_list = node.is_sequence();
+  if (node.is_mapping()) {
+    return invalid_argument("line ", out.line, ": \"", out.key,
+                            "\" is a group of keys: settings are not nested, write each key on its own");
+  }
+  for (const YamlNodePtr& item : node.items) {
+    if (!item->is_scalar() || is_null(*item)) {
+      return invalid_argument("line ", item->begin.line, ": the list \"", out.key,
+                              "\" holds more than plain values");
+    }
+    out.values.push_back(item->text);
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<Json> parse_yaml(std::string_view text) {
-  try {
-    const YAML::Node root = YAML::Load(std::string(text));
-    int values_left = kMaxValues;
-    return convert(root, 0, values_left);
-  } catch (const YAML::Exception& error) {
-    return invalid_argument("YAML line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
-                            error.msg);
-  }
+  HADAL_ASSIGN(const YamlNodePtr root, single_root(text, "YAML line "));
+  if (root == nullptr) return Json();
+  HADAL_RETURN_IF_ERROR(check_keys(*root));
+  return yaml_to_json(*root, YamlSchema::kCore);
 }
 
 Result<std::vector<YamlSetting>> parse_yaml_settings(std::string_view text) {
-  try {
-    return read_settings(YAML::Load(std::string(text)));
-  } catch (const YAML::Exception& error) {
-    return invalid_argument("line ", error.mark.line + 1, ", column ", error.mark.column + 1, ": ",
-                            error.msg);
+  std::vector<YamlSetting> out;
+  HADAL_ASSIGN(const YamlNodePtr root, single_root(text, "line "));
+  if (root == nullptr || is_null(*root)) return out;
+  if (!root->is_mapping()) return invalid_argument("line 1: there must be lines of the form \"key: value\"");
+  for (const auto& [key, value] : root->entries) {
+    YamlSetting setting;
+    setting.line = key->begin.line;
+    if (!key->is_scalar()) return invalid_argument("line ", setting.line, ": a key must be a plain word");
+    setting.key = key->text;
+    if (const YamlNode* first = root->find_key(setting.key); first != key.get()) {
+      return invalid_argument("line ", setting.line, ": \"", setting.key, "\" stands in line ",
+                              first->begin.line, " already");
+    }
+    HADAL_RETURN_IF_ERROR(add_setting_values(*value, setting));
+    out.push_back(std::move(setting));
   }
+  return out;
 }
 
 }  // namespace hadal

@@ -1,4 +1,4 @@
-// Reads YAML into Json (yaml-cpp, reading only). Any thread.
+// Reads YAML into Json. Any thread.
 #pragma once
 
 #include <string>
