@@ -26,8 +26,12 @@ DIRECT = {
     "group": ["net", "config", "step"],
     "engine": ["runtime", "sched", "text", "group"],
     "server": ["engine", "net"],
+    "hub": ["net", "config", "text"],
+    "plan": ["net", "config", "text"],
+    "deploy": ["plan", "hub"],
+    "preflight": ["hub"],
     "chat": ["server"],
-    "app": ["chat"],
+    "app": ["chat", "hub", "plan", "deploy", "preflight"],
     "main": ["app"],
 }
 # Never visible, even indirectly.

@@ -51,7 +51,8 @@ class ArgumentReader {
     if (name == "--help" || name == "-h") return out_.help = true, Status();
     if (name == "--version") return out_.version = true, Status();
     if (const FlagSpec* flag = find_flag(name, command_)) return take_own(*flag, name, std::move(given));
-    if (const SglangMatch match = find_sglang_flag(name); match.flag != nullptr) {
+    if (const SglangMatch match = find_sglang_flag(name);
+        match.flag != nullptr && (command_ & kForBoth) != 0) {
       if (given.empty()) given = following_values(match);
       HADAL_ASSIGN(const bool taken, take_sglang_flag(name, name, given, out_.notes));
       HADAL_CHECK(taken);
@@ -121,9 +122,14 @@ Result<bool> take_sglang_flag(std::string_view name, std::string_view spelling,
 }
 
 std::string unknown_flag_message(std::string_view name, std::string_view spelling, unsigned command) {
-  if (find_flag(name, kForBoth) != nullptr) {
-    return std::string(spelling) + " is a flag of hadal " + (command == kForChat ? "serve" : "chat") +
-           ", not of hadal " + (command == kForChat ? "chat" : "serve");
+  std::string_view own, other;
+  for (const CommandSpec& spec : command_table()) {
+    if (spec.mask == command) own = spec.name;
+    if (other.empty() && find_flag(name, spec.mask) != nullptr) other = spec.name;
+  }
+  if (!other.empty()) {
+    return std::string(spelling) + " is a flag of hadal " + std::string(other) + ", not of hadal " +
+           std::string(own);
   }
   const std::string nearest = nearest_flag(name, command);
   if (nearest.empty()) return "unknown flag " + std::string(spelling) + ": see --help";

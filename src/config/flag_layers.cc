@@ -44,13 +44,22 @@ bool is_service_link(std::string_view name, std::string_view value) {
   return value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://");
 }
 
-const FlagSpec* flag_of_variable(std::string_view variable) {
-  for (const FlagSpec& flag : flag_table()) {
-    if (flag_environment_name(flag) == variable) return &flag;
-  }
-  for (const FlagSpec& flag : flag_table()) {
-    for (std::string_view name : flag_names(flag)) {
-      if (environment_name(name) == variable) return &flag;
+// Commands may have flags of the same name: this command's comes first. A variable named after the first name
+// of any flag is not another flag's alias.
+const FlagSpec* flag_of_variable(std::string_view variable, unsigned command) {
+  const auto find = [&](unsigned commands, bool aliases) -> const FlagSpec* {
+    for (const FlagSpec& flag : flag_table()) {
+      if ((flag.commands & commands) == 0) continue;
+      if (flag_environment_name(flag) == variable) return &flag;
+      for (std::string_view name : flag_names(flag)) {
+        if (aliases && environment_name(name) == variable) return &flag;
+      }
+    }
+    return nullptr;
+  };
+  for (const bool aliases : {false, true}) {
+    for (const unsigned commands : {command, static_cast<unsigned>(kForAll)}) {
+      if (const FlagSpec* flag = find(commands, aliases)) return flag;
     }
   }
   return nullptr;
@@ -80,7 +89,7 @@ std::string unknown_variable_note(std::string_view variable) {
 Status take_variable(const std::string& variable, const std::string& value, unsigned command,
                      FlagLayer& out) {
   const std::string origin = "environment: " + variable;
-  const FlagSpec* flag = flag_of_variable(variable);
+  const FlagSpec* flag = flag_of_variable(variable, command);
   if (is_service_link(variable, value)) {
     if (flag != nullptr) {
       out.notes.push_back(variable + "=" + value +
@@ -93,6 +102,8 @@ Status take_variable(const std::string& variable, const std::string& value, unsi
     for (std::string_view prefix : kDeveloperPrefixes) {
       if (variable.starts_with(prefix)) return {};
     }
+    // The variable may be there for hadal serve in the same pod.
+    if ((command & kForBoth) == 0) return {};
     HADAL_ASSIGN(const bool taken, take_sglang_flag(flag_of_name(variable), origin, {value}, out.notes));
     if (!taken) out.notes.push_back(unknown_variable_note(variable));
     return {};
@@ -127,8 +138,10 @@ Status take_setting(const YamlSetting& setting, const std::string& path, unsigne
   std::replace(name.begin() + 2, name.end(), '_', '-');
   const FlagSpec* flag = find_flag(name, command);
   if (flag == nullptr) {
-    HADAL_ASSIGN(const bool taken, take_sglang_flag(name, place + setting.key, setting.values, out.notes));
-    if (taken) return {};
+    if ((command & kForBoth) != 0) {
+      HADAL_ASSIGN(const bool taken, take_sglang_flag(name, place + setting.key, setting.values, out.notes));
+      if (taken) return {};
+    }
     return invalid_argument(place, unknown_flag_message(name, setting.key, command));
   }
   if (flag_key(*flag) == "config") return invalid_argument(place, "a settings file cannot name another one");

@@ -1,6 +1,7 @@
 // The rows of the flag table and how a value gets from text into Settings. Internal to config/.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,7 +12,31 @@
 
 namespace hadal {
 
-enum CommandMask : unsigned { kForServe = 1, kForChat = 2, kForBoth = 3 };
+// One bit a command.
+enum CommandMask : unsigned {
+  kForServe = 1 << 0,
+  kForChat = 1 << 1,
+  kForBoth = kForServe | kForChat,
+  kForPull = 1 << 2,
+  kForPush = 1 << 3,
+  kForPlan = 1 << 4,
+  kForPreflight = 1 << 5,
+  kForRender = 1 << 6,
+  kForValidate = 1 << 7,
+  kForRules = 1 << 8,
+  kForSchema = 1 << 9,
+  kForDiff = 1 << 10,
+  kForApply = 1 << 11,
+  kForStatus = 1 << 12,
+  kForLogs = 1 << 13,
+  kForDoctor = 1 << 14,
+  kForDelete = 1 << 15,
+  kForRollback = 1 << 16,
+  // Those that talk to a cluster.
+  kForCluster =
+      kForDiff | kForApply | kForStatus | kForLogs | kForDoctor | kForDelete | kForRollback | kForValidate,
+  kForAll = ~0u,
+};
 
 struct FlagSpec {
   std::string_view names;  // "--tp,--tp-size": the first is the YAML key and environment name
@@ -24,7 +49,41 @@ struct FlagSpec {
   std::string (*show)(const Settings& settings) = nullptr;  // the default, for --help
 };
 
+struct FlagValue {
+  std::vector<std::string> texts;  // one unless the flag repeats; the last one counts where it may not
+  std::string origin;              // "command line: --port", "environment: HADAL_PORT", "hadal.yaml:3: port"
+};
+using FlagValueMap = std::map<const FlagSpec*, FlagValue>;
+
+struct CommandSpec {
+  std::string_view name;  // "serve"; of a command's command: "deploy render"
+  Command command = Command::kNone;
+  unsigned mask = 0;          // of FlagSpec::commands: one bit
+  std::string_view argument;  // "MODEL"; "" where it takes none
+  std::string_view argument_help;
+  std::string_view summary;
+  size_t max_arguments = 1;
+  // Puts the arguments that are no flags into the settings. After the flags.
+  Status (*take)(const std::vector<std::string>& arguments, const FlagValueMap& values,
+                 Settings& settings) = nullptr;
+  // The last word on the settings; errors name the flag.
+  Status (*validate)(const Settings& settings) = nullptr;
+};
+
+// Every flag and command: those of each family (below) together.
 std::span<const FlagSpec> flag_table();
+std::span<const CommandSpec> command_table();
+std::span<const FlagSpec> serve_flags();
+std::span<const CommandSpec> serve_commands();
+std::span<const FlagSpec> hub_flags();
+std::span<const CommandSpec> hub_commands();
+std::span<const FlagSpec> plan_flags();
+std::span<const CommandSpec> plan_commands();
+std::span<const FlagSpec> deploy_flags();
+std::span<const CommandSpec> deploy_commands();
+std::span<const FlagSpec> preflight_flags();
+std::span<const CommandSpec> preflight_commands();
+
 // The flag of this command with this name ("--tp-size", "-p"); null: none.
 const FlagSpec* find_flag(std::string_view name, unsigned commands);
 // "--tp", "--tp-size", ...

@@ -2,7 +2,6 @@
 // where each comes from. Internal to config/. Main thread only.
 #pragma once
 
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,12 +11,6 @@
 #include "config/flags.h"
 
 namespace hadal {
-
-struct FlagValue {
-  std::vector<std::string> texts;  // one unless the flag repeats; the last one counts where it may not
-  std::string origin;              // "command line: --port", "environment: HADAL_PORT", "hadal.yaml:3: port"
-};
-using FlagValueMap = std::map<const FlagSpec*, FlagValue>;
 
 struct FlagLayer {
   FlagValueMap values;

@@ -31,7 +31,7 @@ Status apply_values(const FlagValueMap& values, Settings& settings) {
   return {};
 }
 
-Status validate(const Settings& settings) {
+Status validate(const CommandSpec& spec, const Settings& settings) {
   if (!parse_log_level(settings.log.level).ok()) {
     return invalid_argument("--log-level is \"", settings.log.level,
                             "\": it takes debug, info, warning, error or off");
@@ -39,9 +39,7 @@ Status validate(const Settings& settings) {
   if (settings.log.format != "text" && settings.log.format != "json") {
     return invalid_argument("--log-format is \"", settings.log.format, "\": it takes text or json");
   }
-  HADAL_RETURN_IF_ERROR(validate_engine_config(settings.engine));
-  HADAL_RETURN_IF_ERROR(validate_parallel_config(settings.parallel));
-  return validate_server_config(settings.server);
+  return spec.validate == nullptr ? Status() : spec.validate(settings);
 }
 
 // A check of all settings names flags; this says where the first of them was set.
@@ -58,30 +56,16 @@ Error with_origin(Error error, const FlagValueMap& values) {
   return error;
 }
 
-Status take_positionals(const CommandSpec& spec, const std::vector<std::string>& positionals,
-                        const FlagValueMap& values, Settings& settings) {
-  if (positionals.size() > 1) {
-    return invalid_argument("unexpected argument \"", positionals[1], "\": hadal ", spec.name, " takes one ",
-                            spec.argument);
+Status take_arguments(const CommandSpec& spec, const std::vector<std::string>& arguments,
+                      const FlagValueMap& values, Settings& settings) {
+  if (arguments.size() > spec.max_arguments) {
+    const std::string& extra = arguments[spec.max_arguments];
+    if (spec.max_arguments == 0)
+      return invalid_argument("unexpected argument \"", extra, "\": hadal ", spec.name, " takes flags alone");
+    return invalid_argument("unexpected argument \"", extra, "\": hadal ", spec.name, " takes ",
+                            spec.max_arguments == 1 ? "one " : "", spec.argument);
   }
-  if (spec.command == Command::kChat) {
-    if (!positionals.empty()) settings.chat.target = positionals[0];
-    if (settings.chat.target.empty()) {
-      return invalid_argument("chat needs a model or a server: hadal chat MODEL|URL");
-    }
-    return {};
-  }
-  if (!positionals.empty()) {
-    const auto given = values.find(find_flag("--model-path", kForServe));
-    if (given != values.end() && given->second.origin.starts_with("command line") &&
-        settings.engine.model_path != positionals[0]) {
-      return invalid_argument("two models: ", positionals[0], " and --model-path ",
-                              settings.engine.model_path);
-    }
-    settings.engine.model_path = positionals[0];
-  }
-  if (settings.engine.model_path.empty()) return invalid_argument("serve needs a model: hadal serve MODEL");
-  return {};
+  return spec.take == nullptr ? Status() : spec.take(arguments, values, settings);
 }
 
 void append(std::vector<std::string>& to, const std::vector<std::string>& from) {
@@ -91,6 +75,7 @@ void append(std::vector<std::string>& to, const std::vector<std::string>& from) 
 Status read_settings(const CommandSpec& spec, const ArgumentLayer& line, const Environment& environment,
                      Settings& settings) {
   settings.command = spec.command;
+  settings.environment = environment;
   HADAL_ASSIGN(const FlagLayer variables, read_environment(environment, spec.mask));
   FlagValueMap merged = variables.values;
   for (const auto& [flag, value] : line.values) merged[flag] = value;
@@ -103,10 +88,10 @@ Status read_settings(const CommandSpec& spec, const ArgumentLayer& line, const E
   append(settings.notes, variables.notes);
   append(settings.notes, line.notes);
   HADAL_RETURN_IF_ERROR(apply_values(merged, settings));
-  HADAL_RETURN_IF_ERROR(take_positionals(spec, line.positionals, merged, settings));
+  HADAL_RETURN_IF_ERROR(take_arguments(spec, line.positionals, merged, settings));
   if (const auto home = environment.find("HOME"); home != environment.end())
     settings.chat.home = home->second;
-  Status valid = validate(settings);
+  Status valid = validate(spec, settings);
   if (!valid.ok()) return with_origin(std::move(valid).error(), merged);
   return {};
 }
@@ -137,6 +122,75 @@ const CommandSpec* find_command(std::string_view name) {
   return nullptr;
 }
 
+// "deploy" or "deploy" "render": the command that the arguments begin with, and how many of them name it.
+std::pair<const CommandSpec*, size_t> find_command(std::span<const std::string> arguments) {
+  if (arguments.size() > 1) {
+    const CommandSpec* both = find_command(arguments[0] + " " + arguments[1]);
+    if (both != nullptr) return {both, 2};
+  }
+  return {arguments.empty() ? nullptr : find_command(arguments[0]), 1};
+}
+
+// `hadal deploy`, `hadal deploy --help` and `hadal deploy nothing`, where "deploy" has only commands.
+Result<ParsedCommandLine> parse_family(std::span<const std::string> arguments, const std::string& help) {
+  ParsedCommandLine out;
+  if (arguments.size() == 1 || arguments[1] == "--help" || arguments[1] == "-h") return out.print = help, out;
+  std::vector<std::string_view> names;
+  const std::string prefix = arguments[0] + " ";
+  for (const CommandSpec& command : command_table()) {
+    if (command.name.starts_with(prefix)) names.push_back(command.name.substr(prefix.size()));
+  }
+  const std::string nearest = nearest_name(arguments[1], names);
+  return invalid_argument(
+      "hadal ", arguments[0], " has no command \"", arguments[1], "\": ",
+      nearest.empty() ? "see hadal " + prefix + "--help" : "did you mean hadal " + prefix + nearest + "?");
+}
+
+Result<ParsedCommandLine> help_about(std::span<const std::string> arguments, int help_width) {
+  ParsedCommandLine out;
+  const CommandSpec* about = find_command(arguments).first;
+  out.print = about == nullptr ? family_help(arguments[0], help_width) : command_help(*about, help_width);
+  if (out.print->empty()) return unknown_command(arguments[0]);
+  return out;
+}
+
+// What commands read beside HADAL_*: whole names, or prefixes that end with an underscore.
+constexpr std::string_view kForeignVariables[] = {
+    "HOME",
+    "NO_COLOR",
+    "TERM",
+    "HF_",
+    "HUGGING_FACE_HUB_TOKEN",
+    "AWS_",
+    "MODELSCOPE_",
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "KUBERNETES_SERVICE_PORT",
+    "LWS_",
+    "POD_",
+    "NODE_NAME",
+    "NCCL_",
+    "GLOO_SOCKET_IFNAME",
+    "UCX_",
+    "NVSHMEM_",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "NVIDIA_VISIBLE_DEVICES",
+};
+
+bool is_known_variable(std::string_view name) {
+  if (name.starts_with("HADAL_")) return true;
+  for (std::string_view known : kForeignVariables) {
+    if (known.ends_with("_") ? name.starts_with(known) : name == known) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Environment process_environment() {
@@ -146,7 +200,7 @@ Environment process_environment() {
     const size_t equals = text.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view name = text.substr(0, equals);
-    if (name.starts_with("HADAL_") || name == "HOME") out.emplace(name, text.substr(equals + 1));
+    if (is_known_variable(name)) out.emplace(name, text.substr(equals + 1));
   }
   return out;
 }
@@ -160,15 +214,17 @@ Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arg
   const std::string& first = arguments[0];
   if (first == "version" || first == "--version") return out.print = version, out;
   if (first == "help" || first == "--help" || first == "-h") {
-    const CommandSpec* about = arguments.size() > 1 ? find_command(arguments[1]) : nullptr;
-    if (arguments.size() > 1 && about == nullptr) return unknown_command(arguments[1]);
-    out.print = about == nullptr ? program_help(help_width) : command_help(*about, help_width);
-    return out;
+    if (arguments.size() > 1) return help_about({arguments.data() + 1, arguments.size() - 1}, help_width);
+    return out.print = program_help(help_width), out;
   }
-  const CommandSpec* spec = find_command(first);
-  if (spec == nullptr) return unknown_command(first);
+  const auto [spec, num_words] = find_command(arguments);
+  if (spec == nullptr) {
+    const std::string family = family_help(first, help_width);
+    return family.empty() ? unknown_command(first) : parse_family(arguments, family);
+  }
   HADAL_ASSIGN(const ArgumentLayer line,
-               read_arguments({arguments.begin() + 1, arguments.end()}, spec->mask));
+               read_arguments({arguments.begin() + static_cast<std::ptrdiff_t>(num_words), arguments.end()},
+                              spec->mask));
   if (line.help || line.version) {
     out.print = line.help ? command_help(*spec, help_width) : version;
     return out;

@@ -6,7 +6,6 @@
 // a layer replaces a flag's values whole.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,16 +22,14 @@ struct ParsedCommandLine {
   std::optional<std::string> print;
 };
 
-// Variables by name.
-using Environment = std::map<std::string, std::string>;
-
 // arguments: without the program's name; help_width: columns of the terminal. Errors: kInvalidArgument naming
 // the flag, the value, what it takes and where it was set, with the nearest known flag for a misspelt one;
 // kUnsupported for a flag of SGLang that asks for what hadal does not have.
 Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments,
                                              const Environment& environment, int help_width = 80);
 
-// What the program reads of the process's environment: HADAL_* and HOME.
+// What the program reads of the process's environment: HADAL_*, and the variables of other programs that
+// commands understand (HF_TOKEN, AWS_*, KUBECONFIG, LWS_*, ...).
 Environment process_environment();
 
 // docs/flags.md, from the table.

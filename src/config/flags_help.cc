@@ -13,15 +13,6 @@ constexpr int kIndent = 26;  // of a flag's text
 constexpr int kMinWidth = 50;
 constexpr int kMaxWidth = 110;
 
-constexpr CommandSpec kCommands[] = {
-    {"serve", Command::kServe, kForServe, "MODEL",
-     "A Hugging Face directory, a .gguf file, or (with --load-format dummy) a config.json",
-     "Load a model and serve the OpenAI API"},
-    {"chat", Command::kChat, kForChat, "MODEL|URL",
-     "A model as for serve, or http(s)://HOST:PORT of a server that speaks the OpenAI API",
-     "Talk to a local model or to a server in the terminal"},
-};
-
 // `left` in the first column, `text` wrapped in the second; `left` has a line of its own where it is too
 // long.
 void add_entry(std::string& out, std::string_view left, std::string_view text, int width) {
@@ -69,20 +60,32 @@ std::string settings_of(const FlagSpec& flag) {
          "]";
 }
 
-}  // namespace
-
-std::span<const CommandSpec> command_table() {
-  return kCommands;
+void add_command(std::string& out, const CommandSpec& command, int width) {
+  std::string left(command.name);
+  if (!command.argument.empty()) left += " " + std::string(command.argument);
+  add_entry(out, left, command.summary, width);
 }
+
+// "serve, chat": who has this flag.
+std::string commands_of(const FlagSpec& flag) {
+  if (flag.commands == kForAll) return "all";
+  std::string out;
+  for (const CommandSpec& command : command_table()) {
+    if ((flag.commands & command.mask) == 0) continue;
+    if (!out.empty()) out += ", ";
+    out += command.name;
+  }
+  return out;
+}
+
+}  // namespace
 
 std::string program_help(int width) {
   width = std::clamp(width, kMinWidth, kMaxWidth);
   std::string out =
       "hadal: serve DeepSeek-R1 and its relatives on your own machines over the OpenAI API.\n\n"
       "Usage: hadal COMMAND [FLAGS]\n\nCommands\n";
-  for (const CommandSpec& command : kCommands) {
-    add_entry(out, std::string(command.name) + " " + std::string(command.argument), command.summary, width);
-  }
+  for (const CommandSpec& command : command_table()) add_command(out, command, width);
   add_entry(out, "version", "Print the version", width);
   add_entry(out, "help [COMMAND]", "Print this, or a command's flags", width);
   out += "\nFlags\n";
@@ -99,8 +102,10 @@ std::string program_help(int width) {
 std::string command_help(const CommandSpec& command, int width) {
   width = std::clamp(width, kMinWidth, kMaxWidth);
   std::string out = "hadal " + std::string(command.name) + ": " + std::string(command.summary) + ".\n\n";
-  out += "Usage: hadal " + std::string(command.name) + " " + std::string(command.argument) + " [FLAGS]\n\n";
-  add_entry(out, command.argument, command.argument_help, width);
+  out += "Usage: hadal " + std::string(command.name) + " ";
+  if (!command.argument.empty()) out += std::string(command.argument) + " ";
+  out += "[FLAGS]\n\n";
+  if (!command.argument.empty()) add_entry(out, command.argument, command.argument_help, width);
   std::string_view group;
   for (const FlagSpec& flag : flag_table()) {
     if ((flag.commands & command.mask) == 0) continue;
@@ -115,9 +120,26 @@ std::string command_help(const CommandSpec& command, int width) {
   out +=
       "\nA flag is also an environment variable (env above) and a key of the --config file. The command "
       "line\n"
-      "beats the environment, which beats the file. Flags of SGLang's launch_server that hadal does not "
-      "need\n"
-      "are accepted with a line that says why; docs/flags.md lists them.\n";
+      "beats the environment, which beats the file.";
+  if ((command.mask & kForBoth) != 0) {
+    out +=
+        " Flags of SGLang's launch_server that hadal does not need\n"
+        "are accepted with a line that says why; docs/flags.md lists them.";
+  }
+  return out + "\n";
+}
+
+std::string family_help(std::string_view name, int width) {
+  width = std::clamp(width, kMinWidth, kMaxWidth);
+  std::string out;
+  for (const CommandSpec& command : command_table()) {
+    const bool member = command.name.starts_with(name) && command.name.size() > name.size() &&
+                        command.name[name.size()] == ' ';
+    if (!member) continue;
+    if (out.empty()) out = "Usage: hadal " + std::string(name) + " COMMAND [FLAGS]\n\nCommands\n";
+    add_command(out, command, width);
+  }
+  if (!out.empty()) add_entry(out, "--help, -h", "After a command: its flags", width);
   return out;
 }
 
@@ -138,10 +160,7 @@ std::string flags_markdown() {
       if (!names.empty()) names += " ";
       names += "`" + std::string(name) + (flag.metavar.empty() ? "" : " " + std::string(flag.metavar)) + "`";
     }
-    const std::string commands = flag.commands == kForBoth    ? "serve, chat"
-                                 : flag.commands == kForServe ? "serve"
-                                                              : "chat";
-    out += "| " + names + " | `" + flag_environment_name(flag) + "` | " + commands + " | " +
+    out += "| " + names + " | `" + flag_environment_name(flag) + "` | " + commands_of(flag) + " | " +
            default_of(flag) + " | " + std::string(flag.help) + " |\n";
   }
   for (const auto& [verdict, title] :

@@ -3,11 +3,16 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "config/deploy_config.h"
 #include "config/engine_config.h"
+#include "config/hub_config.h"
+#include "config/plan_config.h"
+#include "config/preflight_config.h"
 #include "config/server_config.h"
 
 namespace hadal {
@@ -34,7 +39,29 @@ struct ChatConfig {
   std::string home;                  // the user's directory, "~" in /save and /load; may be empty
 };
 
-enum class Command { kNone, kServe, kChat, kVersion };
+// Variables by name.
+using Environment = std::map<std::string, std::string>;
+
+enum class Command {
+  kNone,
+  kServe,
+  kChat,
+  kPull,
+  kPush,
+  kPlan,
+  kPreflight,
+  kDeployRender,
+  kDeployValidate,
+  kDeployRules,
+  kDeploySchema,
+  kDeployDiff,
+  kDeployApply,
+  kDeployStatus,
+  kDeployLogs,
+  kDeployDoctor,
+  kDeployDelete,
+  kDeployRollback,
+};
 
 struct Settings {
   Command command = Command::kNone;
@@ -43,7 +70,13 @@ struct Settings {
   ServerConfig server;
   LogConfig log;
   ChatConfig chat;
+  HubConfig hub;
+  PlanConfig plan;
+  DeployConfig deploy;
+  PreflightConfig preflight;
   std::string config_file;
+  // What the process was given, as process_environment() picked it: commands look up what they need here.
+  Environment environment;
   // Lines to print before starting: what was accepted and does nothing here, and why.
   std::vector<std::string> notes;
 };

@@ -1,0 +1,40 @@
+// validate_manifests: everything that can be known to be wrong with Kubernetes YAML without a cluster: YAML
+// itself, the kinds' schemas, core Pod rules in every template, and how objects fit together. Pure; any
+// thread.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "deploy/finding.h"
+#include "deploy/manifest.h"
+
+namespace hadal {
+
+// The kinds and their schemas: those built in, and those read from CRDs and OpenAPI documents. Const once
+// loaded.
+class SchemaSet;
+
+struct ValidateOptions {
+  const SchemaSet* schemas = nullptr;  // null: those built in alone
+  std::string kubernetes_version = "1.32";
+  std::string lws_version = "0.9.0";  // of the controller; fields it does not have are reported
+  std::string kserve_version = "0.15.0";
+  std::string volcano_version = "1.11.0";
+  std::vector<std::string> disabled_rules;  // ids, or "family/*"
+  bool unknown_kinds_are_errors = false;
+};
+
+struct ValidationReport {
+  std::vector<Finding> findings;  // in the order of files and lines
+  int num_objects = 0;
+  int num_unknown_kinds = 0;  // only their YAML and metadata were checked
+  bool has_errors() const;
+};
+
+ValidationReport validate_manifests(std::span<const ManifestFile> files, const ValidateOptions& options = {});
+
+}  // namespace hadal
