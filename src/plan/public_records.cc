@@ -65,6 +65,33 @@ constexpr PublicRecord kRecords[] = {
 };
 // clang-format on
 
+constexpr std::string_view kWeightsGib = "weights of a rank, GiB";
+constexpr std::string_view kWholeGb = "weights, GB";
+constexpr std::string_view kTokens = "KV tokens";
+constexpr std::string_view kKv128k = "KV of 128,000 tokens, GiB";
+// clang-format off
+constexpr MemoryRecord kMemory[] = {
+    // docs.sglang.ai, "Deploy On Kubernetes": max_total_num_tokens=712400 in the log of two nodes with eight H20.
+    {"SGLang docs, deploy on Kubernetes", "deepseek-r1", "H20", kTokens, {.tp = 16}, 0.93, 712'400},
+    {"aisimulate #263, SGLang", "deepseek-r1", "H200", kTokens, {.tp = 8}, 0.82, 509'000},
+    {"HabanaAI/vllm-fork #809", "deepseek-r1", "H20", kWeightsGib, {.tp = 8}, 0, 79.41},
+    {"vllm #4650", "deepseek-v2-lite", "H100", kWeightsGib, {}, 0, 29.3010},
+    {"vLLM logs (several)", "llama-3.1-8b", "H100", kWeightsGib, {}, 0, 14.9888},
+    {"vllm log in an issue corpus", "r1-distill-qwen-1.5b", "H100", kWeightsGib, {}, 0, 3.3143},
+    {"vLLM log, Qwen3-8B on 32 GB", "qwen3-8b", "H100", kWeightsGib, {}, 0, 15.27},
+    {"SGLang log, Qwen3-14B TP4", "qwen3-14b", "H100", kWeightsGib, {.tp = 4}, 0, 7.08},
+    {"SGLang log, Qwen 32B TP4", "r1-distill-qwen-32b", "H100", kWeightsGib, {.tp = 4}, 0, 15.54},
+    {"SmolLM2's model card", "smollm2-1.7b", "L40S", kWholeGb, {}, 0, 3.42276},
+    {"huggingface.co/blog/llama31", "llama-3.1-8b", "H100", kWholeGb, {}, 0, 16},
+    {"huggingface.co/blog/llama31", "llama-3.1-70b", "H100", kWholeGb, {.tp = 4}, 0, 140},
+    {"huggingface.co/blog/llama31", "llama-3.1-405b", "H200", kWholeGb, {.tp = 8}, 0, 810},
+    {"huggingface.co/blog/llama31", "llama-3.1-8b", "H100", kKv128k, {}, 0, 15.62},
+    {"huggingface.co/blog/llama31", "llama-3.1-70b", "H200", kKv128k, {}, 0, 39.06},
+    {"SGLang log, Qwen3-14B TP4", "qwen3-14b", "H100", "KV of 298,447 tokens, GiB", {.tp = 4}, 0, 11.38},
+    {"DeepSeek-V3 files (163)", "deepseek-v3", "H200", "files with MTP layer, GB", {.tp = 8}, 0, 688.586727753},
+};
+// clang-format on
+
 // The most sequences that one attention group runs in the offline records, whose batch is not published.
 constexpr double kOfflineBatch = 1024;
 constexpr double kOfflineExpertBatch = 256;
@@ -100,7 +127,63 @@ double predict(const PublicRecord& r) {
   }
 }
 
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+
+double predict_memory(const MemoryRecord& r) {
+  const ModelConfig config = catalog_config(*find_catalog_model(r.model)).value();
+  const WeightMap weights(config, std::nullopt);
+  const double whole = static_cast<double>(weights.whole().total());
+  const auto kv = [&](double tokens) {
+    return tokens * static_cast<double>(kv_bytes_per_token(config, r.layout, config.num_hidden_layers, 2)) /
+           kGiB;
+  };
+  if (r.what == kWeightsGib) return static_cast<double>(weights.of_rank(r.layout, 0, 0).total()) / kGiB;
+  if (r.what == kWholeGb) return whole / 1e9;
+  if (r.what == kKv128k) return kv(128'000);
+  if (r.what.starts_with("KV of 298,447")) return kv(298'447);
+  if (r.what == kTokens) {
+    FitOptions options;
+    options.static_fraction = r.static_fraction;
+    return static_cast<double>(fit_weights(weights, *find_gpu(r.gpu), r.layout, options).value().kv_tokens);
+  }
+  // The multi-token-prediction layer: one more layer with experts, its projection of two rows to one, and the
+  // embedding and head again.
+  ModelConfig longer = config;
+  longer.num_hidden_layers += 1;
+  const double layer = static_cast<double>(WeightMap(longer, std::nullopt).whole().total()) - whole;
+  const double h = config.hidden_size;
+  return (whole + layer + 4.0 * config.vocab_size * h + 4 * h * h) / 1e9;
+}
+
+std::string memory_records_text() {
+  std::string out =
+      "source                             model                 layout  what                       measured  "
+      "computed  error\n";
+  std::vector<double> errors;
+  for (const MemoryCheck& check : check_memory_records()) {
+    const MemoryRecord& r = *check.record;
+    char text[240];
+    std::snprintf(text, sizeof text, "%-34.*s %-21.*s TP%-5d %-26.*s %8.6g %9.6g %+5.1f%%\n",
+                  static_cast<int>(r.source.size()), r.source.data(), static_cast<int>(r.model.size()),
+                  r.model.data(), r.layout.tp, static_cast<int>(r.what.size()), r.what.data(), r.measured,
+                  check.predicted, check.error() * 100);
+    out += text;
+    errors.push_back(std::abs(check.error()));
+  }
+  std::sort(errors.begin(), errors.end());
+  char text[120];
+  std::snprintf(text, sizeof text, "median of the errors' sizes: %.1f%% of %zu figures; worst %.1f%%\n",
+                errors[errors.size() / 2] * 100, errors.size(), errors.back() * 100);
+  return out + text;
+}
+
 }  // namespace
+
+std::vector<MemoryCheck> check_memory_records() {
+  std::vector<MemoryCheck> out;
+  for (const MemoryRecord& record : kMemory) out.push_back({&record, predict_memory(record)});
+  return out;
+}
 
 std::string_view record_metric_name(RecordMetric metric) {
   constexpr std::string_view kNames[] = {"TPOT ms", "TTFT ms", "out tok/s/GPU", "in tok/s/GPU"};
@@ -118,9 +201,10 @@ std::vector<RecordCheck> check_public_records() {
 }
 
 std::string public_records_text() {
-  std::string out =
-      "source                       model         GPU     layout         isl/osl x requests   "
-      "metric         measured predicted error\n";
+  std::string out = "MEMORY: published figures and what the shapes give\n\n" + memory_records_text() +
+                    "\nSPEED: public records and what the uncalibrated model says\n\n"
+                    "source                       model         GPU     layout         isl/osl x requests   "
+                    "metric         measured predicted error\n";
   std::vector<double> errors;
   for (const RecordCheck& check : check_public_records()) {
     const PublicRecord& r = *check.record;

@@ -35,7 +35,25 @@ struct RecordCheck {
   double error() const { return predicted / record->measured - 1; }
 };
 std::vector<RecordCheck> check_public_records();
-// As a table of at most 100 columns, its last line the median of the errors' sizes.
+
+// Memory that others saw.
+struct MemoryRecord {
+  std::string_view source;
+  std::string_view model;
+  std::string_view gpu;
+  std::string_view what;  // "weights of a rank, GiB", "KV tokens"
+  Layout layout;
+  double static_fraction = 0;
+  double measured = 0;
+};
+struct MemoryCheck {
+  const MemoryRecord* record = nullptr;
+  double predicted = 0;
+  double error() const { return predicted / record->measured - 1; }
+};
+std::vector<MemoryCheck> check_memory_records();
+
+// Both tables; each ends with the median of the errors' sizes.
 std::string public_records_text();
 
 }  // namespace hadal

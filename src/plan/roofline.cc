@@ -216,7 +216,8 @@ StepTime Roofline::stage_time(const Stage& stage, Tokens tokens, double attentio
   add_collectives(time, stage, tokens, prefill);
   if (layout_.ep > 1 && layout_.dp_attention > 1) {
     const double work = time.memory + time.compute;
-    time.exchange -= efficiency_.overlap * std::min(time.exchange, work);
+    // Two batches in turn hide the exchange between nodes; inside one it is too short for that.
+    if (layout_.ep > per_node_) time.exchange -= efficiency_.overlap * std::min(time.exchange, work);
   }
   if (layout_.dp_attention > 1) time.compute += (efficiency_.straggler - 1) * (time.memory + time.compute);
   return time;
@@ -266,11 +267,11 @@ StepTime Roofline::prefill(double prompt, int groups) const {
   return total;
 }
 
-double Roofline::prefill_seconds_per_prompt(double tokens) const {
+double Roofline::prefill_seconds_per_prompt(double tokens, int groups) const {
   // Short prompts go together in one chunk, so that no step is smaller than it need be.
   const double together = std::max(1.0, std::floor(kPrefillChunk / std::max(1.0, tokens)));
   StepTime sum;
-  const int groups = layout_.dp_attention;
+  if (groups <= 0) groups = layout_.dp_attention;
   double slowest = 0;
   const ModelConfig& m = weights_->model();
   for (const Stage& stage : stages_) {

@@ -54,9 +54,9 @@ class Roofline {
   StepTime decode(double batch, double context) const;
   // Prompts of `tokens` tokens, one in each of `groups` attention groups: until the first token.
   StepTime prefill(double tokens, int groups) const;
-  // Seconds between prompts that the instance can sustain: prefill of all groups, shared by them, stages in
-  // parallel.
-  double prefill_seconds_per_prompt(double tokens) const;
+  // Seconds between prompts that the instance can sustain while `groups` of its attention groups have one to
+  // read (the others wait for them): shared by those groups, stages in parallel. 0: all groups.
+  double prefill_seconds_per_prompt(double tokens, int groups = 0) const;
 
   const Layout& layout() const { return layout_; }
 
