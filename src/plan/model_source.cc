@@ -54,7 +54,7 @@ Error unknown_model(const std::string& model) {
   const std::string nearest = nearest_name(lower, names);
   return make_error(ErrorCode::kNotFound, "\"", model,
                     "\" is no file, no directory and no model that hadal knows",
-                    nearest.empty() ? std::string() : ": did you mean " + nearest + "?",
+                    nearest.empty() ? std::string(";") : ": did you mean " + nearest + "?",
                     " `hadal plan --list` shows the models; for any other, give its config.json");
 }
 

@@ -16,8 +16,8 @@ constexpr double kMostRunning = 1024;
 constexpr double kMostRunningPerGroup = 256;
 // Fractions of the GPUs that read prompts.
 constexpr double kPrefillFractions[] = {0.125, 0.25, 0.34, 0.5, 0.67, 0.75};
-// Within this share of the best throughput the simpler layout wins.
-constexpr double kSameThroughput = 0.03;
+// Within this share of the best throughput, less than the model is sure of, the simpler layout wins.
+constexpr double kSameThroughput = 0.08;
 
 std::vector<int> instance_sizes(const PlanRequest& r) {
   std::vector<int> sizes;
@@ -310,14 +310,11 @@ void rank_and_name(const PlanContext& c, PlanAnswer& answer) {
 Result<PlanAnswer> plan_system(const PlanRequest& request) {
   PlanAnswer answer;
   HADAL_RETURN_IF_ERROR(check_request(request, answer));
-  if (request.pinned.has_value()) {
-    HADAL_RETURN_IF_ERROR(
-        fit_weights(*request.weights, *request.gpus.gpu, *request.pinned, request.fit).status());
-    if (request.pinned->num_ranks() > request.gpus.count)
-      return invalid_argument(layout_name(*request.pinned), " needs ", request.pinned->num_ranks(),
-                              " GPUs; there are ", request.gpus.count);
-  } else {
-    HADAL_RETURN_IF_ERROR(fit_weights(*request.weights, *request.gpus.gpu, Layout{}, request.fit).status());
+  // What is wrong with the options is an error; what is wrong with a layout is an answer.
+  HADAL_RETURN_IF_ERROR(fit_weights(*request.weights, *request.gpus.gpu, Layout{}, request.fit).status());
+  if (request.pinned.has_value() && request.pinned->num_ranks() > request.gpus.count) {
+    return invalid_argument(layout_name(*request.pinned), " needs ", request.pinned->num_ranks(),
+                            " GPUs; there are ", request.gpus.count);
   }
   const PlanContext context = make_context(request, answer.per_node);
   rank_and_name(context, answer);

@@ -9,6 +9,9 @@
 namespace hadal {
 namespace {
 
+constexpr int kMostNeeded = 256;
+constexpr int kMostSockets = 16;  // beyond which nobody serves one model from CPUs
+
 std::string text_of(const char* format, auto... values) {
   char text[400];
   std::snprintf(text, sizeof text, format, values...);
@@ -58,7 +61,10 @@ std::string slo_failure(const Slo& slo, const PlannedSystem& s) {
 std::string why_lost(const PlanRequest& r, const PlannedSystem& best, const PlannedSystem& s) {
   if (!s.meets_slo && r.slo.has_value()) return slo_failure(*r.slo, s) + ": " + cost_of(s);
   const double less = 1 - s.output_tokens_s / best.output_tokens_s;
-  if (less < -0.005) return show_percent(-less) + " more tokens/s, but a more complicated system for it";
+  if (less < -0.005) {
+    return show_percent(-less) +
+           " more tokens/s, less than the model is sure of, for a more complicated system: " + cost_of(s);
+  }
   if (less < 0.03) return "as fast, but more complicated: " + cost_of(s);
   return show_percent(less) + " fewer tokens/s: " + cost_of(s);
 }
@@ -70,8 +76,8 @@ std::string why_won(const PlanRequest& r, const PlanAnswer& answer) {
   if (answer.systems.size() > 1 && best.meets_slo) {
     const PlannedSystem& next = answer.systems[1];
     const double more = best.output_tokens_s / next.output_tokens_s - 1;
-    out += more >= 0.03 ? "; " + show_percent(more) + " more tokens/s than the next, " + system_name(next)
-                        : "; as fast as any and the simplest of those";
+    out += more >= 0.08 ? "; " + show_percent(more) + " more tokens/s than the next, " + system_name(next)
+                        : "; the simplest of those that are as fast within what the model is sure of (8%)";
   }
   if (r.slo.has_value() && best.meets_slo) out += "; it meets the SLO";
   return out;
@@ -144,8 +150,26 @@ void advise_concurrency(const PlanRequest& r, PlanAnswer& answer) {
   }
 }
 
+// The same GPUs with weights of fewer bits, where the checkpoint's own cannot be.
+void advise_weights(const PlanRequest& r, PlanAnswer& answer) {
+  if (answer.fits) return;
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4}) {
+    const WeightMap weights(r.weights->model(), format);
+    PlanRequest fewer = r;
+    fewer.weights = &weights;
+    const auto system = try_gpus(fewer, r.gpus);
+    if (!system.has_value()) continue;
+    const std::string name(weight_format_name(format));
+    answer.advice.push_back("with the weights converted to " + name + " (--weight-dtype " + name + ", " +
+                            show_bytes(static_cast<double>(weights.whole().total())) + ") " +
+                            offer(r.gpus, *system));
+    return;
+  }
+}
+
 void advise(const PlanRequest& r, PlanAnswer& answer) {
   if (r.pinned.has_value()) return;
+  advise_weights(r, answer);
   advise_concurrency(r, answer);
   for (int factor = 2; factor <= 16; factor *= 2) {
     const GpuCount more{r.gpus.gpu, r.gpus.count * factor};
@@ -265,7 +289,8 @@ std::vector<GpuNeed> plan_gpu_needs(const PlanRequest& r) {
   for (const GpuSpec& gpu : gpu_table()) {
     GpuNeed need;
     need.gpus = {&gpu, 0};
-    for (int count = 1; count <= 256 && need.gpus.count == 0; count *= 2) {
+    const int most = gpu.resource.empty() ? kMostSockets : kMostNeeded;
+    for (int count = 1; count <= most && need.gpus.count == 0; count *= 2) {
       const auto system = try_gpus(r, {&gpu, count});
       if (!system.has_value()) continue;
       need.gpus.count = count;
@@ -276,9 +301,10 @@ std::vector<GpuNeed> plan_gpu_needs(const PlanRequest& r) {
       const auto least = smallest_layout(*r.weights, gpu, r.fit);
       const bool no_fp8 =
           one.ok() && !one->refusals.empty() && one->refusals[0].find("no FP8") != std::string::npos;
-      need.why_not = no_fp8               ? one->refusals[0]
-                     : !least.has_value() ? "no number of them up to 256 holds the model"
-                                          : "256 of them do not reach the load or the SLO";
+      need.why_not = no_fp8 ? one->refusals[0]
+                     : !least.has_value()
+                         ? "no number of them up to 256 holds the model"
+                         : std::to_string(most) + " of them do not reach the load or the SLO";
     }
     out.push_back(std::move(need));
   }

@@ -38,8 +38,10 @@ Prediction predict_aggregated(const Roofline& instance, const Workload& w, doubl
   const double step_ms = out.step.total() / 1e3;
   const double prompt_ms = out.prompt.total() / 1e3;
   // Groups of DP attention step together: those that have no new prompt wait for those that do.
-  const int prompts_a_step = static_cast<int>(std::clamp(running / w.osl, 1.0, double(instance.layout().dp_attention)));
-  const double service_ms = std::min(prompt_ms, instance.prefill_seconds_per_prompt(w.isl, prompts_a_step) * 1e3);
+  const int prompts_a_step =
+      static_cast<int>(std::clamp(running / w.osl, 1.0, double(instance.layout().dp_attention)));
+  const double service_ms =
+      std::min(prompt_ms, instance.prefill_seconds_per_prompt(w.isl, prompts_a_step) * 1e3);
   // Every osl steps each sequence gives way to a new prompt, which the others wait for.
   const double prefill_ms = (running - 1) / w.osl * service_ms;
   out.tpot_ms = step_ms + prefill_ms;
