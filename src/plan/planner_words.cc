@@ -125,6 +125,8 @@ std::optional<PlannedSystem> try_gpus(const PlanRequest& r, GpuCount gpus) {
   rank_and_name(c, answer);
   if (!answer.fits || !answer.meets_slo) return std::nullopt;
   if (r.load.concurrency > 0 && answer.systems[0].prediction.waiting > 0) return std::nullopt;
+  if (!r.slo.has_value() && answer.systems[0].tokens_s_per_user < kReadableTokensPerSecond)
+    return std::nullopt;
   return answer.systems[0];
 }
 
@@ -301,10 +303,11 @@ std::vector<GpuNeed> plan_gpu_needs(const PlanRequest& r) {
       const auto least = smallest_layout(*r.weights, gpu, r.fit);
       const bool no_fp8 =
           one.ok() && !one->refusals.empty() && one->refusals[0].find("no FP8") != std::string::npos;
-      need.why_not = no_fp8 ? one->refusals[0]
-                     : !least.has_value()
-                         ? "no number of them up to 256 holds the model"
-                         : std::to_string(most) + " of them do not reach the load or the SLO";
+      need.why_not =
+          no_fp8
+              ? "has no FP8 arithmetic, and the weights are FP8: ask again with --weight-dtype int8 or bf16"
+          : !least.has_value() ? "no number of them up to 256 holds the model"
+                               : std::to_string(most) + " of them do not reach the load or the SLO";
     }
     out.push_back(std::move(need));
   }
