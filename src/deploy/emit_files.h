@@ -17,7 +17,7 @@ struct RenderedFile {
 
 // base/ (a file a wave and kustomization.yaml) and overlays/default/.
 std::vector<RenderedFile> kustomize_files(const DeploySpec& spec, const RenderResult& rendered);
-// Chart.yaml, values.yaml, values.schema.json, templates/.
+// Chart.yaml, values.yaml (namespace, image, replicas, resources) and templates/, a file a wave.
 std::vector<RenderedFile> helm_files(const DeploySpec& spec, const RenderResult& rendered);
 
 }  // namespace hadal

@@ -31,6 +31,7 @@ struct EngineSpec {
   std::string name = "hadal";
   std::string version;  // image tag
   std::string image;    // whole reference; beats version
+  std::string router_image;
   std::string pull_policy = "IfNotPresent";
   std::vector<std::string> extra_args;
   StringPairs env;

@@ -121,6 +121,7 @@ const SpecField kFields[] = {
     {"engine.name", S, "Which engine", "hadal|sglang|vllm|trtllm", R::kAny, 0, 0, HADAL_SLOT(&D::engine, &EngineSpec::name)},
     {"engine.version", S, "Tag of the engine's image", "", R::kModelName, 0, 0, HADAL_SLOT(&D::engine, &EngineSpec::version)},
     {"engine.image", S, "The whole image reference, best with a digest", "", R::kImage, 0, 0, HADAL_SLOT(&D::engine, &EngineSpec::image)},
+    {"engine.routerImage", S, "Image with sglang_router, where the engine's has none (prefill-decode)", "", R::kImage, 0, 0, HADAL_SLOT(&D::engine, &EngineSpec::router_image)},
     {"engine.imagePullPolicy", S, "When the image is fetched", "Always|IfNotPresent|Never", R::kAny, 0, 0, HADAL_SLOT(&D::engine, &EngineSpec::pull_policy)},
     {"engine.port", I, "Port of the API. Default: hadal and sglang 30000, vllm and trtllm 8000", "", R::kAny, 1024, 65535, HADAL_SLOT(&D::engine, &EngineSpec::port)},
     {"engine.tensorParallel", I, "Ranks that share every layer. Default: all GPUs of the instance", "", R::kAny, 1, 4096, HADAL_SLOT(&D::engine, &EngineSpec::tp)},
@@ -240,7 +241,7 @@ const SpecField kFields[] = {
     {"openWebUI.tlsSecret", S, "Its TLS Secret", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::web_ui, &WebUiSpec::tls_secret)},
 
     {"pdb.enabled", B, "Keep drains of nodes from taking all instances at once", "", R::kAny, 0, 0, HADAL_SLOT(&D::pdb, &PdbSpec::enabled)},
-    {"pdb.minAvailable", I, "Instances that must stay. Default: all but one", "", R::kAny, 0, kMaxReplicas, HADAL_SLOT(&D::pdb, &PdbSpec::min_available)},
+    {"pdb.minAvailable", I, "Instances that must stay. Default: all but one, and at least one: a node drain waits then until the pod is deleted by hand. 0 lets drains go ahead", "", R::kAny, 0, kMaxReplicas, HADAL_SLOT(&D::pdb, &PdbSpec::min_available)},
 
     {"rollout.strategy", S, "recreate: old pods go first; rolling: one after another. auto: recreate for one instance", "auto|recreate|rolling", R::kAny, 0, 0, HADAL_SLOT(&D::rollout, &RolloutSpec::strategy)},
     {"rollout.maxUnavailable", I, "Instances that may be away during a change", "", R::kAny, 0, kMaxReplicas, HADAL_SLOT(&D::rollout, &RolloutSpec::max_unavailable)},

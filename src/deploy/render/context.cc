@@ -99,9 +99,21 @@ void resolve_storage(const DeploySpec& spec, RenderContext& c) {
   }
 }
 
+// KServe mounts what a URI names at /mnt/models.
+void resolve_kserve_uri(const DeploySpec& spec, RenderContext& c) {
+  if (c.profile != ProfileKind::kKserve || c.storage_type == "host-path") return;
+  if (c.storage_type == "pvc") c.model_uri = "pvc://" + c.claim + "/" + c.model_subdir;
+  if (c.storage_type == "s3") c.model_uri = c.model_source;
+  if (c.storage_type == "oci") c.model_uri = "oci://" + c.mirrored(spec.storage.image);
+  if (c.storage_type == "empty-dir")
+    c.model_uri = c.model_source.starts_with("hf:") ? "hf://" + c.model_source.substr(3) : c.model_source;
+  c.model_dir = "/mnt/models";
+}
+
 // trtllm-serve answers under the directory's name, so the directory is mounted under the served name.
 void resolve_trtllm_path(RenderContext& c) {
-  if (c.engine == EngineKind::kTrtllm && c.profile != ProfileKind::kDynamo && c.storage_type != "oci")
+  if (c.engine == EngineKind::kTrtllm && c.profile != ProfileKind::kDynamo && c.storage_type != "oci" &&
+      c.model_uri.empty())
     c.model_dir = c.model_mount + "/" + c.served_name;
 }
 
@@ -126,6 +138,7 @@ void resolve_names(const DeploySpec& spec, RenderContext& c) {
     own = c.engine == EngineKind::kHadal ? default_image(c) : std::string(hadal.repository) + ":" + std::string(hadal.tag);
   }
   c.hadal_image = c.mirrored(own);
+  c.router_image = spec.engine.router_image.empty() ? c.image : c.mirrored(spec.engine.router_image);
   c.port = spec.engine.port > 0 ? spec.engine.port : traits.port;
   if (c.profile == ProfileKind::kDynamo) c.port = 8000;  // the operator's frontend
   if (c.llm_service && spec.engine.port == 0) c.port = 8000;
@@ -214,6 +227,7 @@ Result<RenderContext> make_context(const DeploySpec& spec) {
   HADAL_RETURN_IF_ERROR(resolve_roles(spec, c));
   c.llm_service = c.profile == ProfileKind::kKserve &&
                   (spec.kserve.api == "LLMInferenceService" || (spec.kserve.api.empty() && (c.split || c.any_group())));
+  resolve_kserve_uri(spec, c);
   resolve_trtllm_path(c);
   resolve_names(spec, c);
   HADAL_RETURN_IF_ERROR(check_support(spec, c));

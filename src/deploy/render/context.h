@@ -60,12 +60,14 @@ struct RenderContext {
   std::string model_dir;            // "/models/DeepSeek-R1"
   std::string model_subdir;         // "DeepSeek-R1"
   std::string model_source;         // REF of hadal pull
+  std::string model_uri;            // KServe fetches and mounts the model from here; "": a volume of ours
   std::string storage_type;
   std::string claim;
   double weight_bytes = 0;          // 0: unknown
   int64_t num_parameters = 0;
   std::string image;                // of the engine
   std::string hadal_image;
+  std::string router_image;
   int64_t port = 0;
   int64_t service_port = 0;
   std::string api_service;          // what clients and routes talk to

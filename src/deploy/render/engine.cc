@@ -128,7 +128,7 @@ void add_sglang_split(const RenderContext& c, const RoleContext& role, JsonArray
 
 EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
-  JsonArray args{"-m", dynamo ? "dynamo.sglang" : "sglang.launch_server"};
+  JsonArray args;
   flag(args, "--model-path", c.model_dir);
   flag(args, "--served-model-name", c.served_name);
   if (!dynamo || role.kind == RoleKind::kPrefill) flag(args, "--host", "0.0.0.0");
@@ -159,7 +159,7 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
   if (!c.spec.api_key.secret.empty() && !dynamo) flag(args, "--api-key", "$(API_KEY)");
   add_sglang_split(c, role, args);
   add_user_args(c, role, args);
-  return {arr({"python3"}), std::move(args)};
+  return {arr({"python3", "-m", dynamo ? "dynamo.sglang" : "sglang.launch_server"}), std::move(args)};
 }
 
 // Every rank runs the same words; the shell adds what only followers take.
@@ -169,11 +169,8 @@ constexpr std::string_view kVllmScript =
 EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
   JsonArray args;
-  if (dynamo) {
-    args = {"-m", "dynamo.vllm", "--model", c.model_dir};
-  } else {
-    args = {c.model_dir};
-  }
+  if (dynamo) args.emplace_back("--model");
+  args.emplace_back(c.model_dir);
   flag(args, "--served-model-name", c.served_name);
   if (!dynamo) {
     flag(args, "--host", "0.0.0.0");
@@ -196,11 +193,11 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   if (c.spec.model.kv_dtype == "fp8") flag(args, "--kv-cache-dtype", "fp8");
   if (!c.spec.engine.log_requests && !dynamo) args.emplace_back("--disable-uvicorn-access-log");
   if (role.kind != RoleKind::kServer) {
-    if (role.kind == RoleKind::kPrefill) args.emplace_back("--is-prefill-worker");
+    if (dynamo) flag(args, "--disaggregation-mode", role.component);
     flag(args, "--kv-transfer-config", R"({"kv_connector":"NixlConnector","kv_role":"kv_both"})");
   }
   add_user_args(c, role, args);
-  if (dynamo) return {arr({"python3"}), std::move(args)};
+  if (dynamo) return {arr({"python3", "-m", "dynamo.vllm"}), std::move(args)};
   if (!role.is_group()) return {arr({"vllm", "serve"}), std::move(args)};
   return {arr({"sh", "-c", std::string(kVllmScript), "vllm"}), std::move(args)};
 }
@@ -209,7 +206,7 @@ EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
   JsonArray args;
   if (dynamo) {
-    args = {"-m", "dynamo.trtllm", "--model-path", c.model_dir};
+    flag(args, "--model-path", c.model_dir);
     flag(args, "--served-model-name", c.served_name);
     flag(args, "--tensor-parallel-size", role.tp);
     if (role.pp > 1) flag(args, "--pipeline-parallel-size", role.pp);
@@ -220,7 +217,7 @@ EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
     if (role.kind != RoleKind::kServer) flag(args, "--disaggregation-mode", role.component);
   } else {
     // trtllm-serve has no flag for the name: it answers with the directory's, which is the served name here.
-    args = {c.model_dir};
+    args.emplace_back(c.model_dir);
     flag(args, "--host", "0.0.0.0");
     flag(args, "--port", c.port);
     flag(args, "--backend", "pytorch");
@@ -234,7 +231,7 @@ EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
     args.emplace_back("--trust_remote_code");
   }
   add_user_args(c, role, args);
-  return {dynamo ? arr({"python3"}) : arr({"trtllm-serve"}), std::move(args)};
+  return {dynamo ? arr({"python3", "-m", "dynamo.trtllm"}) : arr({"trtllm-serve"}), std::move(args)};
 }
 
 }  // namespace

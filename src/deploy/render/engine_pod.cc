@@ -6,8 +6,11 @@
 namespace hadal {
 namespace {
 
-Json http_get(std::string_view path) {
-  return obj({{"path", path}, {"port", "http"}});
+Json http_get(const RenderContext& c, std::string_view path) {
+  Json out = obj({{"path", path}, {"port", "http"}});
+  // KServe's own template says HTTPS, which the engine does not speak here.
+  if (c.llm_service) out.set("scheme", "HTTP");
+  return out;
 }
 
 struct ProbePaths {
@@ -88,10 +91,18 @@ void add_engine_env(const RenderContext& c, const RoleContext& role, JsonArray& 
   }
 }
 
+// Workers of Dynamo answer on the port that its operator gives them; readiness and liveness are the operator's.
+void add_dynamo_probes(const RenderContext& c, Json& container) {
+  constexpr int64_t kSystemPort = 9090, kPeriod = 10;
+  Json startup = probe(obj({{"path", "/live"}, {"port", kSystemPort}}), false, kPeriod, 5, (c.time.startup + kPeriod - 1) / kPeriod);
+  put_why(container, "startupProbe", std::move(startup), c.time.startup_words);
+}
+
 void add_probes(const RenderContext& c, const RoleContext& role, Json& container) {
+  if (c.profile == ProfileKind::kDynamo) return add_dynamo_probes(c, container);
   const ProbePaths& paths = kPaths[static_cast<size_t>(c.engine)];
   const bool exec = c.engine == EngineKind::kVllm && role.is_group();
-  const auto check = [&](std::string_view path) { return exec ? vllm_group_check(c) : http_get(path); };
+  const auto check = [&](std::string_view path) { return exec ? vllm_group_check(c) : http_get(c, path); };
   const bool slow = c.engine != EngineKind::kHadal;
   constexpr int64_t kStartupPeriod = 10;
   const int64_t period = slow ? 20 : kStartupPeriod;

@@ -27,7 +27,7 @@ void add_service(const RenderContext& c, RenderResult& out) {
     put(metadata, "annotations", exposure_annotations(c, {}));
   Json port = obj({{"name", "http"},
                    {"port", c.service_port},
-                   {"targetPort", c.profile == ProfileKind::kDynamo ? Json(c.port) : Json("http")},
+                   {"targetPort", "http"},
                    {"protocol", "TCP"},
                    {"appProtocol", "http"}});
   if (node_port && exposure.node_port > 0) port.set("nodePort", exposure.node_port);

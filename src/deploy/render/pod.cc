@@ -16,6 +16,11 @@ bool host_network(const RenderContext& c, const RoleContext& role) {
   return c.spec.network.type == "host" && (role.is_group() || role.kind != RoleKind::kServer);
 }
 
+// Dynamo's operator mounts /dev/shm itself (sharedMemorySize).
+bool has_shm_volume(const RenderContext& c, const RoleContext& role) {
+  return c.profile != ProfileKind::kDynamo && shm_bytes(c, role) > 0;
+}
+
 Json container_port(std::string_view name, int64_t port, bool host) {
   Json out = obj({{"name", name}, {"containerPort", port}});
   // On the host's network the API server wants the two equal.
@@ -25,9 +30,10 @@ Json container_port(std::string_view name, int64_t port, bool host) {
 }
 
 Json ports_of(const RenderContext& c, const RoleContext& role) {
-  const bool host = host_network(c, role);
-  JsonArray ports{container_port("http", c.port, host)};
-  if (role.is_group()) ports.push_back(container_port("dist", kDistPort, host));
+  const bool host = host_network(c, role), dynamo = c.profile == ProfileKind::kDynamo;
+  JsonArray ports;
+  if (!dynamo) ports.push_back(container_port("http", c.port, host));
+  if (role.is_group() && !dynamo) ports.push_back(container_port("dist", kDistPort, host));
   if (role.kind == RoleKind::kPrefill && c.engine == EngineKind::kSglang)
     ports.push_back(container_port("bootstrap", kBootstrapPort, host));
   return Json(std::move(ports));
@@ -57,7 +63,7 @@ Json engine_container(const RenderContext& c, const RoleContext& role, std::stri
   put(out, "command", std::move(command.command));
   out.set("args", Json(std::move(command.args)));
   out.set("env", Json(engine_env(c, role)));
-  out.set("ports", ports_of(c, role));
+  put(out, "ports", ports_of(c, role));
   add_resources(c, role, out);
   out.set("securityContext", container_security(c, wants_rdma(c, role)));
   add_probes(c, role, out);
@@ -70,8 +76,10 @@ Json engine_container(const RenderContext& c, const RoleContext& role, std::stri
   }
   put_why(out, "lifecycle", obj({{"preStop", std::move(stop)}}),
           "The pod still answers while the routers learn that it goes; SIGTERM then drains it.");
-  JsonArray mounts{model_mount(c, false), cache_mount()};
-  if (shm_bytes(c, role) > 0) mounts.push_back(obj({{"name", "shm"}, {"mountPath", "/dev/shm"}}));
+  JsonArray mounts;
+  if (c.model_uri.empty()) mounts.push_back(model_mount(c, false));
+  mounts.push_back(cache_mount());
+  if (has_shm_volume(c, role)) mounts.push_back(obj({{"name", "shm"}, {"mountPath", "/dev/shm"}}));
   mounts.push_back(obj({{"name", "tmp"}, {"mountPath", "/tmp"}}));
   out.set("volumeMounts", Json(std::move(mounts)));
   out.set("terminationMessagePolicy", "FallbackToLogsOnError");
@@ -151,9 +159,11 @@ Json rank_claim_placeholder() {
 }
 
 Json volumes_of(const RenderContext& c, const RoleContext& role) {
-  JsonArray volumes{has_rank_claims(c) ? rank_claim_placeholder() : model_volume(c, false), cache_volume(c)};
+  JsonArray volumes;
+  if (c.model_uri.empty()) volumes.push_back(has_rank_claims(c) ? rank_claim_placeholder() : model_volume(c, false));
+  volumes.push_back(cache_volume(c));
   const double shm = shm_bytes(c, role);
-  if (shm > 0) {
+  if (has_shm_volume(c, role)) {
     Json volume = obj({{"name", "shm"}});
     put_why(volume, "emptyDir", obj({{"medium", "Memory"}, {"sizeLimit", quantity_text(shm)}}),
             "Counts in the container's memory limit, which is that much larger.");
@@ -182,7 +192,9 @@ Json pod_security(const RenderContext& c) {
   Json out;
   if (!c.spec.security.run_as_root) out.set("runAsNonRoot", true);
   if (c.profile != ProfileKind::kOpenshift) {  // OpenShift chooses the user of each namespace itself
-    const int64_t user = c.spec.security.run_as_root ? 0 : c.spec.security.user;
+    // Dynamo's images have a user of their own.
+    const bool dynamo = c.profile == ProfileKind::kDynamo && !c.spec.has("security.user");
+    const int64_t user = c.spec.security.run_as_root ? 0 : dynamo ? 1000 : c.spec.security.user;
     out.set("runAsUser", user);
     out.set("runAsGroup", user);
     out.set("fsGroup", user);
@@ -262,9 +274,16 @@ Json cache_mount() {
   return obj({{"name", "cache"}, {"mountPath", "/cache"}});
 }
 
+void drop_account(Json& spec) {
+  std::erase_if(spec.as_object(), [](const JsonMember& member) {
+    return member.first == "serviceAccountName" || member.first == "automountServiceAccountToken";
+  });
+}
+
 Json pod_template(const RenderContext& c, const RoleContext& role, std::string_view container_name) {
   Json spec;
   add_pod_basics(c, spec);
+  if (c.profile == ProfileKind::kDynamo) drop_account(spec);
   if (c.spec.scheduler.type == "volcano") spec.set("schedulerName", "volcano");
   put(spec, "priorityClassName", c.spec.scheduler.priority_class);
   put(spec, "runtimeClassName", c.spec.gpus.driver_class);
@@ -280,7 +299,8 @@ Json pod_template(const RenderContext& c, const RoleContext& role, std::string_v
   put(spec, "affinity", affinity_of(c, role));
   Json engine = engine_container(c, role, container_name);
   JsonArray init;
-  if (c.storage_type == "s3" || c.storage_type == "empty-dir" || has_rank_claims(c)) init.push_back(pull_container(c, "fetch"));
+  const bool fetches = c.storage_type == "s3" || c.storage_type == "empty-dir" || has_rank_claims(c);
+  if (fetches && c.model_uri.empty() && !c.model_source.empty()) init.push_back(pull_container(c, "fetch"));
   if (c.spec.preflight && c.engine == EngineKind::kHadal && c.profile != ProfileKind::kKserve)
     init.push_back(preflight_container(c, role, engine));
   put(spec, "initContainers", Json(std::move(init)));

@@ -17,6 +17,8 @@ Json container_security(const RenderContext& context, bool rdma = false);
 Json pod_security(const RenderContext& context);
 // securityContext, serviceAccountName, automountServiceAccountToken, enableServiceLinks, imagePullSecrets.
 void add_pod_basics(const RenderContext& context, Json& spec);
+// Dynamo's operator gives its pods an account that may find the others: ours would hide it.
+void drop_account(Json& pod_spec);
 // nodeSelector, tolerations.
 void add_placement(const RenderContext& context, Json& spec);
 JsonArray cache_env(const RenderContext& context);

@@ -65,6 +65,8 @@ Status check_profile(const DeploySpec& spec, const RenderContext& c) {
     if (c.llm_service && !version_at_least(spec.versions.kserve, "0.17"))
       return unsupported(spec, "versions.kserve", "LLMInferenceService v1alpha2 is in KServe from 0.17: raise versions.kserve, "
                          "or use profile plain");
+    if (c.llm_service && c.storage_type == "host-path")
+      return unsupported(spec, "storage.type", "an LLMInferenceService names its model by URI: use pvc, s3 or oci");
     if (c.storage_type == "pvc-per-node")
       return unsupported(spec, "storage.type", "KServe's pods take one claim: use pvc, s3, oci or host-path");
     if (c.llm_service && spec.autoscaling.type != "none")
@@ -129,6 +131,13 @@ Status check_scaling(const DeploySpec& spec, const RenderContext& c) {
   return {};
 }
 
+Status check_monitoring(const DeploySpec& spec, const RenderContext& c) {
+  if (spec.monitoring.type == "service-monitor" && c.split && c.profile != ProfileKind::kDynamo)
+    return unsupported(spec, "monitoring", "the Service leads to the router alone: use pod-monitor, which sees prefill and "
+                       "decode");
+  return {};
+}
+
 Status check_names(const DeploySpec& spec, const RenderContext& c) {
   const size_t suffix = c.split ? sizeof "-prefill" - 1 : 0;
   if ((c.uses_lws() || c.split || c.llm_service) && spec.name.size() + suffix > kMaxLwsName)
@@ -148,6 +157,7 @@ Status check_support(const DeploySpec& spec, RenderContext& c) {
   HADAL_RETURN_IF_ERROR(check_profile(spec, c));
   HADAL_RETURN_IF_ERROR(check_versions(spec, c));
   HADAL_RETURN_IF_ERROR(check_storage(spec, c));
+  HADAL_RETURN_IF_ERROR(check_monitoring(spec, c));
   return check_scaling(spec, c);
 }
 
