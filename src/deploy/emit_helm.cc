@@ -7,10 +7,9 @@
 namespace hadal {
 namespace {
 
-// Stands for a value of the chart. No spec can hold it: control characters are refused there.
-constexpr std::string_view kMark = "\x01";
-// How the emitter writes it.
-constexpr std::string_view kWritten = "\\x01";
+// Encloses the name of a value of the chart, U+E000: no spec can hold it (see check_spec_text), and it is the
+// same in YAML and in the JSON inside.
+constexpr std::string_view kMark = "\xEE\x80\x80";
 
 constexpr std::string_view kWaveFiles[] = {"foundation.yaml", "storage.yaml",  "download.yaml",
                                            "workload.yaml",   "services.yaml", "operations.yaml"};
@@ -127,7 +126,7 @@ class ChartValues {
 // Go templates instead of marks; braces that were there before stay text.
 std::string to_template(std::string text) {
   replace_all(text, "{{", "{{ \"{{\" }}");
-  const std::string mark_text(kWritten);
+  const std::string mark_text(kMark);
   replace_all(text, "\"" + mark_text + "replicas" + mark_text + "\"", "{{ .Values.replicas }}");
   for (std::string_view name : {"image", "resources.cpu", "resources.memory"})
     replace_all(text, "\"" + mark_text + std::string(name) + mark_text + "\"", "{{ .Values." + std::string(name) + " | quote }}");

@@ -23,6 +23,11 @@ std::string join(std::string_view parent, std::string_view key) {
   return parent.empty() ? std::string(key) : std::string(parent) + "." + std::string(key);
 }
 
+std::string number_text(double value) {
+  return value == static_cast<double>(static_cast<int64_t>(value)) ? std::to_string(static_cast<int64_t>(value))
+                                                                   : to_json(Json(value));
+}
+
 std::string kind_of(const YamlNode& node) {
   if (node.is_mapping()) return "a mapping";
   if (node.is_sequence()) return "a list";
@@ -192,7 +197,7 @@ class SpecReader {
     const bool bounded = field.min != 0 || field.max != 0;
     if (!(number == number) || (bounded && (number < field.min || number > field.max))) {
       return wrong(field, value,
-                   "from " + to_json(Json(field.min)) + " to " + to_json(Json(field.max)));
+                   "from " + number_text(field.min) + " to " + number_text(field.max));
     }
     if (!whole) out = number;
     return true;

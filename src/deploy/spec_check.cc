@@ -121,8 +121,8 @@ class SpecChecker {
     const auto only_with = [&](std::string_view field, bool ok, std::string_view what) {
       if (spec_.has(field) && !ok) fail(field, field, " goes with ", what);
     };
-    only_with("network.resource", network.type == "rdma", "network rdma");
-    only_with("network.devices", network.type == "rdma", "network rdma");
+    only_with("network.resource", network.type != "none", "network rdma or host");
+    only_with("network.devices", network.type == "rdma" || !network.resource.empty(), "network rdma, or host with a resource");
     only_with("network.hcas", network.type != "none", "network rdma or host");
     only_with("network.gidIndex", network.type != "none", "network rdma or host");
     only_with("network.trafficClass", network.type != "none" && network.fabric == "roce", "fabric roce");

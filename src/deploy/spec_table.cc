@@ -205,9 +205,9 @@ const SpecField kFields[] = {
     {"scheduler.topology", S, "Node label of the domain that a group must stay in (Kueue topology-aware scheduling)", "", R::kLabelKey, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::topology)},
     {"scheduler.topologyMode", S, "Whether it must or should", "required|preferred", R::kAny, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::topology_mode)},
 
-    {"network.type", S, "none: TCP; rdma: devices of a shared device plugin; host: the host's network", "none|rdma|host", R::kAny, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::type)},
+    {"network.type", S, "none: TCP; rdma: devices of a device plugin; host: the host's network, and its devices where a resource is named", "none|rdma|host", R::kAny, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::type)},
     {"network.fabric", S, "InfiniBand or RoCE", "ib|roce", R::kAny, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::fabric)},
-    {"network.resource", S, "Resource of the RDMA device plugin. Default: rdma/ib", "", R::kResource, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::resource)},
+    {"network.resource", S, "Resource of the RDMA device plugin. Default: rdma/ib with network rdma, none with host", "", R::kResource, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::resource)},
     {"network.devices", I, "How many of it a pod gets. Default: the number of HCAs, else 1 a GPU", "", R::kAny, 1, 64, HADAL_SLOT(&D::network, &NetworkSpec::devices)},
     {"network.hcas", L, "RDMA devices to use, exactly: mlx5_0. Default: all", "", R::kDevice, 0, 0, HADAL_SLOT(&D::network, &NetworkSpec::hcas)},
     {"network.gidIndex", I, "GID index (RoCE). Default: found by the libraries", "", R::kAny, 0, 255, HADAL_SLOT(&D::network, &NetworkSpec::gid_index)},

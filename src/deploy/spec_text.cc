@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "deploy/spec_table.h"
 
 namespace hadal {
@@ -92,7 +93,8 @@ bool is_url(std::string_view text) {
   return skip > 0 && text.size() > skip && text.find_first_of(" \"\\<>{}|^`@") == std::string_view::npos;
 }
 bool is_printable(std::string_view text) {
-  return text.size() <= 8192 && std::none_of(text.begin(), text.end(), [](char c) {
+  // U+E000 is the Helm emitter's own mark.
+  return text.size() <= 8192 && utf8_is_valid(text) && text.find("\xEE\x80\x80") == std::string_view::npos && std::none_of(text.begin(), text.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
 }

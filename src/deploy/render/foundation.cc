@@ -14,6 +14,7 @@ bool needs_scc(const RenderContext& c) {
 
 void add_scc(const RenderContext& c, RenderResult& out) {
   const std::string name = c.spec.ns + "-" + c.spec.name;
+  const bool rdma = c.spec.network.type == "rdma" || !c.spec.network.resource.empty();
   const bool host = c.spec.network.type == "host", path = c.storage_type == "host-path";
   JsonArray volumes{"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"};
   if (path) volumes.insert(volumes.begin() + 3, "hostPath");
@@ -31,7 +32,7 @@ void add_scc(const RenderContext& c, RenderResult& out) {
                   {"allowHostDirVolumePlugin", path},
                   {"readOnlyRootFilesystem", false},
                   {"defaultAddCapabilities", nullptr},
-                  {"allowedCapabilities", c.spec.network.type == "rdma" ? arr({"IPC_LOCK"}) : Json()},
+                  {"allowedCapabilities", rdma ? arr({"IPC_LOCK"}) : Json()},
                   {"requiredDropCapabilities", arr({"ALL"})},
                   {"runAsUser", obj({{"type", path || c.spec.security.run_as_root ? "RunAsAny" : "MustRunAsRange"}})},
                   {"seLinuxContext", obj({{"type", "MustRunAs"}})},

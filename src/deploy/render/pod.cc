@@ -9,9 +9,6 @@
 namespace hadal {
 namespace {
 
-bool wants_rdma(const RenderContext& c, const RoleContext& role) {
-  return c.spec.network.type == "rdma" && (role.is_group() || role.kind != RoleKind::kServer);
-}
 bool host_network(const RenderContext& c, const RoleContext& role) {
   return c.spec.network.type == "host" && (role.is_group() || role.kind != RoleKind::kServer);
 }
@@ -65,7 +62,7 @@ Json engine_container(const RenderContext& c, const RoleContext& role, std::stri
   out.set("env", Json(engine_env(c, role)));
   put(out, "ports", ports_of(c, role));
   add_resources(c, role, out);
-  out.set("securityContext", container_security(c, wants_rdma(c, role)));
+  out.set("securityContext", container_security(c, has_rdma_devices(c, role)));
   add_probes(c, role, out);
   // Routers learn that the pod goes while it still answers; then SIGTERM drains it.
   Json stop;

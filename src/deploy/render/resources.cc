@@ -87,6 +87,12 @@ double cpu_count(const RenderContext& c, const RoleContext& role) {
   return default_cpu(c, role);
 }
 
+bool has_rdma_devices(const RenderContext& c, const RoleContext& role) {
+  const NetworkSpec& network = c.spec.network;
+  const bool asked = network.type == "rdma" || (network.type == "host" && !network.resource.empty());
+  return asked && (role.is_group() || role.kind != RoleKind::kServer);
+}
+
 void add_resources(const RenderContext& c, const RoleContext& role, Json& container) {
   const std::string memory = quantity_text(memory_bytes(c, role));
   Json requests = obj({{"cpu", cpu_text(cpu_count(c, role))}, {"memory", memory}});
@@ -97,7 +103,7 @@ void add_resources(const RenderContext& c, const RoleContext& role, Json& contai
     limits.set(c.gpu_resource, gpus);
   }
   const NetworkSpec& network = c.spec.network;
-  if (network.type == "rdma" && (role.is_group() || role.kind != RoleKind::kServer)) {
+  if (has_rdma_devices(c, role)) {
     const std::string name = network.resource.empty() ? "rdma/ib" : network.resource;
     int64_t devices = network.devices;
     if (devices == 0) devices = static_cast<int64_t>(network.hcas.size());

@@ -12,6 +12,8 @@ double shm_bytes(const RenderContext& context, const RoleContext& role);
 // Memory request and limit: /dev/shm counts in it.
 double memory_bytes(const RenderContext& context, const RoleContext& role);
 double cpu_count(const RenderContext& context, const RoleContext& role);
+// The pod gets RDMA devices from a device plugin.
+bool has_rdma_devices(const RenderContext& context, const RoleContext& role);
 // Sets "resources".
 void add_resources(const RenderContext& context, const RoleContext& role, Json& container);
 // Requests against the capacity of a node, and /dev/shm against the memory.

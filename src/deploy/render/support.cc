@@ -1,7 +1,12 @@
 // What the engines, profiles and versions cannot do, said before anything is rendered.
+#include <cmath>
+
 #include "deploy/render/engine.h"
+#include "deploy/render/json_build.h"
 #include "deploy/render/resolve.h"
 #include "deploy/spec_check.h"
+#include "deploy/spec_table.h"
+#include "plan/fit.h"
 
 namespace hadal {
 namespace {
@@ -77,13 +82,17 @@ Status check_profile(const DeploySpec& spec, const RenderContext& c) {
   return {};
 }
 
-Status check_versions(const DeploySpec& spec, const RenderContext& c) {
+Status check_versions(const DeploySpec& spec, RenderContext& c) {
   const VersionsSpec& versions = spec.versions;
   if (!version_at_least(versions.kubernetes, "1.28"))
     return unsupported(spec, "versions.kubernetes", "Kubernetes ", versions.kubernetes, " is too old: 1.28 or newer");
-  if (c.storage_type == "oci" && !version_at_least(versions.kubernetes, "1.33"))
-    return unsupported(spec, "storage.type", "image volumes are on by default in Kubernetes from 1.33: use pvc, or raise "
-                       "versions.kubernetes if the feature gate ImageVolume is on");
+  if (c.storage_type == "oci" && c.model_uri.empty()) {
+    if (!version_at_least(versions.kubernetes, "1.31"))
+      return unsupported(spec, "storage.type", "Kubernetes has image volumes from 1.31: use pvc, s3 or host-path");
+    if (!version_at_least(versions.kubernetes, "1.35"))
+      c.warn("storage.type", "image-volume", "image volumes need the feature gate ImageVolume before Kubernetes 1.35, in the API "
+             "server and on the nodes", "check the gate, or use pvc");
+  }
   if (c.uses_lws() && !version_at_least(versions.lws, "0.4"))
     return unsupported(spec, "versions.lws", "LeaderWorkerSet ", versions.lws,
                        " does not tell pods the group's size: 0.4 or newer");
@@ -100,6 +109,16 @@ Status check_versions(const DeploySpec& spec, const RenderContext& c) {
 }
 
 Status check_storage(const DeploySpec& spec, const RenderContext& c) {
+  double size = 0;
+  const bool claims = c.storage_type == "pvc" || c.storage_type == "pvc-per-node";
+  if (claims && spec.storage.create && c.weight_bytes > 0 && parse_quantity(spec.storage.size, size) &&
+      size < c.weight_bytes * 1.02)
+    return invalid_argument(spec.place("storage.size"), ": storage.size ", spec.storage.size, " is less than the ",
+                            show_bytes(c.weight_bytes), " of the weights and room for the rest of the download: ask for ",
+                            quantity_text(std::ceil(c.weight_bytes * 1.15 / (1 << 30)) * (1 << 30)));
+  if (claims && spec.storage.create && c.weight_bytes <= 0 && spec.storage.size.empty())
+    return invalid_argument(spec.place("storage"), ": hadal does not know how large \"", spec.model.ref,
+                            "\" is: set storage.size, or model.size, or model.like to a model of the same shape");
   if (c.storage_type != "pvc-per-node") return {};
   const RoleContext& role = c.role();
   if (c.split)
