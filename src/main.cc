@@ -48,6 +48,8 @@ int run_command(hadal::Settings settings) {
   switch (settings.command) {
     case hadal::Command::kServe:
       return hadal::run_serve(std::move(settings));
+    case hadal::Command::kPlan:
+      return hadal::run_plan(std::move(settings));
     case hadal::Command::kDeployRender:
       return hadal::run_deploy_render(std::move(settings));
     case hadal::Command::kDeploySchema:

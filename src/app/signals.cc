@@ -51,6 +51,14 @@ void block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
+void let_signals_end_process() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
 void block_stop_signals() {
   sigset_t set;
   sigemptyset(&set);

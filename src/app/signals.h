@@ -17,6 +17,9 @@ void block_signals();
 // first.
 void block_stop_signals();
 
+// SIGINT and SIGTERM end the process at once again: for a command that has nothing to clean up.
+void let_signals_end_process();
+
 class SignalWatcher {
  public:
   SignalWatcher();

@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: sglang\ngpus: 16xA800\n", "FP8"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH9000\n", "does not know the GPU"},
         ErrorCase{kBase + "engine: sglang\n", "needs gpus"},
-        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n", "would never be placed"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n", "resources.cpu"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nresources: {memory: 64Gi, shm: 64Gi}\n", "counts in the pod's memory"},
         ErrorCase{kBase + "engine: sglang\ngpus: 16xH200\ntopology: single\n", "use group"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\ntopology: group\n", "set nodes to 2"},

@@ -5,13 +5,14 @@
 
 #include "deploy/render/json_build.h"
 #include "deploy/spec_table.h"
+#include "plan/node_request.h"
 
 namespace hadal {
 namespace {
 
 constexpr double kGi = 1024.0 * 1024 * 1024;
-// kubelet, system and DaemonSets take their part of a node: what is left for pods is less than its capacity.
-constexpr double kAllocatable = 0.88;
+// Of what the node has left for pods: other pods of the operator's want a little of it.
+constexpr double kOfAllocatable = 0.95;
 
 double quantity(const std::string& text) {
   double value = 0;
@@ -32,7 +33,7 @@ constexpr CpuSize kCpuSizes[] = {{0.5e9, 2}, {2e9, 4}, {9e9, 8}, {16e9, 12}, {40
 
 double default_cpu(const RenderContext& c, const RoleContext& role) {
   if (const double node = quantity(c.spec.nodes.cpu); node > 0)
-    return std::max(0.5, std::floor(node * kAllocatable * share_of_node(c, role)));
+    return std::max(0.5, std::floor(allocatable_cpus(node) * kOfAllocatable * share_of_node(c, role)));
   if (c.on_gpus()) return 8.0 * static_cast<double>(role.gpus_per_node);
   double parameters = static_cast<double>(c.num_parameters);
   if (parameters <= 0) parameters = c.weight_bytes / 2;
@@ -44,7 +45,7 @@ double default_cpu(const RenderContext& c, const RoleContext& role) {
 
 double default_memory(const RenderContext& c, const RoleContext& role) {
   if (const double node = quantity(c.spec.nodes.memory); node > 0)
-    return std::floor(node * kAllocatable * share_of_node(c, role) / kGi) * kGi;
+    return std::floor(allocatable_memory_gib(node / kGi) * kOfAllocatable * share_of_node(c, role)) * kGi;
   const double shm = shm_bytes(c, role);
   if (c.on_gpus()) return shm + (32 + 24.0 * static_cast<double>(role.gpus_per_node)) * kGi;
   // The weights of this rank's part, KV, activations.
@@ -120,19 +121,10 @@ void add_resources(const RenderContext& c, const RoleContext& role, Json& contai
 
 Status check_resources(const RenderContext& c, const RoleContext& role) {
   const ResourceSpec& asked = c.spec.resources;
-  const double node_cpu = quantity(c.spec.nodes.cpu), node_memory = quantity(c.spec.nodes.memory);
-  if (node_cpu > 0 && quantity(asked.cpu) > node_cpu * 0.97) {
-    return invalid_argument(c.spec.place("resources.cpu"), ": resources.cpu ", asked.cpu, " of a node with ",
-                            c.spec.nodes.cpu, " would never be placed: kubelet and the system take part of it. Ask for ",
-                            cpu_text(std::floor(node_cpu * kAllocatable)), " or leave resources.cpu out");
-  }
-  if (node_memory > 0 && quantity(asked.memory) > node_memory * 0.97) {
-    return invalid_argument(c.spec.place("resources.memory"), ": resources.memory ", asked.memory, " of a node with ",
-                            c.spec.nodes.memory,
-                            " would never be placed: kubelet and the system take part of it. Ask for ",
-                            quantity_text(std::floor(node_memory * kAllocatable / kGi) * kGi),
-                            " or leave resources.memory out");
-  }
+  const auto cpu = cpu_request_obstacle(quantity(asked.cpu), quantity(c.spec.nodes.cpu));
+  if (cpu.has_value()) return invalid_argument(c.spec.place("resources.cpu"), ": ", *cpu);
+  const auto host = memory_request_obstacle(quantity(asked.memory) / kGi, quantity(c.spec.nodes.memory) / kGi);
+  if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
   if (shm > memory * 0.8) {
     return invalid_argument(c.spec.place("resources.shm"), ": /dev/shm of ", quantity_text(shm),
