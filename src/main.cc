@@ -50,6 +50,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_serve(std::move(settings));
     case hadal::Command::kPlan:
       return hadal::run_plan(std::move(settings));
+    case hadal::Command::kDeployRender:
+      return hadal::run_deploy_render(std::move(settings));
+    case hadal::Command::kDeploySchema:
+      return hadal::run_deploy_schema(std::move(settings));
     default:
       return hadal::run_chat(std::move(settings));
   }
