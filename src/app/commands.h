@@ -9,5 +9,6 @@ namespace hadal {
 
 int run_serve(Settings settings);
 int run_chat(Settings settings);
+int run_preflight(Settings settings);
 
 }  // namespace hadal
