@@ -90,7 +90,9 @@ CheckResult check_leader_name(const CheckContext& context) {
                                     [](const std::string& a) { return is_loopback_address(a); });
   if (loopback && context.parallel.nnodes > 1) {
     // Not a failure: all ranks of a trial may be on one machine.
-    return warn(text + ": loopback, which no other host reaches", "", std::move(facts));
+    return warn(text + ": loopback, which no other host reaches",
+                "give an address or name that all hosts reach (right where all ranks are on this machine)",
+                std::move(facts));
   }
   const auto interfaces = context.host.interfaces();
   const bool own = std::any_of(answer.addresses.begin(), answer.addresses.end(),

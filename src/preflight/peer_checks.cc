@@ -48,6 +48,14 @@ std::vector<PeerPair> measured(const PeerOutcome& peers) {
   return out;
 }
 
+// " (2 of 6 pairs)" where a meeting broke off.
+std::string part_text(const PeerOutcome& peers, size_t measured_pairs) {
+  const size_t all = peers.nodes.size() * (peers.nodes.size() - 1) / 2;
+  return measured_pairs == all
+             ? ""
+             : " (" + std::to_string(measured_pairs) + " of " + count_text(all, "pair") + ")";
+}
+
 std::string pair_text(const PeerPair& pair) {
   return std::to_string(pair.a) + "-" + std::to_string(pair.b);
 }
@@ -105,7 +113,7 @@ CheckResult check_peer_meeting(const CheckContext& context) {
 
 CheckResult check_peer_failures(const CheckContext& context) {
   if (alone(context)) return one_host();
-  if (context.peers.nodes.empty()) return no_meeting();
+  if (context.peers.nodes.size() < static_cast<size_t>(context.parallel.nnodes)) return no_meeting();
   std::vector<std::string> bad;
   for (const PeerNode& node : context.peers.nodes) {
     if (node.rank == context.parallel.node_rank || node.failures.empty()) continue;
@@ -188,7 +196,7 @@ CheckResult check_peer_latency(const CheckContext& context) {
   const double middle = median(std::move(all));
   JsonObject facts{{"median_seconds", Json(middle)}, {"worst_seconds", Json(worst->latency)}};
   const std::string text =
-      "TCP round trip " + time_text(middle) +
+      "TCP round trip " + time_text(middle) + part_text(context.peers, pairs.size()) +
       (pairs.size() == 1 ? "" : "; slowest " + time_text(worst->latency) + ", ranks " + pair_text(*worst));
   if (worst->latency > kHighLatency) return warn(text, "", std::move(facts));
   return pass(text, std::move(facts));
@@ -215,7 +223,7 @@ CheckResult check_peer_bandwidth(const CheckContext& context) {
   JsonObject facts{{"median_bytes_per_second", Json(middle)},
                    {"slowest_bytes_per_second", Json(least(*slowest))}};
   const std::string text =
-      "one TCP stream " + rate_text(middle) +
+      "one TCP stream " + rate_text(middle) + part_text(peers, pairs.size()) +
       (pairs.size() == 1 ? "" : "; slowest " + rate_text(least(*slowest)) + ", ranks " + pair_text(*slowest));
   const auto wanted = static_cast<double>(context.config.min_peer_bandwidth);
   if (wanted > 0 && least(*slowest) < wanted)
