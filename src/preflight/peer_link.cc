@@ -17,6 +17,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr size_t kNonceBytes = 32;
+constexpr int kSilence = 3;     // seconds
+constexpr int kProbePause = 2;  // seconds
+constexpr int kProbes = 3;
 constexpr auto kOneAddress = std::chrono::seconds(3);
 constexpr const char* kOtherSecret = "another group secret (HADAL_GROUP_SECRET), or none on one of the two";
 
@@ -78,8 +81,15 @@ Error late(const char* what) {
 }  // namespace
 
 PeerLink::PeerLink(UniqueFd fd, bool server) : fd_(std::move(fd)), server_(server) {
+  // The kernel asks after a silent peer, so that a cut link is an error in about ten seconds on both ends,
+  // whatever they wait for.
+  const std::pair<int, int> tcp[] = {{TCP_NODELAY, 1},
+                                     {TCP_KEEPIDLE, kSilence},
+                                     {TCP_KEEPINTVL, kProbePause},
+                                     {TCP_KEEPCNT, kProbes},
+                                     {TCP_USER_TIMEOUT, (kSilence + kProbePause * kProbes) * 1000}};
+  for (const auto& [option, value] : tcp) ::setsockopt(fd_.get(), IPPROTO_TCP, option, &value, sizeof value);
   const int on = 1;
-  ::setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   ::fcntl(fd_.get(), F_SETFL, ::fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
 }
