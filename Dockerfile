@@ -30,6 +30,8 @@ RUN mkdir -p /home/hadal/.cache /models && chgrp -R 0 /home/hadal && chmod -R g=
 COPY LICENSE /usr/share/doc/hadal/LICENSE
 COPY --from=build /out/usr/bin/hadal /usr/bin/hadal
 ENV HOME=/home/hadal XDG_CACHE_HOME=/home/hadal/.cache
+# NVIDIA's container runtime then mounts the driver's libraries, for hadal preflight.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:0
 WORKDIR /home/hadal
 EXPOSE 30000
