@@ -17,6 +17,11 @@ readonly BUILD_PACKAGES=(
   libsimdjson-dev libpcre2-dev libspdlog-dev libfmt-dev libyaml-dev libcurl4-openssl-dev prometheus-cpp-dev
   libssl-dev libgloo-dev libedit-dev 'libboost1.83-dev|libboost1.81-dev'
 )
+# Needed to run it on Debian 12: what the image installs. A Debian package's dependencies are found by dpkg-shlibdeps.
+readonly RUNTIME_PACKAGES=(
+  ca-certificates ibverbs-providers libcurl4 libedit2 libfmt9 libgloo0 libpcre2-8-0 libprometheus-cpp-core1.0 libsimdjson14
+  libspdlog1.10 libssl3 libstdc++6 libyaml-0-2
+)
 readonly TEST_PACKAGES=(libgtest-dev libgmock-dev python3-venv clang-format-14)
 
 step() { printf '\n==> %s\n' "$*"; }

@@ -45,18 +45,25 @@ void print_notes(const hadal::Settings& settings) {
 }
 
 int run_command(hadal::Settings settings) {
+  using hadal::Command;
   switch (settings.command) {
-    case hadal::Command::kServe:
+    case Command::kServe:
       return hadal::run_serve(std::move(settings));
-    case hadal::Command::kPlan:
+    case Command::kChat:
+      return hadal::run_chat(std::move(settings));
+    case Command::kPlan:
       return hadal::run_plan(std::move(settings));
-    case hadal::Command::kDeployRender:
+    case Command::kPreflight:
+      return hadal::run_preflight(std::move(settings));
+    case Command::kDeployRender:
       return hadal::run_deploy_render(std::move(settings));
-    case hadal::Command::kDeploySchema:
+    case Command::kDeploySchema:
       return hadal::run_deploy_schema(std::move(settings));
     default:
-      return hadal::run_chat(std::move(settings));
+      break;
   }
+  std::fprintf(stderr, "hadal: this command is not in this version\n");
+  return 2;
 }
 
 }  // namespace

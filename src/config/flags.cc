@@ -17,7 +17,7 @@ namespace hadal {
 namespace {
 
 // Commands of the design that this version does not have.
-constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "preflight"};
+constexpr std::string_view kLaterCommands[] = {"bench", "route"};
 
 Status apply_values(const FlagValueMap& values, Settings& settings) {
   for (const auto& [flag, value] : values) {
@@ -104,7 +104,7 @@ Error unknown_command(const std::string& name) {
   }
   if (name.starts_with("-"))
     return invalid_argument("flags come after the command: hadal serve MODEL ", name, " ...");
-  constexpr std::string_view kNames[] = {"serve", "chat", "version", "help"};
+  constexpr std::string_view kNames[] = {"serve", "chat", "pull", "push", "plan", "deploy", "preflight", "version", "help"};
   const std::string nearest = nearest_name(name, kNames);
   if (!nearest.empty())
     return invalid_argument("there is no command \"", name, "\": did you mean hadal ", nearest, "?");
@@ -170,7 +170,10 @@ constexpr std::string_view kForeignVariables[] = {
     "POD_",
     "NODE_NAME",
     "NCCL_",
-    "GLOO_SOCKET_IFNAME",
+    "GLOO_",
+    "TORCH_NCCL_",
+    "XDG_CACHE_HOME",
+    "HOSTNAME",
     "UCX_",
     "NVSHMEM_",
     "http_proxy",
