@@ -44,6 +44,34 @@ void print_notes(const hadal::Settings& settings) {
   }
 }
 
+int run_command(hadal::Settings settings) {
+  using hadal::Command;
+  switch (settings.command) {
+    case Command::kServe:
+      return hadal::run_serve(std::move(settings));
+    case Command::kChat:
+      return hadal::run_chat(std::move(settings));
+    case Command::kDeployApply:
+      return hadal::run_deploy_apply(std::move(settings));
+    case Command::kDeployRollback:
+      return hadal::run_deploy_rollback(std::move(settings));
+    case Command::kDeployDelete:
+      return hadal::run_deploy_delete(std::move(settings));
+    case Command::kDeployDiff:
+      return hadal::run_deploy_diff(std::move(settings));
+    case Command::kDeployStatus:
+      return hadal::run_deploy_status(std::move(settings));
+    case Command::kDeployLogs:
+      return hadal::run_deploy_logs(std::move(settings));
+    case Command::kDeployDoctor:
+      return hadal::run_deploy_doctor(std::move(settings));
+    default:
+      break;
+  }
+  std::fprintf(stderr, "hadal: this command is not in this version\n");
+  return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,9 +91,7 @@ int main(int argc, char** argv) {
   set_up_logging(parsed->settings);
   print_notes(parsed->settings);
   hadal::raise_descriptor_limit();
-  const int code = parsed->settings.command == hadal::Command::kServe
-                       ? hadal::run_serve(std::move(parsed->settings))
-                       : hadal::run_chat(std::move(parsed->settings));
+  const int code = run_command(std::move(parsed->settings));
   hadal::shutdown_logging();
   return code;
 }

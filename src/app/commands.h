@@ -9,5 +9,12 @@ namespace hadal {
 
 int run_serve(Settings settings);
 int run_chat(Settings settings);
+int run_deploy_apply(Settings settings);
+int run_deploy_rollback(Settings settings);
+int run_deploy_delete(Settings settings);
+int run_deploy_diff(Settings settings);
+int run_deploy_status(Settings settings);
+int run_deploy_logs(Settings settings);
+int run_deploy_doctor(Settings settings);
 
 }  // namespace hadal

@@ -17,7 +17,7 @@ namespace hadal {
 namespace {
 
 // Commands of the design that this version does not have.
-constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "plan", "deploy", "preflight"};
+constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "plan", "preflight"};
 
 Status apply_values(const FlagValueMap& values, Settings& settings) {
   for (const auto& [flag, value] : values) {
@@ -202,6 +202,12 @@ Environment process_environment() {
     const std::string_view name = text.substr(0, equals);
     if (is_known_variable(name)) out.emplace(name, text.substr(equals + 1));
   }
+  return out;
+}
+
+std::vector<std::string> inherited_environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) out.emplace_back(*entry);
   return out;
 }
 
