@@ -1,14 +1,21 @@
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "app/commands.h"
 #include "app/deploy_cluster.h"
+#include "base/file.h"
 #include "deploy/cluster/apply_run.h"
+#include "deploy/cluster/delete_run.h"
+#include "deploy/cluster/diff_run.h"
 
 namespace hadal {
 
 using namespace cluster;
 
 namespace {
+
+constexpr int kDiffFailed = 2;
 
 ApplyRunOptions run_options(const Settings& settings, const KubeTarget& target) {
   const DeployClusterConfig& c = settings.cluster;
@@ -47,6 +54,22 @@ bool say_findings(const std::vector<Finding>& findings) {
   return num_errors == 0;
 }
 
+// A NAME, or a spec that has one.
+Result<std::string> deployment_name(const std::string& argument, const Settings& settings) {
+  if (!path_exists(argument) || check_deployment_name(argument).ok()) return argument;
+  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
+  HADAL_ASSIGN(const ApplyInput input,
+               read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
+  return default_deployment_name(input, files);
+}
+
+bool ask_on_terminal(const std::string& question) {
+  std::fprintf(stderr, "%s [y/N] ", question.c_str());
+  char answer[16] = {};
+  const ssize_t n = ::read(STDIN_FILENO, answer, sizeof answer - 1);
+  return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
 int client_dry_run(const ApplyInput& input) {
   for (const ApplyObject& object : input.objects)
     print_line("wave " + std::to_string(object.wave) + ": " + object.title() +
@@ -77,23 +100,59 @@ int run_deploy_apply(Settings settings) {
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
-int run_deploy_rollback(Settings) {
-  return 2;
+int run_deploy_rollback(Settings settings) {
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  auto input = read_revision_input(*client, settings.deploy.arguments[0], settings.cluster.to_revision);
+  if (!input.ok()) return deploy_failed(input.error());
+  print_line("going back: " + input->source);
+  if (settings.cluster.dry_run == "client") return client_dry_run(*input);
+  ApplyRunOptions options = run_options(settings, client->target());
+  options.strict_namespace = false;  // the revision's own namespaces
+  const auto code = ApplyRun(*client, options, print_line).run(std::move(*input));
+  return code.ok() ? *code : deploy_failed(code.error());
 }
-int run_deploy_delete(Settings) {
-  return 2;
+
+int run_deploy_delete(Settings settings) {
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  const auto name = deployment_name(settings.deploy.arguments[0], settings);
+  if (!name.ok()) return deploy_failed(name.error());
+  if (settings.cluster.dry_run == "client")
+    return deploy_failed(
+        invalid_argument("what there is to delete is known to the cluster alone: use --dry-run=server"), 2);
+  DeleteOptions options;
+  options.namespace_name = client->target().namespace_name;
+  options.name = *name;
+  options.storage = settings.cluster.delete_storage;
+  options.dry_run = settings.cluster.dry_run == "server";
+  options.wait = settings.cluster.wait;
+  options.timeout = settings.cluster.timeout;
+  if (!settings.cluster.assume_yes && !options.dry_run) {
+    if (::isatty(STDIN_FILENO) != 1)
+      return deploy_failed(
+          invalid_argument("delete asks before it deletes, and there is no terminal: add --yes"), 2);
+    options.confirm = ask_on_terminal;
+  }
+  const auto code = run_delete(*client, options, print_line);
+  return code.ok() ? *code : deploy_failed(code.error());
 }
-int run_deploy_diff(Settings) {
-  return 2;
-}
-int run_deploy_status(Settings) {
-  return 2;
-}
-int run_deploy_logs(Settings) {
-  return 2;
-}
-int run_deploy_doctor(Settings) {
-  return 2;
+
+int run_deploy_diff(Settings settings) {
+  const auto files = read_manifest_files(settings.deploy.arguments);
+  if (!files.ok()) return deploy_failed(files.error(), kDiffFailed);
+  const ApplyHooks hooks = make_apply_hooks();
+  auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
+  if (!input.ok()) return deploy_failed(input.error(), kDiffFailed);
+  input->name =
+      settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error(), kDiffFailed);
+  const auto code = run_diff(*client, run_options(settings, client->target()), std::move(*input), print_line);
+  return code.ok() ? *code : deploy_failed(code.error(), kDiffFailed);
 }
 
 }  // namespace hadal

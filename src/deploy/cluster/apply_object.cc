@@ -173,10 +173,9 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
   }
   out.live = std::move(reply.body);
   // The server may count a version where it changed nothing but its own notes.
-  const bool same =
-      (!options.dry_run &&
-       text_at(out.before, "metadata.resourceVersion") == text_at(out.live, "metadata.resourceVersion")) ||
-      comparable(out.before) == comparable(out.live);
+  const bool same = (!options.dry_run && text_at(out.before, "metadata.resourceVersion") ==
+                                             text_at(out.live, "metadata.resourceVersion")) ||
+                    comparable(out.before) == comparable(out.live);
   out.kind = out.before.is_null() ? ApplyOutcome::Kind::kCreated
              : replaced           ? ApplyOutcome::Kind::kReplaced
              : same               ? ApplyOutcome::Kind::kUnchanged

@@ -296,4 +296,42 @@ Result<int> ApplyRun::run(ApplyInput input) {
   return 0;
 }
 
+Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision) {
+  InventoryStore store(client);
+  HADAL_ASSIGN(const Inventory inventory, store.load(client.target().namespace_name, name));
+  std::string known;
+  for (const RevisionEntry& entry : inventory.history) {
+    if (entry.stored && entry.revision != inventory.revision)
+      known += (known.empty() ? "" : ", ") + std::to_string(entry.revision);
+  }
+  if (inventory.history.empty())
+    return make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ", name,
+                      " in namespace ", client.target().namespace_name);
+  if (revision == 0 && inventory.history.size() > 1)
+    revision = inventory.history[inventory.history.size() - 2].revision;
+  const auto found = std::find_if(inventory.history.begin(), inventory.history.end(),
+                                  [&](const RevisionEntry& e) { return e.revision == revision; });
+  if (found == inventory.history.end() || !found->stored)
+    return make_error(ErrorCode::kNotFound, name, " has no revision ",
+                      revision == 0 ? "before" : std::to_string(revision).c_str(),
+                      " to go back to (kept: ", known.empty() ? "none" : known, ")");
+  HADAL_ASSIGN(const std::vector<Json> objects, store.load_revision(inventory, revision));
+  ApplyInput out;
+  out.name = name;
+  out.source = "rollback to revision " + std::to_string(revision);
+  for (const Json& object : objects) {
+    ApplyObject& added = out.objects.emplace_back();
+    added.object = object;
+    added.wave = wave_of(object);
+    for (const auto* list : {&inventory.objects, &inventory.left}) {
+      for (const InventoryEntry& entry : *list) {
+        if (entry.same_object(entry_of(object, 0))) added.wave = entry.wave;
+      }
+    }
+  }
+  std::stable_sort(out.objects.begin(), out.objects.end(),
+                   [](const ApplyObject& a, const ApplyObject& b) { return a.wave < b.wave; });
+  return out;
+}
+
 }  // namespace hadal::cluster

@@ -73,4 +73,7 @@ class ApplyRun {
   bool recorded_ = false;
 };
 
+// The objects of an earlier revision, to be applied again; revision 0: the one before the newest.
+Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision);
+
 }  // namespace hadal::cluster
