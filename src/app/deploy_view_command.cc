@@ -6,6 +6,7 @@
 #include "app/commands.h"
 #include "app/deploy_cluster.h"
 #include "deploy/cluster/cluster_reader.h"
+#include "deploy/cluster/doctor.h"
 #include "deploy/cluster/inventory_store.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_cache.h"
@@ -153,8 +154,28 @@ int run_deploy_logs(Settings settings) {
   return status.ok() ? 0 : deploy_failed(status.error());
 }
 
-int run_deploy_doctor(Settings) {
-  return 2;
+int run_deploy_doctor(Settings settings) {
+  const DeployClusterConfig& c = settings.cluster;
+  const std::string name = settings.deploy.arguments.empty() ? "" : settings.deploy.arguments[0];
+  Result<DoctorSnapshot> snapshot = make_error(ErrorCode::kInternal, "not taken");
+  if (!c.from_dir.empty()) {
+    snapshot = load_snapshot(c.from_dir);
+    if (snapshot.ok() && !name.empty()) snapshot->name = name;
+  } else {
+    const StopOnSignal stop;
+    auto client = make_kube_client(settings, stop.token());
+    if (!client.ok()) return deploy_failed(client.error());
+    snapshot = take_snapshot(*client, name);
+  }
+  if (!snapshot.ok()) return deploy_failed(snapshot.error());
+  if (!c.save_dir.empty()) {
+    const Status saved = save_snapshot(*snapshot, c.save_dir);
+    if (!saved.ok()) return deploy_failed(saved.error());
+    std::fprintf(stderr, "saved to %s\n", c.save_dir.c_str());
+  }
+  const DoctorReport report = examine(*snapshot);
+  std::fputs(c.format == "json" ? (to_json(report.json(), 2) + "\n").c_str() : report.text().c_str(), stdout);
+  return report.is_wrong() ? 1 : 0;
 }
 
 }  // namespace hadal
