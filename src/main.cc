@@ -51,6 +51,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_serve(std::move(settings));
     case Command::kChat:
       return hadal::run_chat(std::move(settings));
+    case Command::kDeployRender:
+      return hadal::run_deploy_render(std::move(settings));
+    case Command::kDeploySchema:
+      return hadal::run_deploy_schema(std::move(settings));
     case Command::kDeployApply:
       return hadal::run_deploy_apply(std::move(settings));
     case Command::kDeployRollback:

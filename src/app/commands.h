@@ -16,5 +16,7 @@ int run_deploy_diff(Settings settings);
 int run_deploy_status(Settings settings);
 int run_deploy_logs(Settings settings);
 int run_deploy_doctor(Settings settings);
+int run_deploy_render(Settings settings);
+int run_deploy_schema(Settings settings);
 
 }  // namespace hadal

@@ -17,11 +17,14 @@ namespace {
 
 constexpr int kDiffFailed = 2;
 
-ApplyRunOptions run_options(const Settings& settings, const KubeTarget& target) {
+// input: null for a revision, which has its own namespaces.
+ApplyRunOptions run_options(const Settings& settings, const KubeTarget& target, const ApplyInput* input) {
   const DeployClusterConfig& c = settings.cluster;
   ApplyRunOptions out;
   out.namespace_name = target.namespace_name;
-  out.strict_namespace = !c.namespace_name.empty();
+  // A spec's other namespaces (for dashboards, say) are meant; another one in a manifest is a mistake.
+  if (input != nullptr && !input->namespace_name.empty()) out.namespace_name = input->namespace_name;
+  out.strict_namespace = input != nullptr && !input->from_spec && !c.namespace_name.empty();
   out.dry_run = c.dry_run == "server";
   out.wait = c.wait;
   out.timeout = c.timeout;
@@ -96,7 +99,7 @@ int run_deploy_apply(Settings settings) {
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error());
   const auto code =
-      ApplyRun(*client, run_options(settings, client->target()), print_line).run(std::move(*input));
+      ApplyRun(*client, run_options(settings, client->target(), &*input), print_line).run(*input);
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
@@ -108,8 +111,7 @@ int run_deploy_rollback(Settings settings) {
   if (!input.ok()) return deploy_failed(input.error());
   print_line("going back: " + input->source);
   if (settings.cluster.dry_run == "client") return client_dry_run(*input);
-  ApplyRunOptions options = run_options(settings, client->target());
-  options.strict_namespace = false;  // the revision's own namespaces
+  const ApplyRunOptions options = run_options(settings, client->target(), nullptr);
   const auto code = ApplyRun(*client, options, print_line).run(std::move(*input));
   return code.ok() ? *code : deploy_failed(code.error());
 }
@@ -151,7 +153,7 @@ int run_deploy_diff(Settings settings) {
   const StopOnSignal stop;
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error(), kDiffFailed);
-  const auto code = run_diff(*client, run_options(settings, client->target()), std::move(*input), print_line);
+  const auto code = run_diff(*client, run_options(settings, client->target(), &*input), *input, print_line);
   return code.ok() ? *code : deploy_failed(code.error(), kDiffFailed);
 }
 

@@ -1,8 +1,11 @@
 #include "app/deploy_cluster.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include "config/flags.h"
+#include "deploy/render.h"
+#include "deploy/spec.h"
 
 namespace hadal {
 
@@ -15,6 +18,26 @@ constexpr auto kSignalInterval = std::chrono::milliseconds(50);
 std::string variable(const Settings& settings, const char* name) {
   const auto found = settings.environment.find(name);
   return found == settings.environment.end() ? "" : found->second;
+}
+
+// A spec as the objects of an apply. namespace_name: in place of the spec's own, where it is not empty.
+Result<ApplyInput> render_input(const ManifestFile& file, const std::string& namespace_name) {
+  HADAL_ASSIGN(DeploySpec spec, parse_deploy_spec(file.text, file.path));
+  if (!namespace_name.empty()) spec.ns = namespace_name;
+  HADAL_ASSIGN(RenderResult rendered, render_spec(spec));
+  ApplyInput out;
+  out.name = spec.name;
+  out.namespace_name = spec.ns;
+  out.source = std::filesystem::path(file.path).filename().string();
+  out.from_spec = true;
+  out.findings = std::move(rendered.findings);
+  for (RenderedObject& object : rendered.objects) {
+    ApplyObject& added = out.objects.emplace_back();
+    added.object = std::move(object.object);
+    added.wave = object.wave;
+    added.origin = file.path;
+  }
+  return out;
 }
 
 }  // namespace
@@ -46,7 +69,10 @@ Result<KubeClient> make_kube_client(const Settings& settings, std::stop_token st
 }
 
 ApplyHooks make_apply_hooks() {
-  return {};
+  ApplyHooks out;
+  out.is_spec = is_deploy_spec;
+  out.render = render_input;
+  return out;
 }
 
 void print_line(const std::string& line) {

@@ -19,7 +19,7 @@ const FlagSpec kFlags[] = {
     {"--context", kForCluster, "Cluster", "NAME", "Context of the kubeconfig; default: its current one", kOnce, HADAL_FIELD(Clu, &CC::context)},
     {"--namespace,-n", kForCluster, "Cluster", "NAME", "Namespace; default: the context's", kOnce, HADAL_FIELD(Clu, &CC::namespace_name)},
 
-    {"--name", kForNamed, "Apply", "NAME", "Name that the objects are kept under in the cluster; default: the spec's, the objects' label app.kubernetes.io/instance, or the file's", kOnce, HADAL_FIELD(Clu, &CC::name)},
+    {"--name", kForNamed, "Apply", "NAME", "Name that the objects are kept under in the cluster; default: the spec's, the objects' label app.kubernetes.io/part-of, or the file's", kOnce, HADAL_FIELD(Clu, &CC::name)},
     {"--dry-run", kForChange | kForDelete, "Apply", "HOW", "none; client (say what would be sent, ask no cluster); server (the cluster checks everything and changes nothing)", kOnce, HADAL_FIELD(Clu, &CC::dry_run)},
     {"--wait", kForChange | kForDelete, "Apply", "", "Wait until everything is ready, or gone (on by default; =false turns it off)", kOnce, HADAL_FIELD(Clu, &CC::wait)},
     {"--timeout", kForChange | kForDelete, "Apply", "SECONDS", "How long to wait in all", kOnce, HADAL_FIELD(Clu, &CC::timeout)},

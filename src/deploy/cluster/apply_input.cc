@@ -145,7 +145,7 @@ std::string default_deployment_name(const ApplyInput& input, const std::vector<M
   std::string common;
   bool all = true;
   for (const ApplyObject& object : input.objects) {
-    const std::string_view instance = label_of(object.object, "app.kubernetes.io/instance");
+    const std::string_view instance = label_of(object.object, "app.kubernetes.io/part-of");
     if (instance.empty()) continue;
     if (common.empty()) common = instance;
     all &= common == instance;

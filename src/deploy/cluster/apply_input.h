@@ -26,7 +26,8 @@ struct ApplyObject {
 
 struct ApplyInput {
   std::string name;    // of the deployment; "": the input does not say
-  std::string source;  // for the history: "deepseek.yaml"
+  std::string namespace_name;  // a spec's own; "": the input does not say
+  std::string source;          // for the history: "deepseek.yaml"
   std::vector<ApplyObject> objects;
   bool from_spec = false;
   std::vector<Finding> findings;
@@ -44,7 +45,7 @@ Result<ApplyInput> read_apply_input(const std::vector<ManifestFile>& files, cons
                                     const std::string& namespace_name);
 // The wave of a manifest's object (deploy/render.h has the list).
 int wave_of(const Json& object);
-// The name where the input has none: the objects' label app.kubernetes.io/instance, or that of the file.
+// The name where the input has none: the objects' label app.kubernetes.io/part-of, or that of the file.
 std::string default_deployment_name(const ApplyInput& input, const std::vector<ManifestFile>& files);
 
 // Finds each object's place. namespace_name: of those that name none. strict_namespace: another namespace in
