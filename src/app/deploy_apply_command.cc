@@ -4,7 +4,6 @@
 
 #include "app/commands.h"
 #include "app/deploy_cluster.h"
-#include "base/file.h"
 #include "deploy/cluster/apply_run.h"
 #include "deploy/cluster/delete_run.h"
 #include "deploy/cluster/diff_run.h"
@@ -57,15 +56,6 @@ bool say_findings(const std::vector<Finding>& findings) {
   return num_errors == 0;
 }
 
-// A NAME, or a spec that has one.
-Result<std::string> deployment_name(const std::string& argument, const Settings& settings) {
-  if (!path_exists(argument) || check_deployment_name(argument).ok()) return argument;
-  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
-  HADAL_ASSIGN(const ApplyInput input,
-               read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
-  return default_deployment_name(input, files);
-}
-
 bool ask_on_terminal(const std::string& question) {
   std::fprintf(stderr, "%s [y/N] ", question.c_str());
   char answer[16] = {};
@@ -104,6 +94,7 @@ int run_deploy_apply(Settings settings) {
 }
 
 int run_deploy_rollback(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const StopOnSignal stop;
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error());
@@ -117,17 +108,16 @@ int run_deploy_rollback(Settings settings) {
 }
 
 int run_deploy_delete(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const StopOnSignal stop;
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error());
-  const auto name = deployment_name(settings.deploy.arguments[0], settings);
-  if (!name.ok()) return deploy_failed(name.error());
   if (settings.cluster.dry_run == "client")
     return deploy_failed(
         invalid_argument("what there is to delete is known to the cluster alone: use --dry-run=server"), 2);
   DeleteOptions options;
   options.namespace_name = client->target().namespace_name;
-  options.name = *name;
+  options.name = settings.deploy.arguments[0];
   options.storage = settings.cluster.delete_storage;
   options.dry_run = settings.cluster.dry_run == "server";
   options.wait = settings.cluster.wait;

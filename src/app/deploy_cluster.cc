@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/file.h"
 #include "config/flags.h"
 #include "deploy/render.h"
 #include "deploy/spec.h"
@@ -73,6 +74,19 @@ ApplyHooks make_apply_hooks() {
   out.is_spec = is_deploy_spec;
   out.render = render_input;
   return out;
+}
+
+Status name_from_spec(Settings& settings) {
+  if (settings.deploy.arguments.empty()) return {};
+  std::string& argument = settings.deploy.arguments[0];
+  const bool is_file = argument.find_first_of("./") != std::string::npos && path_exists(argument);
+  if (!is_file) return {};
+  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
+  HADAL_ASSIGN(const ApplyInput input,
+               read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
+  argument = default_deployment_name(input, files);
+  if (settings.cluster.namespace_name.empty()) settings.cluster.namespace_name = input.namespace_name;
+  return {};
 }
 
 void print_line(const std::string& line) {

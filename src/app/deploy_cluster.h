@@ -33,6 +33,9 @@ class StopOnSignal {
 
 Result<cluster::KubeClient> make_kube_client(const Settings& settings, std::stop_token stop);
 cluster::ApplyHooks make_apply_hooks();
+// Where a deployment is given by its spec (or manifests) instead of its name: puts the name, and the spec's
+// namespace where none was given, into the settings.
+Status name_from_spec(Settings& settings);
 void print_line(const std::string& line);
 // Says it on standard error; the exit code.
 int deploy_failed(const Error& error, int code = 1);

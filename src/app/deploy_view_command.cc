@@ -109,6 +109,7 @@ LogOptions log_options(const DeployClusterConfig& c) {
 }  // namespace
 
 int run_deploy_status(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const StopOnSignal stop;
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error());
@@ -120,6 +121,7 @@ int run_deploy_status(Settings settings) {
 }
 
 int run_deploy_logs(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const StopOnSignal stop;
   auto client = make_kube_client(settings, stop.token());
   if (!client.ok()) return deploy_failed(client.error());
@@ -155,6 +157,7 @@ int run_deploy_logs(Settings settings) {
 }
 
 int run_deploy_doctor(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const DeployClusterConfig& c = settings.cluster;
   const std::string name = settings.deploy.arguments.empty() ? "" : settings.deploy.arguments[0];
   Result<DoctorSnapshot> snapshot = make_error(ErrorCode::kInternal, "not taken");

@@ -6,6 +6,7 @@
 #include "deploy/cluster/doctor.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/quantity.h"
+#include "deploy/cluster/readiness.h"
 #include "deploy/cluster/scheduler_message.h"
 
 namespace hadal::cluster {
@@ -351,11 +352,12 @@ void look_oom(const DoctorInput& input, Evidence& out) {
 }
 void look_claims(const DoctorInput& input, Evidence& out) {
   for (const Json& claim : input.view.claims) {
-    if (text_at(claim, "status.phase") == "Bound") continue;
-    const Json* event = newest_event(input.view, claim, {"ProvisioningFailed", "FailedBinding"});
-    if (event != nullptr)
-      out.push_back(title_of(claim) + " is " + std::string(text_at(claim, "status.phase")) + ": " +
-                    last_line(text_at(*event, "message")));
+    const int64_t age = input.view.now - parse_rfc3339(text_at(claim, "metadata.creationTimestamp"));
+    const Readiness readiness = check_readiness(claim, input.view);
+    if (readiness.state == Readiness::State::kReady || age < 60) continue;
+    std::string line = title_of(claim) + " is " + std::string(text_at(claim, "status.phase"));
+    for (const Readiness::Detail& detail : readiness.details) line += ": " + detail.text;
+    out.push_back(line);
   }
 }
 void look_quota(const DoctorInput& input, Evidence& out) {
@@ -364,6 +366,21 @@ void look_quota(const DoctorInput& input, Evidence& out) {
       out.push_back("event on " + std::string(text_at(event, "involvedObject.kind")) + " " +
                     std::string(text_at(event, "involvedObject.name")) + ": " +
                     last_line(text_at(event, "message")));
+  }
+}
+// What no pod can tell: none was made.
+void look_no_pods(const DoctorInput& input, Evidence& out) {
+  for (const Json& workload : input.workloads) {
+    const bool has_pods = std::any_of(input.members.begin(), input.members.end(), [&](const Member& m) {
+      return m.workload == &workload && m.pod != nullptr;
+    });
+    const Readiness readiness = check_readiness(workload, input.view);
+    if (has_pods || readiness.state == Readiness::State::kReady) continue;
+    std::string line = title_of(workload) + " has no pods: " + readiness.summary;
+    for (const Readiness::Detail& detail : readiness.details) {
+      if (detail.subject == "controller") line += "; " + detail.text;
+    }
+    out.push_back(line);
   }
 }
 void look_jobs(const DoctorInput& input, Evidence& out) {
@@ -486,6 +503,10 @@ const std::vector<DoctorRule>& doctor_pod_rules() {
        "Raise the quota, or correct what the message names; on OpenShift bind the service account to the "
        "SCC.",
        &look_quota},
+      {"workload/no-pods", 0, kError, 54, "A workload has no pods.",
+       "Its controller makes them: does it run, and does it say why not (`kubectl describe`)? A quota or a "
+       "policy may refuse them.",
+       &look_no_pods},
       {"download/failed", 0, kError, 79, "A Job failed for good: what waits for it will not start.",
        "See its log (`hadal deploy logs NAME`), correct the cause, delete the Job and apply again: the "
        "download goes on where it stopped.",

@@ -10,22 +10,25 @@
 namespace hadal::cluster {
 namespace {
 
-// Columns padded to the widest, two spaces between.
+// Columns padded to the widest, two spaces between; without the columns that only have a title.
 class Table {
  public:
+  explicit Table(bool has_titles) : has_titles_(has_titles) {}
   void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   std::string text(const std::string& indent) const {
     std::vector<size_t> widths;
-    for (const auto& cells : rows_) {
-      widths.resize(std::max(widths.size(), cells.size()));
-      for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], cells[i].size());
+    for (size_t r = has_titles_ ? 1 : 0; r < rows_.size(); ++r) {
+      widths.resize(std::max(widths.size(), rows_[r].size()));
+      for (size_t i = 0; i < rows_[r].size(); ++i) widths[i] = std::max(widths[i], rows_[r][i].size());
+    }
+    for (size_t i = 0; has_titles_ && i < widths.size(); ++i) {
+      if (widths[i] > 0) widths[i] = std::max(widths[i], rows_[0][i].size());
     }
     std::string out;
     for (const auto& cells : rows_) {
       std::string line = indent;
-      for (size_t i = 0; i < cells.size(); ++i) {
-        line += cells[i];
-        if (i + 1 < cells.size()) line += std::string(widths[i] - cells[i].size() + 2, ' ');
+      for (size_t i = 0; i < cells.size() && i < widths.size(); ++i) {
+        if (widths[i] > 0) line += cells[i] + std::string(widths[i] - cells[i].size() + 2, ' ');
       }
       line.erase(line.find_last_not_of(' ') + 1);
       out += line + "\n";
@@ -34,6 +37,7 @@ class Table {
   }
 
  private:
+  const bool has_titles_;
   std::vector<std::vector<std::string>> rows_;
 };
 
@@ -88,7 +92,7 @@ void add_workload(const Json& workload, const ClusterView& view, const Json& pro
     if (!about_pod && kind_of(workload) == "LeaderWorkerSet")
       out.text += "  " + detail.subject + ": " + detail.text + "\n";
   }
-  Table table;
+  Table table(true);
   JsonArray ranks;
   table.row({"ROLE", "GROUP", "RANK", "POD", "PHASE", "NODE", "RESTARTS", "AGE", "WHY NOT READY"});
   add_ranks(workload, view, progress, table, ranks);
@@ -236,7 +240,7 @@ StatusReport make_status_report(const ClusterView& view, const Inventory* invent
   out.json = JsonObject{};
   if (inventory != nullptr) add_head(*inventory, out);
   JsonArray workloads, rows;
-  Table table;
+  Table table(false);
   for (const Json& object : view.others) {
     if (is_workload_kind(kind_of(object)) && listed(inventory, object))
       add_workload(object, view, progress, out, workloads);
