@@ -124,13 +124,16 @@ void ObjectCache::run(Collection& collection, std::stop_token stop) {
   std::chrono::milliseconds pause = kFirstPause;
   while (!stop.stop_requested()) {
     const bool had_version = !collection.resource_version.empty();
+    const auto began = std::chrono::steady_clock::now();
     Status status =
         had_version && watch_allowed ? watch(collection, client, watch_allowed) : list(collection, client);
     if (stop.stop_requested()) return;
     if (status.ok()) {
       note(collection, "");
       pause = kFirstPause;
-      if (watch_allowed) continue;
+      // A proxy that ends every watch at once is not asked again at once.
+      const bool hasty = had_version && std::chrono::steady_clock::now() - began < kFirstPause;
+      if (watch_allowed && !hasty) continue;
     } else if (status.error().code == ErrorCode::kNotFound && had_version) {
       collection.resource_version.clear();  // too old: list again
       continue;
