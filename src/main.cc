@@ -59,6 +59,20 @@ int run_command(hadal::Settings settings) {
       return hadal::run_deploy_render(std::move(settings));
     case Command::kDeploySchema:
       return hadal::run_deploy_schema(std::move(settings));
+    case Command::kDeployDiff:
+      return hadal::run_deploy_diff(std::move(settings));
+    case Command::kDeployApply:
+      return hadal::run_deploy_apply(std::move(settings));
+    case Command::kDeployStatus:
+      return hadal::run_deploy_status(std::move(settings));
+    case Command::kDeployLogs:
+      return hadal::run_deploy_logs(std::move(settings));
+    case Command::kDeployDoctor:
+      return hadal::run_deploy_doctor(std::move(settings));
+    case Command::kDeployDelete:
+      return hadal::run_deploy_delete(std::move(settings));
+    case Command::kDeployRollback:
+      return hadal::run_deploy_rollback(std::move(settings));
     default:
       break;
   }

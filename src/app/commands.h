@@ -13,5 +13,12 @@ int run_plan(Settings settings);
 int run_preflight(Settings settings);
 int run_deploy_render(Settings settings);
 int run_deploy_schema(Settings settings);
+int run_deploy_diff(Settings settings);
+int run_deploy_apply(Settings settings);
+int run_deploy_status(Settings settings);
+int run_deploy_logs(Settings settings);
+int run_deploy_doctor(Settings settings);
+int run_deploy_delete(Settings settings);
+int run_deploy_rollback(Settings settings);
 
 }  // namespace hadal

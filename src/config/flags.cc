@@ -208,6 +208,12 @@ Environment process_environment() {
   return out;
 }
 
+std::vector<std::string> inherited_environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) out.emplace_back(*entry);
+  return out;
+}
+
 Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arguments,
                                              const Environment& environment, int help_width) {
   ParsedCommandLine out;

@@ -32,6 +32,9 @@ Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arg
 // commands understand (HF_TOKEN, AWS_*, KUBECONFIG, LWS_*, ...).
 Environment process_environment();
 
+// "NAME=value" of every variable of this process: what a program that it starts inherits.
+std::vector<std::string> inherited_environment();
+
 // docs/flags.md, from the table.
 std::string flags_markdown();
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/deploy_cluster_config.h"
 #include "config/deploy_config.h"
 #include "config/engine_config.h"
 #include "config/hub_config.h"
@@ -73,6 +74,7 @@ struct Settings {
   HubConfig hub;
   PlanConfig plan;
   DeployConfig deploy;
+  DeployClusterConfig cluster;
   PreflightConfig preflight;
   std::string config_file;
   // What the process was given, as process_environment() picked it: commands look up what they need here.

@@ -1,0 +1,150 @@
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/commands.h"
+#include "app/deploy_cluster.h"
+#include "deploy/cluster/apply_run.h"
+#include "deploy/cluster/delete_run.h"
+#include "deploy/cluster/diff_run.h"
+
+namespace hadal {
+
+using namespace cluster;
+
+namespace {
+
+constexpr int kDiffFailed = 2;
+
+// input: null for a revision, which has its own namespaces.
+ApplyRunOptions run_options(const Settings& settings, const KubeTarget& target, const ApplyInput* input) {
+  const DeployClusterConfig& c = settings.cluster;
+  ApplyRunOptions out;
+  out.namespace_name = target.namespace_name;
+  // A spec's other namespaces (for dashboards, say) are meant; another one in a manifest is a mistake.
+  if (input != nullptr && !input->namespace_name.empty()) out.namespace_name = input->namespace_name;
+  out.strict_namespace = input != nullptr && !input->from_spec && !c.namespace_name.empty();
+  out.dry_run = c.dry_run == "server";
+  out.wait = c.wait;
+  out.timeout = c.timeout;
+  out.force_conflicts = c.force_conflicts;
+  out.prune = c.prune;
+  out.prune_storage = c.prune_storage;
+  out.prune_first = c.prune_first;
+  out.skip_validation = c.skip_validation;
+  out.create_namespace = c.create_namespace;
+  return out;
+}
+
+// False: an error was found.
+bool say_findings(const std::vector<Finding>& findings) {
+  int num_errors = 0;
+  for (const Finding& f : findings) {
+    if (f.severity == Severity::kInfo) continue;
+    const bool is_error = f.severity == Severity::kError;
+    num_errors += is_error;
+    std::string line = f.file;
+    if (f.line > 0) line += ":" + std::to_string(f.line) + ":" + std::to_string(f.column);
+    line += std::string(line.empty() ? "" : ": ") + (is_error ? "error" : "warning") + " [" + f.rule + "] " +
+            f.message;
+    if (!f.fix.empty()) line += "; " + f.fix;
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+  if (num_errors > 0)
+    std::fprintf(stderr,
+                 "hadal deploy: nothing was applied: correct these, or apply with --skip-validation\n");
+  return num_errors == 0;
+}
+
+bool ask_on_terminal(const std::string& question) {
+  std::fprintf(stderr, "%s [y/N] ", question.c_str());
+  char answer[16] = {};
+  const ssize_t n = ::read(STDIN_FILENO, answer, sizeof answer - 1);
+  return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+int client_dry_run(const ApplyInput& input) {
+  for (const ApplyObject& object : input.objects)
+    print_line("wave " + std::to_string(object.wave) + ": " + object.title() +
+               " would be applied (dry run, the cluster was not asked)");
+  return 0;
+}
+
+}  // namespace
+
+int run_deploy_apply(Settings settings) {
+  const auto files = read_manifest_files(settings.deploy.arguments);
+  if (!files.ok()) return deploy_failed(files.error());
+  const ApplyHooks hooks = make_apply_hooks();
+  auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
+  if (!input.ok()) return deploy_failed(input.error());
+  if (!say_findings(input->findings)) return 1;
+  if (!settings.cluster.skip_validation && !input->from_spec && hooks.validate &&
+      !say_findings(hooks.validate(*files)))
+    return 1;
+  input->name =
+      settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
+  if (settings.cluster.dry_run == "client") return client_dry_run(*input);
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  const auto code =
+      ApplyRun(*client, run_options(settings, client->target(), &*input), print_line).run(*input);
+  return code.ok() ? *code : deploy_failed(code.error());
+}
+
+int run_deploy_rollback(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  auto input = read_revision_input(*client, settings.deploy.arguments[0], settings.cluster.to_revision);
+  if (!input.ok()) return deploy_failed(input.error());
+  print_line("going back: " + input->source);
+  if (settings.cluster.dry_run == "client") return client_dry_run(*input);
+  const ApplyRunOptions options = run_options(settings, client->target(), nullptr);
+  const auto code = ApplyRun(*client, options, print_line).run(std::move(*input));
+  return code.ok() ? *code : deploy_failed(code.error());
+}
+
+int run_deploy_delete(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  if (settings.cluster.dry_run == "client")
+    return deploy_failed(
+        invalid_argument("what there is to delete is known to the cluster alone: use --dry-run=server"), 2);
+  DeleteOptions options;
+  options.namespace_name = client->target().namespace_name;
+  options.name = settings.deploy.arguments[0];
+  options.storage = settings.cluster.delete_storage;
+  options.dry_run = settings.cluster.dry_run == "server";
+  options.wait = settings.cluster.wait;
+  options.timeout = settings.cluster.timeout;
+  if (!settings.cluster.assume_yes && !options.dry_run) {
+    if (::isatty(STDIN_FILENO) != 1)
+      return deploy_failed(
+          invalid_argument("delete asks before it deletes, and there is no terminal: add --yes"), 2);
+    options.confirm = ask_on_terminal;
+  }
+  const auto code = run_delete(*client, options, print_line);
+  return code.ok() ? *code : deploy_failed(code.error());
+}
+
+int run_deploy_diff(Settings settings) {
+  const auto files = read_manifest_files(settings.deploy.arguments);
+  if (!files.ok()) return deploy_failed(files.error(), kDiffFailed);
+  const ApplyHooks hooks = make_apply_hooks();
+  auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
+  if (!input.ok()) return deploy_failed(input.error(), kDiffFailed);
+  input->name =
+      settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error(), kDiffFailed);
+  const auto code = run_diff(*client, run_options(settings, client->target(), &*input), *input, print_line);
+  return code.ok() ? *code : deploy_failed(code.error(), kDiffFailed);
+}
+
+}  // namespace hadal

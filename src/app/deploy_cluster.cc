@@ -1,0 +1,102 @@
+#include "app/deploy_cluster.h"
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/file.h"
+#include "config/flags.h"
+#include "deploy/render.h"
+#include "deploy/spec.h"
+
+namespace hadal {
+
+using namespace cluster;
+
+namespace {
+
+constexpr auto kSignalInterval = std::chrono::milliseconds(50);
+
+std::string variable(const Settings& settings, const char* name) {
+  const auto found = settings.environment.find(name);
+  return found == settings.environment.end() ? "" : found->second;
+}
+
+// A spec as the objects of an apply. namespace_name: in place of the spec's own, where it is not empty.
+Result<ApplyInput> render_input(const ManifestFile& file, const std::string& namespace_name) {
+  HADAL_ASSIGN(DeploySpec spec, parse_deploy_spec(file.text, file.path));
+  if (!namespace_name.empty()) spec.ns = namespace_name;
+  HADAL_ASSIGN(RenderResult rendered, render_spec(spec));
+  ApplyInput out;
+  out.name = spec.name;
+  out.namespace_name = spec.ns;
+  out.source = std::filesystem::path(file.path).filename().string();
+  out.from_spec = true;
+  out.findings = std::move(rendered.findings);
+  for (RenderedObject& object : rendered.objects) {
+    ApplyObject& added = out.objects.emplace_back();
+    added.object = std::move(object.object);
+    added.wave = object.wave;
+    added.origin = file.path;
+  }
+  return out;
+}
+
+}  // namespace
+
+StopOnSignal::StopOnSignal()
+    : thread_([this](std::stop_token done) {
+        while (!done.stop_requested() && !watcher_.wait_for(kSignalInterval)) {
+        }
+        if (watcher_.signalled()) stop_.request_stop();
+      }) {}
+
+StopOnSignal::~StopOnSignal() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+Result<KubeClient> make_kube_client(const Settings& settings, std::stop_token stop) {
+  KubeConfigChoice choice;
+  choice.kubeconfig = settings.cluster.kubeconfig;
+  choice.context = settings.cluster.context;
+  choice.namespace_name = settings.cluster.namespace_name;
+  choice.kubeconfig_list = variable(settings, "KUBECONFIG");
+  choice.home = variable(settings, "HOME");
+  choice.service_host = variable(settings, "KUBERNETES_SERVICE_HOST");
+  choice.service_port = variable(settings, "KUBERNETES_SERVICE_PORT");
+  HADAL_ASSIGN(KubeTarget target, load_kube_target(choice));
+  auto credentials = std::make_shared<KubeCredentialSource>(target, inherited_environment());
+  return KubeClient(std::move(target), std::move(credentials), {}, std::move(stop));
+}
+
+ApplyHooks make_apply_hooks() {
+  ApplyHooks out;
+  out.is_spec = is_deploy_spec;
+  out.render = render_input;
+  return out;
+}
+
+Status name_from_spec(Settings& settings) {
+  if (settings.deploy.arguments.empty()) return {};
+  std::string& argument = settings.deploy.arguments[0];
+  const bool is_file = argument.find_first_of("./") != std::string::npos && path_exists(argument);
+  if (!is_file) return {};
+  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
+  HADAL_ASSIGN(const ApplyInput input,
+               read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
+  argument = default_deployment_name(input, files);
+  if (settings.cluster.namespace_name.empty()) settings.cluster.namespace_name = input.namespace_name;
+  return {};
+}
+
+void print_line(const std::string& line) {
+  std::fprintf(stdout, "%s\n", line.c_str());
+  std::fflush(stdout);
+}
+
+int deploy_failed(const Error& error, int code) {
+  std::fprintf(stderr, "hadal deploy: %s\n", error.message.c_str());
+  return code;
+}
+
+}  // namespace hadal

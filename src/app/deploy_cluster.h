@@ -1,0 +1,43 @@
+// What the commands that talk to a cluster share: the client made from the settings, lines on standard
+// output, and SIGINT as a stop. Main thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "app/signals.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "deploy/cluster/apply_input.h"
+#include "deploy/cluster/kube_client.h"
+
+namespace hadal {
+
+// SIGINT and SIGTERM request a stop while this lives.
+class StopOnSignal {
+ public:
+  StopOnSignal();
+  ~StopOnSignal();
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+  std::stop_token token() const { return stop_.get_token(); }
+
+ private:
+  SignalWatcher watcher_;
+  std::stop_source stop_;
+  std::jthread thread_;
+};
+
+Result<cluster::KubeClient> make_kube_client(const Settings& settings, std::stop_token stop);
+cluster::ApplyHooks make_apply_hooks();
+// Where a deployment is given by its spec (or manifests) instead of its name: puts the name, and the spec's
+// namespace where none was given, into the settings.
+Status name_from_spec(Settings& settings);
+void print_line(const std::string& line);
+// Says it on standard error; the exit code.
+int deploy_failed(const Error& error, int code = 1);
+
+}  // namespace hadal

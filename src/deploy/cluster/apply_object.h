@@ -1,0 +1,57 @@
+// apply_object: one object into the cluster by server-side apply, and what came of it. Blocking; one thread
+// at a time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "deploy/cluster/apply_input.h"
+#include "deploy/cluster/kube_client.h"
+
+namespace hadal::cluster {
+
+// A field that somebody else set to another value.
+struct FieldConflict {
+  std::string field;    // ".spec.replicas"
+  std::string manager;  // "kubectl-client-side-apply"
+};
+
+struct ApplyOutcome {
+  enum class Kind { kCreated, kChanged, kUnchanged, kReplaced, kConflict, kRefused };
+  Kind kind = Kind::kUnchanged;
+  Json live;    // as the server has it now (or would have)
+  Json before;  // null: it was not there
+  std::vector<FieldConflict> conflicts;
+  std::string message;  // of a refusal
+  std::vector<std::string> notes;
+  bool failed() const { return kind == Kind::kConflict || kind == Kind::kRefused; }
+};
+
+struct ApplyObjectOptions {
+  bool force_conflicts = false;
+  bool dry_run = false;
+  bool skip_validation = false;    // unknown fields are warnings
+  bool scaled_by_another = false;  // an autoscaler of this apply owns spec.replicas
+  std::string owner;               // "NAMESPACE/NAME" of the inventory
+};
+
+std::string_view outcome_word(ApplyOutcome::Kind kind);
+// Of a reply with status 409.
+std::vector<FieldConflict> read_conflicts(const Json& status);
+// "field .spec.replicas is kubectl's ...": a line a field, and what to do.
+std::string conflict_text(const std::vector<FieldConflict>& conflicts);
+
+// A refusal is an outcome. Errors: the connection, the credential, stop.
+Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
+                                  const ApplyObjectOptions& options);
+
+enum class RemoveOutcome { kRemoved, kAbsent, kNotOurs, kKept };
+// Deletes an object that hadal applied for `owner`; one that it did not, or that asks to be kept (annotation
+// helm.sh/resource-policy: keep), stays. background: its dependents go afterwards.
+Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
+                                    const std::string& namespace_name, const std::string& name,
+                                    const std::string& owner, bool dry_run);
+
+}  // namespace hadal::cluster

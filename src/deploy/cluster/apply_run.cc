@@ -1,0 +1,337 @@
+#include "deploy/cluster/apply_run.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "deploy/cluster/json_path.h"
+
+namespace hadal::cluster {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int kNumWaves = 6;
+constexpr int kWorkloadWave = 3;
+constexpr std::string_view kWaveNames[kNumWaves] = {"namespace, accounts and policies",
+                                                    "storage and configuration",
+                                                    "download",
+                                                    "workloads",
+                                                    "services and routes",
+                                                    "monitoring and scaling"};
+
+std::string count_text(size_t count, std::string_view what) {
+  return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+ApplyRun::ApplyRun(KubeClient& client, ApplyRunOptions options, PrintLine print)
+    : client_(client),
+      options_(std::move(options)),
+      print_(print),
+      discovery_(client),
+      store_(client),
+      waiter_(client, print),
+      deadline_(Clock::now() + options_.timeout) {}
+
+Error ApplyRun::interrupted(Error error) const {
+  if (!recorded_) return error;
+  return make_error(error.code, error.message, "\n", num_applied_, " of ",
+                    count_text(entries_.size(), "object"), " of revision ", inventory_.revision, " of ",
+                    inventory_.name, " were applied before this; run the same command again to go on");
+}
+
+// What an autoscaler of this apply scales.
+bool ApplyRun::is_scaled(const ApplyObject& object) const {
+  for (const Json& scaler : scalers_) {
+    if (text_at(scaler, "spec.scaleTargetRef.name") == name_of(object.object) &&
+        (text_at(scaler, "spec.scaleTargetRef.kind").empty() ||
+         text_at(scaler, "spec.scaleTargetRef.kind") == kind_of(object.object)) &&
+        namespace_of(scaler) == namespace_of(object.object))
+      return true;
+  }
+  return false;
+}
+
+ApplyObjectOptions ApplyRun::object_options(const ApplyObject& object) const {
+  ApplyObjectOptions out;
+  out.force_conflicts = options_.force_conflicts;
+  out.dry_run = options_.dry_run;
+  out.skip_validation = options_.skip_validation;
+  out.scaled_by_another = is_scaled(object);
+  out.owner = owner_;
+  return out;
+}
+
+Status ApplyRun::prepare(ApplyInput& input) {
+  HADAL_RETURN_IF_ERROR(check_deployment_name(input.name));
+  HADAL_RETURN_IF_ERROR(
+      resolve_objects(input, discovery_, options_.namespace_name, options_.strict_namespace));
+  owner_ = options_.namespace_name + "/" + input.name;
+  for (const ApplyObject& object : input.objects) {
+    entries_.push_back(entry_of(object.object, object.wave));
+    const std::string_view kind = kind_of(object.object);
+    if (kind == "HorizontalPodAutoscaler" || kind == "ScaledObject") scalers_.push_back(object.object);
+  }
+  HADAL_ASSIGN(before_, store_.load(options_.namespace_name, input.name));
+  prune_ = plan_prune(before_, entries_, {options_.prune, options_.prune_storage});
+  if (before_.in_progress) {
+    print_("the last apply of " + input.name + " (revision " + std::to_string(before_.revision) +
+           ") did not end: " + std::to_string(before_.num_applied) + " of " +
+           count_text(before_.objects.size(), "object") + " are known to be applied; going on");
+  }
+  const std::string_view will = options_.dry_run ? "would be" : "will be";
+  for (const InventoryEntry& entry : prune_.remove)
+    print_(entry.title() + " " + std::string(will) + " pruned: it is not in this revision");
+  for (const PrunePlan::Kept& kept : prune_.kept)
+    print_(kept.entry.title() + " is not in this revision and stays: " + kept.why);
+  return {};
+}
+
+Status ApplyRun::ensure_namespace(const ApplyInput& input) {
+  KubeCall request;
+  request.path = object_path(*well_known_resource("Namespace"), "", options_.namespace_name);
+  HADAL_ASSIGN(const KubeReply reply, client_.call(request));
+  if (reply.status != 404) return {};  // there, or we may not look
+  for (const ApplyObject& object : input.objects) {
+    if (kind_of(object.object) != "Namespace" || name_of(object.object) != options_.namespace_name) continue;
+    HADAL_ASSIGN(const bool ok, apply_one(object));
+    if (!ok)
+      return make_error(ErrorCode::kInvalidArgument, "namespace ", options_.namespace_name, " was refused");
+    return {};
+  }
+  if (!options_.create_namespace)
+    return make_error(ErrorCode::kNotFound, "there is no namespace ", options_.namespace_name,
+                      ": make it with --create-namespace, or choose another with --namespace");
+  ApplyObject made;
+  made.object = JsonObject{{"apiVersion", "v1"},
+                           {"kind", "Namespace"},
+                           {"metadata", JsonObject{{"name", options_.namespace_name}}}};
+  made.wave = 0;
+  made.resource = *well_known_resource("Namespace");
+  ApplyObjectOptions options = object_options(made);
+  options.owner.clear();  // others may live there: never pruned or deleted
+  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, made, options));
+  say_outcome(made, outcome);
+  if (outcome.failed()) return make_error(ErrorCode::kInvalidArgument, "the namespace was refused");
+  return {};
+}
+
+Status ApplyRun::record(const ApplyInput& input) {
+  std::vector<Json> objects;
+  for (const ApplyObject& object : input.objects) objects.push_back(object.object);
+  RevisionEntry revision;
+  revision.digest = objects_digest(objects);
+  revision.time = format_rfc3339(::time(nullptr));
+  revision.source = input.source;
+  revision.num_objects = static_cast<int>(objects.size());
+  const bool same = !before_.history.empty() && before_.history.back().digest == revision.digest;
+  revision.revision = before_.revision + (same ? 0 : 1);
+  if (same) revision = before_.history.back();
+  inventory_ = begin_revision(before_, entries_, revision);
+  // The list first: what comes later is then found by it.
+  HADAL_RETURN_IF_ERROR(store_.save(inventory_));
+  recorded_ = true;
+  HADAL_ASSIGN(const bool stored, store_.save_revision(inventory_, inventory_.revision, objects));
+  inventory_.history.back().stored = stored;
+  if (!stored) print_("this revision is too large to be kept: rollback to it will not be possible");
+  return {};
+}
+
+void ApplyRun::say_outcome(const ApplyObject& object, const ApplyOutcome& outcome) {
+  std::string line = object.title() + " " + std::string(outcome_word(outcome.kind));
+  if (outcome.failed()) line += ": " + outcome.message;
+  if (options_.dry_run) line += " (dry run)";
+  print_(line);
+  for (const std::string& note : outcome.notes) print_("  note: " + note);
+}
+
+Result<bool> ApplyRun::apply_one(const ApplyObject& object) {
+  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options(object)));
+  say_outcome(object, outcome);
+  if (outcome.failed()) return false;
+  ++num_applied_;
+  if (outcome.kind != ApplyOutcome::Kind::kUnchanged) ++num_changed_;
+  WaitItem item{object.resource, std::string(namespace_of(object.object)),
+                std::string(name_of(object.object)), std::string(text_at(outcome.live, "metadata.uid")),
+                int_at(outcome.live, "metadata.generation")};
+  applied_.push_back(std::move(item));
+  return true;
+}
+
+Result<bool> ApplyRun::apply_wave(const ApplyInput& input, int wave) {
+  applied_.clear();
+  bool ok = true, crds = false, any = false;
+  for (const ApplyObject& object : input.objects) {
+    if (object.wave != wave) continue;
+    any = true;
+    HADAL_ASSIGN(const bool applied, apply_one(object));
+    ok &= applied;
+    crds |= kind_of(object.object) == "CustomResourceDefinition";
+  }
+  if (any) {
+    inventory_.num_applied = num_applied_;
+    HADAL_RETURN_IF_ERROR(store_.save(inventory_));
+  }
+  if (!ok || !crds) return ok;
+  // Their kinds must be served before objects of them come.
+  std::vector<WaitItem> established;
+  for (const WaitItem& item : applied_) {
+    if (item.resource.kind == "CustomResourceDefinition") established.push_back(item);
+  }
+  const auto limit = std::min(deadline_, Clock::now() + std::chrono::minutes(1));
+  discovery_.forget();
+  return waiter_.wait(established, limit) == WaitEnd::kReady;
+}
+
+int ApplyRun::wait_wave(int wave) {
+  std::vector<WaitItem> items;
+  for (const WaitItem& item : applied_) {
+    if (has_readiness(item.resource.kind)) items.push_back(item);
+  }
+  if (items.empty()) return 0;
+  switch (waiter_.wait(items, deadline_)) {
+    case WaitEnd::kReady:
+      return 0;
+    case WaitEnd::kFailed:
+      print_("failed: the " + std::string(kWaveNames[wave]) +
+             " will not come right by themselves; `hadal deploy doctor` looks for the cause");
+      return 1;
+    case WaitEnd::kStopped:
+      print_("stopped while waiting for the " + std::string(kWaveNames[wave]) +
+             ": what was applied goes on in the cluster; run the same command again to go on");
+      return 1;
+    case WaitEnd::kTimeout:
+      break;
+  }
+  print_("the " + std::string(kWaveNames[wave]) + " are not ready within " +
+         age_text(std::chrono::duration_cast<std::chrono::seconds>(options_.timeout).count()) +
+         ": what was applied goes on in the cluster; run the same command again to wait on, or `hadal deploy "
+         "doctor`");
+  if (!prune_.remove.empty())
+    print_(
+        "objects of the last revision still run and may hold what is missing: --prune-first removes them "
+        "earlier");
+  return 1;
+}
+
+Status ApplyRun::prune(int lowest_wave) {
+  std::vector<InventoryEntry> later;
+  for (const InventoryEntry& entry : prune_.remove) {
+    if (entry.wave < lowest_wave) {
+      later.push_back(entry);
+      continue;
+    }
+    auto resource = discovery_.find(entry.api_version, entry.kind);
+    if (!resource.ok() && resource.error().code != ErrorCode::kNotFound) return resource.status();
+    RemoveOutcome outcome = RemoveOutcome::kAbsent;
+    if (resource.ok()) {
+      HADAL_ASSIGN(outcome, remove_object(client_, *resource, entry.namespace_name, entry.name, owner_,
+                                          options_.dry_run));
+    }
+    const bool gone = outcome == RemoveOutcome::kRemoved;
+    print_(entry.title() + (gone                                ? " pruned"
+                            : outcome == RemoveOutcome::kAbsent ? " was gone already"
+                            : outcome == RemoveOutcome::kNotOurs
+                                ? " stays: it is not this deployment's any more"
+                                : " stays: it asks to be kept (helm.sh/resource-policy)"));
+    std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
+  }
+  prune_.remove = std::move(later);
+  return {};
+}
+
+Status ApplyRun::finish() {
+  inventory_.in_progress = false;
+  inventory_.num_applied = num_applied_;
+  while (inventory_.history.size() > kMaxHistory) {
+    HADAL_RETURN_IF_ERROR(store_.remove_revision(inventory_, inventory_.history.front().revision));
+    inventory_.history.erase(inventory_.history.begin());
+  }
+  return store_.save(inventory_);
+}
+
+Result<int> ApplyRun::dry_run(const ApplyInput& input) {
+  bool ok = true;
+  for (const ApplyObject& object : input.objects) {
+    if (discovery_.is_expected(text_at(object.object, "apiVersion"), kind_of(object.object))) {
+      print_(object.title() + " would be created (not checked: its CRD is not in the cluster yet)");
+      continue;
+    }
+    HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options(object)));
+    if (outcome.failed() && outcome.message.find("namespaces \"") != std::string::npos &&
+        outcome.message.find("not found") != std::string::npos) {
+      print_(object.title() + " would be created (not checked: its namespace is not there yet)");
+      continue;
+    }
+    say_outcome(object, outcome);
+    ok &= !outcome.failed();
+  }
+  return ok ? 0 : 1;
+}
+
+Result<int> ApplyRun::run(ApplyInput input) {
+  HADAL_RETURN_IF_ERROR(prepare(input));
+  if (options_.dry_run) return dry_run(input);
+  HADAL_RETURN_IF_ERROR(ensure_namespace(input));
+  num_applied_ = num_changed_ = 0;
+  if (const Status recorded = record(input); !recorded.ok()) return interrupted(recorded.error());
+  for (int wave = 0; wave < kNumWaves; ++wave) {
+    const Result<bool> applied = apply_wave(input, wave);
+    if (!applied.ok()) return interrupted(applied.error());
+    if (!*applied) {
+      print_("stopped: " + std::to_string(num_applied_) + " of " + count_text(entries_.size(), "object") +
+             " are applied; what was refused is above, later waves were not tried");
+      return 1;
+    }
+    if (wave == kWorkloadWave && options_.prune_first) {
+      if (const Status pruned = prune(kWorkloadWave); !pruned.ok()) return interrupted(pruned.error());
+    }
+    if (const int code = options_.wait ? wait_wave(wave) : 0; code != 0) return code;
+  }
+  if (const Status pruned = prune(0); !pruned.ok()) return interrupted(pruned.error());
+  if (const Status finished = finish(); !finished.ok()) return interrupted(finished.error());
+  print_(inventory_.name + " is at revision " + std::to_string(inventory_.revision) + ": " +
+         count_text(entries_.size(), "object") + ", " + std::to_string(num_changed_) + " changed");
+  return 0;
+}
+
+Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision) {
+  InventoryStore store(client);
+  HADAL_ASSIGN(const Inventory inventory, store.load(client.target().namespace_name, name));
+  std::string known;
+  for (const RevisionEntry& entry : inventory.history) {
+    if (entry.stored && entry.revision != inventory.revision)
+      known += (known.empty() ? "" : ", ") + std::to_string(entry.revision);
+  }
+  if (inventory.history.empty())
+    return make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ", name,
+                      " in namespace ", client.target().namespace_name);
+  if (revision == 0 && inventory.history.size() > 1)
+    revision = inventory.history[inventory.history.size() - 2].revision;
+  const auto found = std::find_if(inventory.history.begin(), inventory.history.end(),
+                                  [&](const RevisionEntry& e) { return e.revision == revision; });
+  if (found == inventory.history.end() || !found->stored)
+    return make_error(ErrorCode::kNotFound, name, " has no revision ",
+                      revision == 0 ? "before" : std::to_string(revision).c_str(),
+                      " to go back to (kept: ", known.empty() ? "none" : known, ")");
+  HADAL_ASSIGN(const std::vector<Json> objects, store.load_revision(inventory, revision));
+  ApplyInput out;
+  out.name = name;
+  out.source = "rollback to revision " + std::to_string(revision);
+  for (const Json& object : objects) {
+    ApplyObject& added = out.objects.emplace_back();
+    added.object = object;
+    added.wave = wave_of(object);
+    for (const auto* list : {&inventory.objects, &inventory.left}) {
+      for (const InventoryEntry& entry : *list) {
+        if (entry.same_object(entry_of(object, 0))) added.wave = entry.wave;
+      }
+    }
+  }
+  std::stable_sort(out.objects.begin(), out.objects.end(),
+                   [](const ApplyObject& a, const ApplyObject& b) { return a.wave < b.wave; });
+  return out;
+}
+
+}  // namespace hadal::cluster

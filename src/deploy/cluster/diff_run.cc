@@ -1,0 +1,74 @@
+#include "deploy/cluster/diff_run.h"
+
+#include "deploy/cluster/json_path.h"
+#include "deploy/cluster/object_diff.h"
+
+namespace hadal::cluster {
+namespace {
+
+void print_text(const std::string& text, const PrintLine& print) {
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    print(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+}
+
+// The object as it would be, said to be new where the server cannot be asked yet.
+Result<ApplyOutcome> ask(KubeClient& client, KubeDiscovery& discovery, const ApplyObject& object,
+                         ApplyObjectOptions options) {
+  ApplyOutcome fresh;
+  fresh.kind = ApplyOutcome::Kind::kCreated;
+  if (discovery.is_expected(text_at(object.object, "apiVersion"), kind_of(object.object))) return fresh;
+  HADAL_ASSIGN(ApplyOutcome outcome, apply_object(client, object, options));
+  if (outcome.kind == ApplyOutcome::Kind::kConflict) {
+    const std::vector<FieldConflict> conflicts = outcome.conflicts;
+    options.force_conflicts = true;
+    HADAL_ASSIGN(outcome, apply_object(client, object, options));
+    outcome.conflicts = conflicts;
+  }
+  const bool no_namespace = outcome.message.find("namespaces \"") != std::string::npos &&
+                            outcome.message.find("not found") != std::string::npos;
+  if (outcome.failed() && outcome.before.is_null() && no_namespace) return fresh;
+  if (outcome.failed()) return make_error(ErrorCode::kInvalidArgument, object.title(), ": ", outcome.message);
+  return outcome;
+}
+
+}  // namespace
+
+Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyInput input,
+                     const PrintLine& print) {
+  KubeDiscovery discovery(client);
+  InventoryStore store(client);
+  HADAL_RETURN_IF_ERROR(check_deployment_name(input.name));
+  HADAL_RETURN_IF_ERROR(resolve_objects(input, discovery, options.namespace_name, options.strict_namespace));
+  ApplyObjectOptions object_options;
+  object_options.dry_run = true;
+  object_options.owner = options.namespace_name + "/" + input.name;
+  bool differs = false;
+  std::vector<InventoryEntry> entries;
+  for (const ApplyObject& object : input.objects) {
+    entries.push_back(entry_of(object.object, object.wave));
+    HADAL_ASSIGN(const ApplyOutcome outcome, ask(client, discovery, object, object_options));
+    const bool is_new = outcome.before.is_null();
+    const std::string before = is_new ? "" : to_yaml(comparable(outcome.before));
+    const std::string after = to_yaml(comparable(is_new ? object.object : outcome.live));
+    const std::string title = object.title();
+    const std::string text =
+        unified_diff(before, after, is_new ? "(absent)" : title + " (live)", title + " (applied)");
+    differs |= !text.empty();
+    print_text(text, print);
+    for (const FieldConflict& conflict : outcome.conflicts)
+      print("# conflict: " + conflict.field + " was set by " + conflict.manager +
+            "; apply needs --force-conflicts");
+  }
+  HADAL_ASSIGN(const Inventory before, store.load(options.namespace_name, input.name));
+  const PrunePlan prune = plan_prune(before, entries, {options.prune, options.prune_storage});
+  for (const InventoryEntry& entry : prune.remove) print("# " + entry.title() + " would be pruned");
+  for (const PrunePlan::Kept& kept : prune.kept)
+    print("# " + kept.entry.title() + " would stay: " + kept.why);
+  return differs || !prune.remove.empty() ? 1 : 0;
+}
+
+}  // namespace hadal::cluster

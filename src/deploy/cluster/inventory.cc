@@ -1,0 +1,236 @@
+#include "deploy/cluster/inventory.h"
+
+#include <algorithm>
+
+#include "deploy/cluster/json_path.h"
+#include "deploy/cluster/kube_path.h"
+
+namespace hadal::cluster {
+namespace {
+
+constexpr size_t kMaxNameLength = 40;
+constexpr size_t kMaxEntries = 20'000;
+constexpr int kFormat = 1;
+
+Json to_json_entry(const InventoryEntry& e) {
+  Json out(JsonObject{{"apiVersion", e.api_version}, {"kind", e.kind}});
+  if (!e.namespace_name.empty()) out.set("namespace", e.namespace_name);
+  out.set("name", e.name);
+  out.set("wave", e.wave);
+  return out;
+}
+
+Json to_json_entries(const std::vector<InventoryEntry>& entries) {
+  JsonArray out;
+  for (const InventoryEntry& entry : entries) out.push_back(to_json_entry(entry));
+  return out;
+}
+
+Result<std::vector<InventoryEntry>> read_entries(const Json& root, std::string_view key) {
+  std::vector<InventoryEntry> out;
+  for (const Json& item : array_at(root, key)) {
+    InventoryEntry entry;
+    entry.api_version = text_at(item, "apiVersion");
+    entry.kind = text_at(item, "kind");
+    entry.namespace_name = text_at(item, "namespace");
+    entry.name = text_at(item, "name");
+    entry.wave = static_cast<int>(int_at(item, "wave", 3));
+    if (entry.api_version.empty() || entry.kind.empty() || !is_path_segment(entry.name) ||
+        out.size() >= kMaxEntries)
+      return make_error(ErrorCode::kDataLoss, "an entry of its \"", key, "\" is not one that hadal wrote");
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+Json to_json_revision(const RevisionEntry& r) {
+  return JsonObject{{"revision", r.revision}, {"time", r.time},           {"source", r.source},
+                    {"digest", r.digest},     {"objects", r.num_objects}, {"stored", r.stored}};
+}
+
+bool contains(std::span<const InventoryEntry> entries, const InventoryEntry& entry) {
+  return std::any_of(entries.begin(), entries.end(), [&](const auto& e) { return e.same_object(entry); });
+}
+
+Json metadata(const Inventory& inventory, std::string name, std::string_view part) {
+  return JsonObject{{"name", std::move(name)},
+                    {"namespace", inventory.namespace_name},
+                    {"labels", JsonObject{{"app.kubernetes.io/managed-by", "hadal"},
+                                          {kDeploymentLabel, inventory.name},
+                                          {"hadal.io/part", part}}}};
+}
+
+}  // namespace
+
+std::string InventoryEntry::title() const {
+  return kind + " " + (namespace_name.empty() ? "" : namespace_name + "/") + name;
+}
+
+bool InventoryEntry::same_object(const InventoryEntry& other) const {
+  return kind == other.kind && name == other.name && namespace_name == other.namespace_name &&
+         group_of(api_version) == group_of(other.api_version);
+}
+
+InventoryEntry entry_of(const Json& object, int wave) {
+  return {std::string(text_at(object, "apiVersion")), std::string(kind_of(object)),
+          std::string(namespace_of(object)), std::string(name_of(object)), wave};
+}
+
+std::string inventory_object_name(std::string_view name) {
+  return "hadal-" + std::string(name);
+}
+
+std::string revision_object_name(std::string_view name, int revision) {
+  return inventory_object_name(name) + "-r" + std::to_string(revision);
+}
+
+Status check_deployment_name(std::string_view name) {
+  const bool good = !name.empty() && name.size() <= kMaxNameLength && name.front() != '-' &&
+                    name.back() != '-' &&
+                    name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+  if (good) return {};
+  return invalid_argument("\"", name,
+                          "\" is no name for a deployment: it takes lower-case letters, digits and "
+                          "hyphens, at most ",
+                          kMaxNameLength, "; give one with --name");
+}
+
+Json to_config_map(const Inventory& inventory) {
+  JsonArray history;
+  for (const RevisionEntry& revision : inventory.history) history.push_back(to_json_revision(revision));
+  const Json content(JsonObject{{"format", kFormat},
+                                {"revision", inventory.revision},
+                                {"inProgress", inventory.in_progress},
+                                {"applied", inventory.num_applied},
+                                {"objects", to_json_entries(inventory.objects)},
+                                {"left", to_json_entries(inventory.left)},
+                                {"history", std::move(history)}});
+  Json meta = metadata(inventory, inventory_object_name(inventory.name), "inventory");
+  if (!inventory.resource_version.empty()) meta.set("resourceVersion", inventory.resource_version);
+  return JsonObject{{"apiVersion", "v1"},
+                    {"kind", "ConfigMap"},
+                    {"metadata", std::move(meta)},
+                    {"data", JsonObject{{"inventory.json", to_json(content)}}}};
+}
+
+Result<Inventory> read_inventory(const Json& config_map) {
+  Inventory out;
+  out.name = label_of(config_map, kDeploymentLabel);
+  out.namespace_name = namespace_of(config_map);
+  out.resource_version = text_at(config_map, "metadata.resourceVersion");
+  const auto bad = [&](std::string_view why) {
+    return make_error(ErrorCode::kDataLoss, title_of(config_map), " is no inventory of hadal's: ", why,
+                      "; delete it to begin anew (its objects stay)");
+  };
+  if (out.name.empty()) return bad("it has no label hadal.io/deployment");
+  const Json* data = json_at(config_map, "data");
+  const Json* text = data == nullptr ? nullptr : data->find("inventory.json");
+  if (text == nullptr || !text->is_string()) return bad("it has no inventory.json");
+  const auto content = parse_json(text->as_string());
+  if (!content.ok()) return bad("its inventory.json is no JSON");
+  if (int_at(*content, "format") != kFormat) return bad("another version of hadal wrote it");
+  out.revision = static_cast<int>(int_at(*content, "revision"));
+  out.in_progress = bool_at(*content, "inProgress");
+  out.num_applied = static_cast<int>(int_at(*content, "applied"));
+  auto objects = read_entries(*content, "objects");
+  auto left = read_entries(*content, "left");
+  if (!objects.ok() || !left.ok()) return bad((objects.ok() ? left : objects).error().message);
+  out.objects = std::move(*objects);
+  out.left = std::move(*left);
+  for (const Json& item : array_at(*content, "history")) {
+    out.history.push_back({static_cast<int>(int_at(item, "revision")), std::string(text_at(item, "time")),
+                           std::string(text_at(item, "source")), std::string(text_at(item, "digest")),
+                           static_cast<int>(int_at(item, "objects")), bool_at(item, "stored", true)});
+  }
+  return out;
+}
+
+Json to_revision_secret(const Inventory& inventory, int revision, std::span<const Json> objects) {
+  const Json list(JsonArray(objects.begin(), objects.end()));
+  return JsonObject{
+      {"apiVersion", "v1"},
+      {"kind", "Secret"},
+      {"metadata", metadata(inventory, revision_object_name(inventory.name, revision), "revision")},
+      {"type", kRevisionSecretType},
+      {"data", JsonObject{{"objects.json", base64_encode(to_json(list))}}}};
+}
+
+Result<std::vector<Json>> read_revision_secret(const Json& secret) {
+  const auto bad = [&] {
+    return make_error(ErrorCode::kDataLoss, title_of(secret), " holds no revision that hadal wrote");
+  };
+  const Json* data = json_at(secret, "data");
+  const Json* text = data == nullptr ? nullptr : data->find("objects.json");
+  if (text == nullptr || !text->is_string()) return bad();
+  const auto decoded = base64_decode(text->as_string());
+  if (!decoded.ok()) return bad();
+  auto list = parse_json(*decoded);
+  if (!list.ok() || !list->is_array()) return bad();
+  for (const Json& object : list->as_array()) {
+    if (kind_of(object).empty() || !is_path_segment(name_of(object))) return bad();
+  }
+  return std::move(list->as_array());
+}
+
+std::string objects_digest(std::span<const Json> objects) {
+  // FNV-1a, 64 bits, twice with different starts: tells revisions apart, protects nothing.
+  uint64_t a = 0xcbf29ce484222325u, b = 0x9ae16a3b2f90404fu;
+  for (const Json& object : objects) {
+    for (const char c : to_json(object) + "\n") {
+      a = (a ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+      b = (b ^ static_cast<unsigned char>(c)) * 0x100000001b3u + 1;
+    }
+  }
+  char out[40];
+  std::snprintf(out, sizeof out, "%016llx%016llx", static_cast<unsigned long long>(a),
+                static_cast<unsigned long long>(b));
+  return out;
+}
+
+bool is_storage_kind(std::string_view kind) {
+  return kind == "PersistentVolumeClaim" || kind == "PersistentVolume" || kind == "Namespace" ||
+         kind == "Secret" || kind == "CustomResourceDefinition" || kind == "StorageClass";
+}
+
+PrunePlan plan_prune(const Inventory& before, std::span<const InventoryEntry> now,
+                     const PruneOptions& options) {
+  PrunePlan out;
+  std::vector<InventoryEntry> gone;
+  for (const auto* list : {&before.objects, &before.left}) {
+    for (const InventoryEntry& entry : *list) {
+      if (!contains(now, entry) && !contains(gone, entry)) gone.push_back(entry);
+    }
+  }
+  std::stable_sort(gone.begin(), gone.end(), [](const auto& a, const auto& b) { return a.wave > b.wave; });
+  for (InventoryEntry& entry : gone) {
+    if (!options.prune) {
+      out.kept.push_back({std::move(entry), "--prune=false"});
+    } else if (is_storage_kind(entry.kind) && !options.prune_storage) {
+      out.kept.push_back({std::move(entry), "it holds data: --prune-storage removes it"});
+    } else {
+      out.remove.push_back(std::move(entry));
+    }
+  }
+  return out;
+}
+
+Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, RevisionEntry revision) {
+  std::vector<InventoryEntry> left;
+  for (const auto* list : {&before.objects, &before.left}) {
+    for (const InventoryEntry& entry : *list) {
+      if (!contains(now, entry) && !contains(left, entry)) left.push_back(entry);
+    }
+  }
+  before.objects = std::move(now);
+  before.left = std::move(left);
+  before.in_progress = true;
+  before.num_applied = 0;
+  if (before.history.empty() || before.history.back().revision != revision.revision)
+    before.history.push_back(revision);
+  else
+    before.history.back() = revision;
+  before.revision = revision.revision;
+  return before;
+}
+
+}  // namespace hadal::cluster

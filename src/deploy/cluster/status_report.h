@@ -1,0 +1,27 @@
+// The state of deployments as a table and as JSON: groups and ranks, services, routes, scaling, storage,
+// downloads. Pure functions over a look at the cluster; any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "deploy/cluster/inventory.h"
+#include "deploy/cluster/pod_state.h"
+
+namespace hadal::cluster {
+
+struct StatusReport {
+  Json json;         // for --format json
+  std::string text;  // lines
+  bool all_ready = true;
+};
+
+// inventory: of the deployment looked at; null: every workload of the namespace. progress: what the pods'
+// /startupz say, by pod ("loading weights, 35%"); may be empty.
+StatusReport make_status_report(const ClusterView& view, const Inventory* inventory, const Json& progress);
+
+// The kinds that a report is made from.
+const std::vector<std::string>& status_kinds();
+
+}  // namespace hadal::cluster

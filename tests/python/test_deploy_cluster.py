@@ -1,0 +1,560 @@
+"""hadal deploy apply, diff, status, logs, doctor, delete and rollback, end to end against an API server of our own.
+
+HADAL_BUILD_DIR names the build; the default is build/release.
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from fake_kube import FakeKube, kubeconfig
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HADAL = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", ROOT / "build/release")) / "hadal"
+pytestmark = pytest.mark.skipif(not HADAL.exists(), reason=f"{HADAL} is not built")
+
+
+def config_map(name="settings", **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data or {"a": "1"}}
+
+
+def deployment(name="web", replicas=2, image="registry/engine:1"):
+    labels = {"app": name}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": labels},
+                     "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": image}]}}}}
+
+
+def service(name="web"):
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80}]}}
+
+
+def claim(name="data"):
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}}
+
+
+def lws(name="dsr1", replicas=1, size=2):
+    pod = {"spec": {"containers": [{"name": "engine", "image": "registry/engine:1"}]}}
+    return {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "metadata": {"name": name},
+            "spec": {"replicas": replicas, "leaderWorkerTemplate": {"size": size, "leaderTemplate": pod, "workerTemplate": pod}}}
+
+
+def rank_pod(rank, status, name="dsr1", node="", **spec):
+    return {"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": f"{name}-0" + (f"-{rank}" if rank else ""), "namespace": "llm",
+                         "labels": {"leaderworkerset.sigs.k8s.io/name": name, "leaderworkerset.sigs.k8s.io/group-index": "0",
+                                    "leaderworkerset.sigs.k8s.io/worker-index": str(rank)}},
+            "spec": {"nodeName": node, "containers": [{"name": "engine", "image": "registry/engine:1", **spec}]}, "status": status}
+
+
+READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+         "containerStatuses": [{"name": "engine", "ready": True, "started": True, "restartCount": 0, "state": {"running": {}}}]}
+
+
+class Cluster:
+    """A fake API server, a kubeconfig for it, and hadal run with it."""
+
+    def __init__(self, directory, **options):
+        self.directory = directory
+        self.kube = FakeKube(**options)
+        self.config = kubeconfig(directory / "config", self.kube.url, {"token": "good-token"})
+
+    def command(self, *arguments):
+        return [str(HADAL), "deploy", *map(str, arguments)]
+
+    def environment(self, **more):
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("KUBE", "HADAL_")) and "proxy" not in k.lower()}
+        return {**kept, "KUBECONFIG": self.config, **more}
+
+    def run(self, *arguments, code=0, timeout=60, **environment):
+        done = subprocess.run(self.command(*arguments), env=self.environment(**environment), capture_output=True, text=True,
+                              timeout=timeout, stdin=subprocess.DEVNULL)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    def write(self, *objects, name="model.json"):
+        path = self.directory / name
+        path.write_text("\n---\n".join(json.dumps(o) for o in objects))
+        return path
+
+    def apply(self, *objects, flags=("--wait=false",), code=0, name="model.json", **more):
+        return self.run("apply", self.write(*objects, name=name), *flags, code=code, **more)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    made = Cluster(tmp_path)
+    yield made
+    made.kube.stop()
+
+
+@pytest.fixture
+def ready_cluster(tmp_path):
+    made = Cluster(tmp_path, ready=True)
+    yield made
+    made.kube.stop()
+
+
+# --- apply
+
+
+def test_create_change_prune(ready_cluster):
+    c = ready_cluster
+    text = c.apply(service(), deployment(), config_map(), claim(), flags=())
+    assert "model is at revision 1: 4 objects, 4 changed" in text
+    created = [line.split()[0] for line in text.splitlines() if line.endswith("created")]
+    assert created == ["ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"], "waves"
+    text = c.apply(service(), deployment(), config_map(), claim(), flags=())
+    assert "revision 1: 4 objects, 0 changed" in text
+    text = c.apply(deployment(replicas=3), config_map(a="2", b="3"), flags=())
+    assert "Service llm/web pruned" in text and "PersistentVolumeClaim llm/data is not in this revision and stays" in text
+    assert c.kube.get("Service", "web") is None and c.kube.get("PersistentVolumeClaim", "data")
+    assert c.kube.get("Deployment", "web")["spec"]["replicas"] == 3
+    c.apply(deployment(), flags=("--prune=false",))
+    assert c.kube.get("ConfigMap", "settings"), "kept by --prune=false"
+    c.apply(deployment(), flags=("--prune-storage",))
+    assert c.kube.get("ConfigMap", "settings") is None and c.kube.get("PersistentVolumeClaim", "data") is None
+    managers = {f["manager"] for f in c.kube.get("Deployment", "web")["metadata"]["managedFields"]}
+    assert managers == {"hadal"}
+
+
+def test_removed_field_goes(cluster):
+    cluster.apply(config_map(a="1", b="2"))
+    cluster.apply(config_map(a="1"))
+    assert cluster.kube.get("ConfigMap", "settings")["data"] == {"a": "1"}
+
+
+def test_conflict_names_field_and_manager(cluster):
+    c = cluster
+    c.apply(config_map(a="1"))
+    c.kube.take_field("ConfigMap", "settings", ("data", "a"), "theirs", "bob")
+    text = c.apply(config_map(a="2"), deployment(), code=1)
+    assert ".data.a was set by bob" in text and "--force-conflicts" in text and "0 of 2 objects are applied" in text
+    assert c.kube.get("Deployment", "web") is None, "later waves wait"
+    assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "theirs"
+    c.apply(config_map(a="2"), deployment(), flags=("--wait=false", "--force-conflicts"))
+    assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "2"
+
+
+def test_autoscaler_keeps_its_replicas(cluster):
+    c = cluster
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+           "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 9}}
+    c.apply(deployment(replicas=2), hpa)
+    c.kube.take_field("Deployment", "web", ("spec", "replicas"), 7, "kube-controller-manager")
+    text = c.apply(deployment(replicas=2, image="registry/engine:2"), hpa)
+    assert "replicas are left to the autoscaler" in text
+    assert c.kube.get("Deployment", "web")["spec"]["replicas"] == 7
+    assert c.kube.get("Deployment", "web")["spec"]["template"]["spec"]["containers"][0]["image"] == "registry/engine:2"
+
+
+def test_object_of_another_deployment_is_refused(cluster):
+    cluster.apply(config_map(), name="one.json")
+    text = cluster.apply(config_map(), name="two.json", code=1)
+    assert "belongs to deployment llm/one" in text
+
+
+def lose_connection(directory, action, skip):
+    """The server goes away at the nth write and stays away; the same command again ends as if nothing had been."""
+    directory.mkdir()
+    c = Cluster(directory, ready=True)
+    c.apply(config_map(name="old"))
+    c.kube.faults = [dict(action=action, method="", path="fieldManager|preconditions|log$", times=10**6, skip=skip)]
+    path = c.write(config_map(), deployment(), service())
+    process = start(c, "apply", path)
+    output = process.communicate(timeout=60)[0]
+    if process.returncode != 0:
+        assert process.returncode == 1 and "cannot reach the cluster" in output, output
+        assert "run the same command again" in output or skip == 0, output
+    c.kube.faults = []
+    text = c.run("apply", path)
+    assert "model is at revision 2: 3 objects" in text
+    assert c.kube.get("ConfigMap", "old") is None
+    for kind, name in (("ConfigMap", "settings"), ("Deployment", "web"), ("Service", "web")):
+        assert c.kube.get(kind, name)
+    inventory = json.loads(c.kube.get("ConfigMap", "hadal-model")["data"]["inventory.json"])
+    assert not inventory["inProgress"] and len(inventory["objects"]) == 3 and inventory["left"] == []
+    c.kube.stop()
+    return process.returncode
+
+
+def test_lost_connection_anywhere_then_resumed(tmp_path):
+    cases = [(action, skip) for action in ("drop_before", "drop_after") for skip in range(10)]
+    with concurrent.futures.ThreadPoolExecutor(len(cases)) as pool:
+        codes = list(pool.map(lambda case: lose_connection(tmp_path / f"{case[0]}-{case[1]}", *case), cases))
+    assert codes.count(1) >= 14, "most of the writes were hit"
+
+
+def test_busy_server_is_asked_again(cluster):
+    c = cluster
+    c.kube.fault("status", method="PATCH", path="configmaps/settings", code=429, retry_after=1)
+    c.kube.fault("status", method="PATCH", path="configmaps/settings", code=500)
+    c.kube.fault("drop_after", method="POST", path="configmaps")
+    c.apply(config_map())
+    assert c.kube.get("ConfigMap", "settings")
+
+
+def test_refused_object_says_why(cluster):
+    bad = deployment()
+    bad["spec"]["unknownField"] = 1
+    text = cluster.apply(bad, service(), code=1)
+    assert "Deployment llm/web REFUSED" in text and 'unknown field "spec.unknownField"' in text
+    assert cluster.kube.get("Service", "web") is None
+    cluster.apply(deployment(), service())
+    assert cluster.kube.get("Service", "web")
+
+
+def test_unknown_kind_stops_before_anything(cluster):
+    text = cluster.apply(config_map(), {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"}}, code=1)
+    assert "ScaledObject" in text and "install the CRDs" in text
+    assert cluster.kube.get("ConfigMap", "settings") is None
+
+
+def test_crd_and_its_objects_in_one_apply(cluster):
+    crd = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "boats.sea.example"},
+           "spec": {"group": "sea.example", "scope": "Namespaced", "names": {"plural": "boats", "kind": "Boat"},
+                    "versions": [{"name": "v1", "served": True, "storage": True}]}}
+    boat = {"apiVersion": "sea.example/v1", "kind": "Boat", "metadata": {"name": "one"}, "spec": {"sails": 2}}
+    text = cluster.apply(boat, crd, flags=("--dry-run=server",))
+    assert "Boat" in text and "not checked" in text
+    cluster.apply(boat, crd)
+    assert cluster.kube.get("Boat", "one")["spec"] == {"sails": 2}
+
+
+def test_namespaces(cluster):
+    c = cluster
+    assert "there is no namespace other" in c.apply(config_map(), flags=("-n", "other"), code=1)
+    c.apply(config_map(), flags=("-n", "other", "--create-namespace"))
+    assert c.kube.get("ConfigMap", "settings", "other")
+    elsewhere = config_map()
+    elsewhere["metadata"]["namespace"] = "prod"
+    assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=1)
+
+
+def test_job_is_replaced_where_its_template_changes(cluster):
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
+           "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
+    cluster.apply(job)
+    uid = cluster.kube.get("Job", "fetch")["metadata"]["uid"]
+    job["spec"]["template"]["spec"]["containers"][0]["image"] = "a:2"
+    assert "replaced" in cluster.apply(job)
+    assert cluster.kube.get("Job", "fetch")["metadata"]["uid"] != uid
+
+
+def test_dry_runs_change_nothing(cluster):
+    c = cluster
+    text = c.apply(config_map(), deployment(), flags=("--dry-run=server",))
+    assert "ConfigMap llm/settings created (dry run)" in text
+    assert c.kube.get("ConfigMap", "settings") is None and c.kube.get("ConfigMap", "hadal-model") is None
+    before = len(c.kube.requests)
+    assert "would be applied" in c.apply(config_map(), flags=("--dry-run=client",))
+    assert len(c.kube.requests) == before
+
+
+def test_diff(cluster):
+    c = cluster
+    path = c.write(config_map(a="1"), deployment())
+    assert "+  a: \"1\"" in c.run("diff", path, code=1)
+    c.run("apply", path, "--wait=false")
+    assert c.run("diff", path) == ""
+    c.write(config_map(a="2"))
+    text = c.run("diff", path, code=1)
+    assert '-  a: "1"' in text and '+  a: "2"' in text and "Deployment llm/web would be pruned" in text
+    assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "1"
+    c.run("diff", c.directory / "absent.yaml", code=2)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}}
+    text = c.run("diff", c.write(config_map(a="1"), deployment(), secret), code=1)
+    assert "aHVudGVyMg" not in text and "hunter2" not in text
+
+
+def test_rollback(cluster):
+    c = cluster
+    for value in "123":
+        c.apply(config_map(a=value), *([service()] if value == "1" else []))
+    assert c.kube.get("Service", "web") is None
+    text = c.run("rollback", "model", "--wait=false")
+    assert "rollback to revision 2" in text and c.kube.get("ConfigMap", "settings")["data"]["a"] == "2"
+    c.run("rollback", "model", "--to", "1", "--wait=false")
+    assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "1" and c.kube.get("Service", "web")
+    assert "has no revision 77" in c.run("rollback", "model", "--to", "77", code=1)
+    for value in range(12):
+        c.apply(config_map(a=str(value)))
+    kept = [k for k in c.kube.objects if k[0] == "Secret"]
+    assert len(kept) == 10, "history is bounded"
+
+
+def test_delete(ready_cluster):
+    c = ready_cluster
+    c.apply(config_map(), deployment(), service(), claim())
+    assert "add --yes" in c.run("delete", "model", code=2)
+    c.run("delete", "model", "--dry-run=server")
+    assert c.kube.get("Deployment", "web")
+    c.kube.fault("drop_after", method="DELETE", path="deployments/web")
+    text = c.run("delete", "model", "--yes")
+    assert text.index("Service") < text.index("Deployment llm/web") < text.index("ConfigMap"), "last wave first"
+    assert "stays: it holds data" in text and c.kube.get("PersistentVolumeClaim", "data")
+    c.run("delete", "model", "--yes", "--storage")
+    assert [k for k in c.kube.objects if k[0] != "Namespace"] == []
+    assert "has applied nothing under the name model" in c.run("delete", "model", "--yes", code=1)
+
+
+def test_delete_leaves_what_others_made_anew(cluster):
+    c = cluster
+    c.apply(config_map(), service())
+    with c.kube.changed:
+        c.kube.drop(("ConfigMap", "llm", "settings"))
+        c.kube.put({**config_map(), "metadata": {"name": "settings", "namespace": "llm"}})
+    assert "not this deployment's any more" in c.run("delete", "model", "--yes")
+    assert c.kube.get("ConfigMap", "settings") and c.kube.get("Service", "web") is None
+
+
+# --- waiting
+
+
+def start(c, *arguments):
+    return subprocess.Popen(c.command(*arguments), env=c.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def read_until(process, words, limit=30):
+    """Lines up to the first that holds the words."""
+    lines = []
+    timer = threading.Timer(limit, process.kill)
+    timer.start()
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            timer.cancel()
+            return "".join(lines)
+    raise AssertionError(f"never said {words!r}: {''.join(lines)}")
+
+
+def test_waits_rank_by_rank(cluster):
+    c = cluster
+    k = c.kube
+    process = start(c, "apply", c.write(lws()))
+    read_until(process, "0 of 1 groups ready")
+    k.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1"},
+           "status": {"allocatable": {"nvidia.com/gpu": "8"}, "conditions": [{"type": "Ready", "status": "True"}]}})
+    k.put(rank_pod(0, {"phase": "Pending", "containerStatuses": [
+        {"name": "engine", "image": "registry/engine:1", "restartCount": 0,
+         "state": {"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}}}]}, node="gpu-1"))
+    read_until(process, "group 0 rank 0 (dsr1-0): image pull: container engine cannot pull registry/engine:1: manifest unknown")
+    k.put(rank_pod(1, {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+         "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu. preemption: 0/1 nodes are available."}]},
+        resources={"requests": {"nvidia.com/gpu": "16"}}))
+    read_until(process, "rank 1 (dsr1-0-1): unschedulable: no node fits (1 in the cluster): 1 is short of nvidia.com/gpu "
+                        "(asks 16; the freest node, gpu-1, has 8 of 8)")
+    k.put(rank_pod(0, {"phase": "Running", "containerStatuses": [
+        {"name": "engine", "restartCount": 2, "ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+         "lastState": {"terminated": {"exitCode": 3, "message": "the group is lost: rank 1 did not answer\n"}}}]}, node="gpu-1"))
+    read_until(process, "crash loop: container engine crashed 2 times: exit code 3, last words: the group is lost")
+    k.compact()  # the watches are too old now and list again
+    k.put(rank_pod(0, READY, node="gpu-1"))
+    k.put(rank_pod(1, READY, node="gpu-1"))
+    k.set_status("LeaderWorkerSet", "dsr1", {"observedGeneration": 1, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1})
+    assert "revision 1" in read_until(process, "is at revision")
+    assert process.wait(timeout=10) == 0
+
+
+def test_wait_fails_where_a_job_failed(cluster):
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
+           "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
+    process = start(cluster, "apply", cluster.write(job, deployment()))
+    read_until(process, "Job llm/fetch: 0 of 1 done")
+    cluster.kube.set_status("Job", "fetch", {"failed": 7, "conditions": [
+        {"type": "Failed", "status": "True", "message": "Job has reached the specified backoff limit"}]})
+    assert "backoff limit" in read_until(process, "will not come right")
+    assert process.wait(timeout=10) == 1
+    assert cluster.kube.get("Deployment", "web") is None
+
+
+def test_wait_is_bounded_and_can_be_stopped(cluster):
+    text = cluster.apply(deployment(), flags=("--timeout", "1"), code=1)
+    assert "not ready within 1s" in text and "0 of 2 replicas ready" in text
+    process = start(cluster, "apply", cluster.write(deployment()))
+    read_until(process, "0 of 2 replicas ready")
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=10)[0]
+    assert process.returncode == 1 and "stopped while waiting" in output
+
+
+def test_wait_goes_on_over_broken_watches(cluster):
+    process = start(cluster, "apply", cluster.write(deployment()))
+    read_until(process, "0 of 2 replicas ready")
+    for _ in range(3):
+        cluster.kube.fault("drop", method="WATCH", path="deployments")
+        time.sleep(0.4)
+    cluster.kube.make_ready(("Deployment", "llm", "web"))
+    read_until(process, "is at revision 1")
+    assert process.wait(timeout=10) == 0
+
+
+# --- credentials
+
+
+def test_wrong_token_and_no_config(cluster, tmp_path):
+    kubeconfig(tmp_path / "bad", cluster.kube.url, {"token": "stale-token-x"})
+    text = cluster.run("apply", cluster.write(config_map()), "--kubeconfig", tmp_path / "bad", code=1)
+    assert "does not accept these credentials" in text and "stale-token-x" not in text
+    text = cluster.run("status", code=1, KUBECONFIG=str(tmp_path / "absent"), HOME=str(tmp_path))
+    assert "no kubeconfig" in text
+    assert 'no context "nowhere"' in cluster.run("status", "--context", "nowhere", code=1)
+
+
+def plugin(directory, body, name="login"):
+    path = directory / name
+    path.write_text("#!/bin/sh\n" + body)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def exec_user(path, **more):
+    return {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(path), "interactiveMode": "Never",
+                     "args": ["token"], "env": [{"name": "WHO", "value": "me"}], "provideClusterInfo": True, **more}}
+
+
+CREDENTIAL = '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}'
+
+
+def test_exec_plugin_is_asked_again_when_its_token_is_refused(cluster, tmp_path):
+    login = plugin(tmp_path, 'echo "$1 $WHO $KUBERNETES_EXEC_INFO" >>"$0.log"\n'
+                   'if [ -e "$0.once" ]; then t=good-token; else t=old-token; fi; touch "$0.once"\n'
+                   f"printf '{CREDENTIAL}' $t\n")
+    cluster.config = kubeconfig(tmp_path / "config", cluster.kube.url, exec_user(login))
+    cluster.apply(config_map())
+    calls = pathlib.Path(f"{login}.log").read_text().splitlines()
+    assert len(calls) == 2, "kept for all requests, made anew once"
+    word, who, info = calls[0].split(" ", 2)
+    assert (word, who) == ("token", "me") and json.loads(info)["spec"]["cluster"]["server"] == cluster.kube.url
+
+
+def test_exec_plugin_failures_are_plain(cluster, tmp_path):
+    def failing(user):
+        cluster.config = kubeconfig(tmp_path / "config", cluster.kube.url, user)
+        return cluster.run("status", code=1)
+    assert "not found" in failing(exec_user("no-such-plugin-x", installHint="Install it from example.com"))
+    assert "Install it from example.com" in failing(exec_user("no-such-plugin-x", installHint="Install it from example.com"))
+    assert "exit code 7" in failing(exec_user(plugin(tmp_path, "exit 7\n")))
+    assert "did not print an ExecCredential" in failing(exec_user(plugin(tmp_path, "echo secret-words\n")))
+    assert "needs a terminal" in failing(exec_user(plugin(tmp_path, "true\n"), interactiveMode="Always"))
+    assert "auth-provider" in failing({"auth-provider": {"name": "gcp"}})
+
+
+def make_certificates(directory):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca", "-days", "2")
+    for name, extension in (("server", "subjectAltName=IP:127.0.0.1,DNS:cluster.example"), ("client", "extendedKeyUsage=clientAuth")):
+        (directory / "ext").write_text(extension)
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
+                "-extfile", "ext", "-out", f"{name}.crt")
+
+
+def test_mutual_tls(tmp_path):
+    make_certificates(tmp_path)
+    c = Cluster(tmp_path, tokens=(), tls=(str(tmp_path / "server.crt"), str(tmp_path / "server.key")), client_ca=str(tmp_path / "ca.crt"))
+    me = {"client-certificate": "client.crt", "client-key": "client.key"}
+    c.config = kubeconfig(tmp_path / "config", c.kube.url, me, {"certificate-authority": "ca.crt"})
+    c.apply(config_map())
+    assert c.kube.get("ConfigMap", "settings")
+    c.config = kubeconfig(tmp_path / "config", c.kube.url, me, {"certificate-authority": "ca.crt", "tls-server-name": "cluster.example"})
+    c.run("diff", c.write(config_map()))
+    c.config = kubeconfig(tmp_path / "config", c.kube.url, me, {"certificate-authority": "ca.crt", "tls-server-name": "elsewhere.example"})
+    assert "certificate" in c.run("status", code=1).lower()
+    c.config = kubeconfig(tmp_path / "config", c.kube.url, me)
+    assert "certificate" in c.run("status", code=1).lower(), "an unknown CA is refused"
+    c.config = kubeconfig(tmp_path / "config", c.kube.url, {}, {"certificate-authority": "ca.crt"})
+    c.run("status", code=1)
+    c.kube.stop()
+
+
+# --- looking
+
+
+def broken_group(c):
+    c.apply(lws(), service("api"))
+    c.kube.put(rank_pod(0, READY, node="gpu-1"))
+    c.kube.put(rank_pod(1, {"phase": "Running", "containerStatuses": [
+        {"name": "engine", "ready": False, "restartCount": 4, "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+         "lastState": {"terminated": {"exitCode": 1, "message": "ibv_reg_mr failed: Cannot allocate memory"}}}]}, node="gpu-2"))
+    c.kube.logs[("dsr1-0", "engine", False)] = "\n".join(f"leader {i}" for i in range(6))
+    c.kube.logs[("dsr1-0-1", "engine", False)] = "NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory"
+    c.kube.logs[("dsr1-0-1", "engine", True)] = "before"
+
+
+def test_status(cluster):
+    broken_group(cluster)
+    text = cluster.run("status", "model", code=1)
+    assert "dsr1-0-1" in text and "crash loop" in text and "last words: ibv_reg_mr failed" in text
+    report = json.loads(cluster.run("status", "--format", "json", code=1))
+    ranks = report["workloads"][0]["ranks"]
+    assert [(r["rank"], r["ready"], r["restarts"], r["node"]) for r in ranks] == [(0, True, 0, "gpu-1"), (1, False, 4, "gpu-2")]
+    assert "there is no deployment or workload nothing" in cluster.run("status", "nothing", code=1)
+    process = start(cluster, "status", "model", "--watch")
+    read_until(process, "crash loop")
+    cluster.kube.put(rank_pod(1, READY, node="gpu-2"))
+    read_until(process, "dsr1-0-1  ready")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+
+
+def test_logs(cluster):
+    broken_group(cluster)
+    text = cluster.run("logs", "model", "--tail", "2")
+    assert text.splitlines() == ["[0/0 dsr1-0] leader 4", "[0/0 dsr1-0] leader 5",
+                                 "[0/1 dsr1-0-1] NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory"]
+    assert cluster.run("logs", "model", "--rank", "1", "--previous") == "[0/1 dsr1-0-1] before\n"
+    assert "it takes a rank" in cluster.run("logs", "model", "--rank", "one", code=1)
+    assert cluster.run("logs", "model", "--rank", "9", code=1)
+
+
+def test_logs_follow_goes_on_after_a_broken_connection(cluster):
+    broken_group(cluster)
+    cluster.kube.fault("drop", method="LOG", path="pods/dsr1-0/")
+    process = start(cluster, "logs", "model", "--follow", "--rank", "0")
+    text = read_until(process, "leader 5")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert text.splitlines() == [f"[0/0 dsr1-0] leader {i}" for i in range(6)], "each line once"
+
+
+def test_doctor_live_and_saved(cluster, tmp_path):
+    broken_group(cluster)
+    pod = rank_pod(0, READY, node="gpu-1", ports=[{"name": "http", "containerPort": 8000}],
+                   env=[{"name": "API_KEY", "value": "hunter2"}])
+    cluster.kube.put(pod)
+    cluster.kube.proxy[("dsr1-0", "/metrics")] = "hadal_running_requests 3\nhadal_steps_total 77\n"
+    cluster.kube.proxy[("dsr1-0", "/startupz")] = '{"status":"ready"}'
+    live = json.loads(cluster.run("doctor", "model", "--format", "json", "--save", tmp_path / "saved", code=1).split("saved to")[0])
+    rules = {f["rule"]: f for f in live["findings"]}
+    assert {"group/dead-rank", "log/locked-memory", "engine/hang"} <= set(rules)
+    assert rules["log/locked-memory"]["pain"] == 12 and "IPC_LOCK" in rules["log/locked-memory"]["nextStep"]
+    saved = json.loads(cluster.run("doctor", "--from", tmp_path / "saved", "--format", "json", code=1))
+    assert saved["findings"] == live["findings"]
+    everything = "".join(p.read_text() for p in (tmp_path / "saved").rglob("*") if p.is_file())
+    assert "hunter2" not in everything
+    text = cluster.run("doctor", "--from", tmp_path / "saved", code=1)
+    assert "1 of 2 pods are ready" in text
+
+
+def test_doctor_finds_nothing_wrong(ready_cluster):
+    ready_cluster.apply(deployment())
+    pod = rank_pod(0, READY, name="web")
+    pod["metadata"].update(name="web-1", labels={"app": "web"})
+    ready_cluster.kube.put(pod)
+    assert "nothing is wrong" in ready_cluster.run("doctor", "model")
