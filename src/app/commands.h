@@ -9,5 +9,7 @@ namespace hadal {
 
 int run_serve(Settings settings);
 int run_chat(Settings settings);
+int run_deploy_render(Settings settings);
+int run_deploy_schema(Settings settings);
 
 }  // namespace hadal

@@ -8,6 +8,10 @@ namespace hadal {
 
 struct DeployConfig {
   std::vector<std::string> arguments;  // those that are no flags
+
+  // render, schema
+  std::string format;  // render: yaml, kustomize, helm; schema: json, markdown; "" the first
+  std::string output;  // file or directory; "": standard output
 };
 
 }  // namespace hadal

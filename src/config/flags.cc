@@ -17,7 +17,7 @@ namespace hadal {
 namespace {
 
 // Commands of the design that this version does not have.
-constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "plan", "deploy", "preflight"};
+constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "plan", "preflight"};
 
 Status apply_values(const FlagValueMap& values, Settings& settings) {
   for (const auto& [flag, value] : values) {

@@ -62,4 +62,17 @@ struct FitAnswer {
 Result<FitAnswer> fit_model(const ModelConfig& model, const GpuSpec& gpu, const Layout& layout,
                             std::string_view weight_dtype = {}, const FitOptions& options = {});
 
+// The same for weights already listed: of a .gguf file, or to ask about many layouts.
+class WeightMap;  // plan/weight_map.h
+Result<FitAnswer> fit_weights(const WeightMap& weights, const GpuSpec& gpu, const Layout& layout,
+                              const FitOptions& options = {});
+
+// The layout with the fewest GPUs, at most max_gpus, that holds the model and one context: plain TP of one
+// host first, then TP over hosts, then whole experts with DP attention, then pipeline stages. nullopt: none.
+std::optional<Layout> smallest_layout(const WeightMap& weights, const GpuSpec& gpu,
+                                      const FitOptions& options = {}, int max_gpus = 256);
+
+// "671 GB", "46.6 GB", "812 MB": powers of 1000, three digits.
+std::string show_bytes(double bytes);
+
 }  // namespace hadal

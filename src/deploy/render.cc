@@ -1,0 +1,52 @@
+#include "deploy/render.h"
+
+#include <algorithm>
+
+#include "deploy/render/context.h"
+#include "deploy/render/parts.h"
+
+namespace hadal {
+namespace {
+
+void add_warnings(RenderContext& c) {
+  const DeploySpec& spec = c.spec;
+  const bool key = !spec.api_key.secret.empty();
+  const bool open = spec.exposure.type == "LoadBalancer" || spec.exposure.type == "NodePort" ||
+                    spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway" || spec.exposure.type == "Route";
+  if (open && !key && c.profile != ProfileKind::kDynamo)
+    c.warn("exposure", "open-api", "the API is reached from outside the cluster and asks for no key",
+           "set apiKey to a Secret: kubectl create secret generic " + spec.name + "-api --from-literal=" + spec.api_key.key + "=...");
+  const bool encrypts = spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway";
+  if (encrypts && spec.exposure.tls.secret.empty())
+    c.warn("exposure.tls", "no-tls", "keys and conversations cross the network in the clear", "set exposure.tls.secret");
+  if (c.storage_type == "pvc" && spec.storage.storage_class.empty() && spec.storage.create && c.any_group() &&
+      c.profile != ProfileKind::kTke)
+    c.warn("storage.storageClass", "default-class", "several hosts mount the claim: the cluster's default StorageClass must "
+           "know ReadWriteMany", "set storage.storageClass to one that does");
+  if (c.any_group() && c.on_gpus() && spec.network.type == "none")
+    c.warn("network", "tcp", "the hosts of an instance talk through TCP: several times slower than RDMA",
+           "set network: rdma with the resource of your device plugin");
+}
+
+}  // namespace
+
+Result<RenderResult> render_spec(const DeploySpec& spec) {
+  HADAL_ASSIGN(RenderContext context, make_context(spec));
+  add_warnings(context);
+  RenderResult out;
+  render_foundation(context, out);
+  render_storage(context, out);
+  render_workloads(context, out);
+  render_router(context, out);
+  render_services(context, out);
+  render_scheduling(context, out);
+  render_autoscaling(context, out);
+  render_monitoring(context, out);
+  render_web_ui(context, out);
+  std::stable_sort(out.objects.begin(), out.objects.end(),
+                   [](const RenderedObject& a, const RenderedObject& b) { return a.wave < b.wave; });
+  out.findings = std::move(context.findings);
+  return out;
+}
+
+}  // namespace hadal

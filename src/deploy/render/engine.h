@@ -1,0 +1,53 @@
+// What each engine wants of its pods: command line, variables, probes, metrics. One topology, four dialects.
+// Pure functions; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "deploy/render/context.h"
+
+namespace hadal {
+
+struct EngineTraits {
+  std::string_view name;
+  std::string_view repository;
+  std::string_view tag;
+  int64_t port = 8000;
+  int64_t warm_up_gpu = 600;  // seconds from loaded to ready
+  int64_t warm_up_cpu = 30;
+  std::string_view metrics_path = "/metrics";
+  // Names of the metrics; "" where the engine exports none. Histograms without _bucket.
+  std::string_view waiting, running;
+  std::string_view kv_usage;  // PromQL of the share in use, with %s for the label selector
+  std::string_view first_token, inter_token, request_time, prompt_tokens, generated_tokens;
+  bool metrics_need_key = false;
+  bool checks_api_key = true;
+};
+const EngineTraits& engine_traits(EngineKind engine);
+
+// command (null: the image's), args.
+struct EngineCommand {
+  Json command;
+  JsonArray args;
+};
+EngineCommand engine_command(const RenderContext& context, const RoleContext& role);
+// Environment of the engine alone, without network and caches.
+void add_engine_env(const RenderContext& context, const RoleContext& role, JsonArray& env);
+// Sets startupProbe, readinessProbe, livenessProbe.
+void add_probes(const RenderContext& context, const RoleContext& role, Json& container);
+
+// The rank's number as the pod's variables give it: "$(LWS_WORKER_INDEX)", or "$(NODE_RANK)" where the
+// controller is older than 0.6.
+std::string_view rank_variable(const RenderContext& context);
+
+// {name, value}.
+Json env_value(std::string_view name, std::string_view value);
+Json env_field(std::string_view name, std::string_view field_path);
+Json env_secret(std::string_view name, std::string_view secret, std::string_view key, bool optional = false);
+
+// NCCL, Gloo, UCX and NVSHMEM from the spec's network: the one place that names their variables.
+void add_network_env(const RenderContext& context, const RoleContext& role, JsonArray& env);
+
+}  // namespace hadal

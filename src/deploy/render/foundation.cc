@@ -1,0 +1,130 @@
+// What the rest stands on: namespace, account, OpenShift's rights, and what separates tenants.
+#include "deploy/render/json_build.h"
+#include "deploy/render/parts.h"
+#include "deploy/spec_check.h"
+
+namespace hadal {
+namespace {
+
+// restricted-v2 has neither IPC_LOCK nor hostPath nor the host's network.
+bool needs_scc(const RenderContext& c) {
+  return c.profile == ProfileKind::kOpenshift && c.spec.security.create_scc &&
+         (c.spec.network.type != "none" || c.storage_type == "host-path" || c.spec.security.run_as_root);
+}
+
+void add_scc(const RenderContext& c, RenderResult& out) {
+  const std::string name = c.spec.ns + "-" + c.spec.name;
+  const bool host = c.spec.network.type == "host", path = c.storage_type == "host-path";
+  JsonArray volumes{"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"};
+  if (path) volumes.insert(volumes.begin() + 3, "hostPath");
+  if (c.storage_type == "oci") volumes.insert(volumes.begin() + (path ? 4 : 3), "image");
+  Json scc = obj({{"apiVersion", "security.openshift.io/v1"},
+                  {"kind", "SecurityContextConstraints"},
+                  {"metadata", c.cluster_metadata(name, "server")},
+                  {"priority", nullptr},
+                  {"allowPrivilegedContainer", false},
+                  {"allowPrivilegeEscalation", false},
+                  {"allowHostNetwork", host},
+                  {"allowHostPorts", host},
+                  {"allowHostPID", false},
+                  {"allowHostIPC", false},
+                  {"allowHostDirVolumePlugin", path},
+                  {"readOnlyRootFilesystem", false},
+                  {"defaultAddCapabilities", nullptr},
+                  {"allowedCapabilities", c.spec.network.type == "rdma" ? arr({"IPC_LOCK"}) : Json()},
+                  {"requiredDropCapabilities", arr({"ALL"})},
+                  {"runAsUser", obj({{"type", path || c.spec.security.run_as_root ? "RunAsAny" : "MustRunAsRange"}})},
+                  {"seLinuxContext", obj({{"type", "MustRunAs"}})},
+                  {"fsGroup", obj({{"type", "MustRunAs"}})},
+                  {"supplementalGroups", obj({{"type", "RunAsAny"}})},
+                  {"seccompProfiles", arr({"runtime/default"})},
+                  {"volumes", Json(std::move(volumes))},
+                  {"users", arr({})},
+                  {"groups", arr({})}});
+  add_object(out, std::move(scc), 0, "Only what this deployment needs beyond restricted-v2; privileged is not.");
+  add_object(out,
+             obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
+                  {"kind", "ClusterRole"},
+                  {"metadata", c.cluster_metadata(name + "-scc", "server")},
+                  {"rules", arr({obj({{"apiGroups", arr({"security.openshift.io"})},
+                                      {"resources", arr({"securitycontextconstraints"})},
+                                      {"resourceNames", arr({name})},
+                                      {"verbs", arr({"use"})}})})}}),
+             0);
+  add_object(out,
+             obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
+                  {"kind", "RoleBinding"},
+                  {"metadata", c.metadata(c.spec.name + "-scc", "server")},
+                  {"roleRef", obj({{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "ClusterRole"}, {"name", name + "-scc"}})},
+                  {"subjects", arr({obj({{"kind", "ServiceAccount"}, {"name", c.service_account}, {"namespace", c.spec.ns}})})}}),
+             0);
+}
+
+Json port_rule(int64_t port) {
+  return obj({{"protocol", "TCP"}, {"port", port}});
+}
+
+void add_network_policy(const RenderContext& c, RenderResult& out) {
+  const Json ours = obj({{"podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name}})}})}});
+  JsonArray clients;
+  for (const std::string& name : c.spec.tenancy.allow_namespaces)
+    clients.push_back(obj({{"namespaceSelector", obj({{"matchLabels", obj({{"kubernetes.io/metadata.name", name}})}})}}));
+  Json api = obj({{"ports", arr({port_rule(c.port)})}});
+  if (!clients.empty()) {
+    clients.push_back(ours);
+    put_why(api, "from", Json(std::move(clients)), "Clients; Prometheus' namespace must be among them too.");
+  }
+  Json spec;
+  spec.set("podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name},
+                                                    {"app.kubernetes.io/component", std::string(c.role().component)}})}}));
+  spec.set("policyTypes", arr({"Ingress"}));
+  JsonArray rules;
+  // Ranks reach one another on ports that their libraries choose.
+  rules.push_back(obj({{"from", arr({ours})}}));
+  rules.push_back(std::move(api));
+  spec.set("ingress", Json(std::move(rules)));
+  for (const RoleContext& role : c.roles) {
+    spec.set("podSelector", obj({{"matchLabels", c.selector(role.component)}}));
+    add_object(out,
+               obj({{"apiVersion", "networking.k8s.io/v1"},
+                    {"kind", "NetworkPolicy"},
+                    {"metadata", c.metadata(role.workload, role.component)},
+                    {"spec", spec}}),
+               0, "Between ranks anything, from elsewhere the API alone: what ranks send one another is not encrypted.");
+  }
+}
+
+void add_quota(const RenderContext& c, RenderResult& out) {
+  if (!c.on_gpus()) return;
+  int64_t gpus = c.total_gpus();
+  if (c.spec.autoscaling.type != "none") gpus = c.role().gpus() * scaling_max(c.spec);
+  gpus += c.spec.rollout.max_surge * c.role().gpus();
+  add_object(out,
+             obj({{"apiVersion", "v1"},
+                  {"kind", "ResourceQuota"},
+                  {"metadata", c.metadata(c.spec.name, "server")},
+                  {"spec", obj({{"hard", obj({{"requests." + c.gpu_resource, std::to_string(gpus)}})}})}}),
+             0);
+}
+
+}  // namespace
+
+void render_foundation(const RenderContext& c, RenderResult& out) {
+  if (c.spec.create_namespace && c.spec.ns != "default") {
+    Json metadata = c.cluster_metadata(c.spec.ns, "server");
+    add_object(out, obj({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", std::move(metadata)}}), 0);
+  }
+  if (c.spec.security.service_account.empty()) {
+    add_object(out,
+               obj({{"apiVersion", "v1"},
+                    {"kind", "ServiceAccount"},
+                    {"metadata", c.metadata(c.service_account, "server")},
+                    {"automountServiceAccountToken", false}}),
+               0);
+  }
+  if (needs_scc(c)) add_scc(c, out);
+  if (c.spec.tenancy.network_policy) add_network_policy(c, out);
+  if (c.spec.tenancy.quota) add_quota(c, out);
+}
+
+}  // namespace hadal

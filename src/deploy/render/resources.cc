@@ -1,0 +1,139 @@
+#include "deploy/render/resources.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "deploy/render/json_build.h"
+#include "deploy/spec_table.h"
+
+namespace hadal {
+namespace {
+
+constexpr double kGi = 1024.0 * 1024 * 1024;
+// kubelet, system and DaemonSets take their part of a node: what is left for pods is less than its capacity.
+constexpr double kAllocatable = 0.88;
+
+double quantity(const std::string& text) {
+  double value = 0;
+  return !text.empty() && parse_quantity(text, value) ? value : 0;
+}
+
+// This pod's part of a host that other instances may share.
+double share_of_node(const RenderContext& c, const RoleContext& role) {
+  if (!c.on_gpus() || c.gpus_per_host <= 0) return 1;
+  return std::min(1.0, static_cast<double>(role.gpus_per_node) / static_cast<double>(c.gpus_per_host));
+}
+
+struct CpuSize {
+  double parameters, cpu;
+};
+// The guides' table of model sizes, rounded to what a CPU server needs.
+constexpr CpuSize kCpuSizes[] = {{0.5e9, 2}, {2e9, 4}, {9e9, 8}, {16e9, 12}, {40e9, 16}, {80e9, 32}, {1e13, 64}};
+
+double default_cpu(const RenderContext& c, const RoleContext& role) {
+  if (const double node = quantity(c.spec.nodes.cpu); node > 0)
+    return std::max(0.5, std::floor(node * kAllocatable * share_of_node(c, role)));
+  if (c.on_gpus()) return 8.0 * static_cast<double>(role.gpus_per_node);
+  double parameters = static_cast<double>(c.num_parameters);
+  if (parameters <= 0) parameters = c.weight_bytes / 2;
+  for (const CpuSize& size : kCpuSizes) {
+    if (parameters <= size.parameters) return size.cpu;
+  }
+  return 64;
+}
+
+double default_memory(const RenderContext& c, const RoleContext& role) {
+  if (const double node = quantity(c.spec.nodes.memory); node > 0)
+    return std::floor(node * kAllocatable * share_of_node(c, role) / kGi) * kGi;
+  const double shm = shm_bytes(c, role);
+  if (c.on_gpus()) return shm + (32 + 24.0 * static_cast<double>(role.gpus_per_node)) * kGi;
+  // The weights of this rank's part, KV, activations.
+  const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
+  return std::ceil((shm + weights * 1.2) / kGi + 3) * kGi;
+}
+
+std::string cpu_text(double cpu) {
+  return cpu == std::floor(cpu) ? std::to_string(static_cast<int64_t>(cpu))
+                                : std::to_string(static_cast<int64_t>(cpu * 1000)) + "m";
+}
+
+}  // namespace
+
+std::string quantity_text(double bytes) {
+  constexpr std::string_view kUnits[] = {"Ki", "Mi", "Gi"};
+  double value = bytes;
+  std::string out = std::to_string(static_cast<int64_t>(std::ceil(bytes)));
+  for (std::string_view unit : kUnits) {
+    value /= 1024;
+    if (value < 1 || value != std::floor(value)) break;
+    out = std::to_string(static_cast<int64_t>(value)) + std::string(unit);
+  }
+  return out;
+}
+
+double shm_bytes(const RenderContext& c, const RoleContext& role) {
+  if (const double given = quantity(c.spec.resources.shm); given > 0) return given;
+  if (c.on_gpus()) return std::max(8.0, 8.0 * static_cast<double>(role.gpus_per_node)) * kGi;
+  return c.engine == EngineKind::kHadal ? 0 : 8 * kGi;
+}
+
+double memory_bytes(const RenderContext& c, const RoleContext& role) {
+  if (const double given = quantity(c.spec.resources.memory); given > 0) return given;
+  return default_memory(c, role);
+}
+
+double cpu_count(const RenderContext& c, const RoleContext& role) {
+  if (const double given = quantity(c.spec.resources.cpu); given > 0) return given;
+  return default_cpu(c, role);
+}
+
+void add_resources(const RenderContext& c, const RoleContext& role, Json& container) {
+  const std::string memory = quantity_text(memory_bytes(c, role));
+  Json requests = obj({{"cpu", cpu_text(cpu_count(c, role))}, {"memory", memory}});
+  Json limits = obj({{"memory", memory}});
+  if (c.on_gpus()) {
+    const std::string gpus = std::to_string(role.gpus_per_node);
+    requests.set(c.gpu_resource, gpus);
+    limits.set(c.gpu_resource, gpus);
+  }
+  const NetworkSpec& network = c.spec.network;
+  if (network.type == "rdma" && (role.is_group() || role.kind != RoleKind::kServer)) {
+    const std::string name = network.resource.empty() ? "rdma/ib" : network.resource;
+    int64_t devices = network.devices;
+    if (devices == 0) devices = static_cast<int64_t>(network.hcas.size());
+    if (devices == 0) devices = std::max<int64_t>(1, role.gpus_per_node);
+    requests.set(name, std::to_string(devices));
+    limits.set(name, std::to_string(devices));
+  }
+  Json resources;
+  put_why(resources, "requests", std::move(requests),
+          "Below the node's capacity: kubelet and the system need their part. No CPU limit, which would throttle.");
+  resources.set("limits", std::move(limits));
+  container.set("resources", std::move(resources));
+}
+
+Status check_resources(const RenderContext& c, const RoleContext& role) {
+  const ResourceSpec& asked = c.spec.resources;
+  const double node_cpu = quantity(c.spec.nodes.cpu), node_memory = quantity(c.spec.nodes.memory);
+  if (node_cpu > 0 && quantity(asked.cpu) > node_cpu * 0.97) {
+    return invalid_argument(c.spec.place("resources.cpu"), ": resources.cpu ", asked.cpu, " of a node with ",
+                            c.spec.nodes.cpu, " would never be placed: kubelet and the system take part of it. Ask for ",
+                            cpu_text(std::floor(node_cpu * kAllocatable)), " or leave resources.cpu out");
+  }
+  if (node_memory > 0 && quantity(asked.memory) > node_memory * 0.97) {
+    return invalid_argument(c.spec.place("resources.memory"), ": resources.memory ", asked.memory, " of a node with ",
+                            c.spec.nodes.memory,
+                            " would never be placed: kubelet and the system take part of it. Ask for ",
+                            quantity_text(std::floor(node_memory * kAllocatable / kGi) * kGi),
+                            " or leave resources.memory out");
+  }
+  const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
+  if (shm > memory * 0.8) {
+    return invalid_argument(c.spec.place("resources.shm"), ": /dev/shm of ", quantity_text(shm),
+                            " counts in the pod's memory of ", quantity_text(memory),
+                            " and leaves too little for the engine: raise resources.memory or lower resources.shm");
+  }
+  return {};
+}
+
+}  // namespace hadal

@@ -1,0 +1,219 @@
+// Where the weights lie and how they get there.
+#include <algorithm>
+#include <cmath>
+
+#include "deploy/render/engine.h"
+#include "deploy/render/json_build.h"
+#include "deploy/render/parts.h"
+#include "deploy/render/pod.h"
+#include "deploy/render/workload.h"
+#include "deploy/spec_check.h"
+
+namespace hadal {
+namespace {
+
+constexpr double kGi = 1024.0 * 1024 * 1024;
+
+int64_t pods_with_model(const RenderContext& c) {
+  int64_t pods = 0;
+  for (const RoleContext& role : c.roles) pods += role.nodes * role.replicas;
+  return std::max(pods, c.spec.autoscaling.type == "none" ? 1 : scaling_max(c.spec));
+}
+
+bool two_claims(const RenderContext& c) {
+  return c.storage_type == "pvc-per-node" && c.role().nodes == 2 && c.role().replicas == 1;
+}
+
+std::string claim_size(const RenderContext& c) {
+  if (!c.spec.storage.size.empty()) return c.spec.storage.size;
+  return quantity_text(std::ceil(c.weight_bytes * 1.15 / kGi + 1) * kGi);
+}
+
+std::string storage_class(const RenderContext& c) {
+  if (!c.spec.storage.storage_class.empty()) return c.spec.storage.storage_class;
+  return c.profile == ProfileKind::kTke && c.storage_type == "pvc" ? "cfs-turbo" : "";
+}
+
+Json claim_spec(const RenderContext& c) {
+  const bool shared = c.storage_type == "pvc" && (pods_with_model(c) > 1 || c.profile == ProfileKind::kTke);
+  Json spec;
+  put_why(spec, "accessModes", arr({shared ? "ReadWriteMany" : "ReadWriteOnce"}),
+          shared ? "Pods on several hosts mount it: ReadWriteOnce would leave all but one Pending."
+                 : "One host mounts it.");
+  put(spec, "storageClassName", storage_class(c));
+  Json resources = obj({{"requests", obj({{"storage", claim_size(c)}})}});
+  why(spec, "resources", "The weights and 15% for what a resumed or changed download needs.");
+  spec.set("resources", std::move(resources));
+  return spec;
+}
+
+void add_claim(const RenderContext& c, const std::string& name, RenderResult& out) {
+  add_object(out,
+             obj({{"apiVersion", "v1"},
+                  {"kind", "PersistentVolumeClaim"},
+                  {"metadata", c.metadata(name, "model")},
+                  {"spec", claim_spec(c)}}),
+             1);
+}
+
+JsonArray pull_env(const RenderContext& c) {
+  const StorageSpec& storage = c.spec.storage;
+  JsonArray env{env_value("HOME", "/cache")};
+  if (!storage.download.token_secret.empty()) {
+    const bool modelscope = c.model_source.starts_with("ms:");
+    env.push_back(env_secret(modelscope ? "MODELSCOPE_API_TOKEN" : "HF_TOKEN", storage.download.token_secret,
+                             storage.download.token_key));
+  }
+  if (c.model_source.starts_with("s3://") && !storage.secret.empty()) {
+    env.push_back(env_secret("AWS_ACCESS_KEY_ID", storage.secret, "AWS_ACCESS_KEY_ID"));
+    env.push_back(env_secret("AWS_SECRET_ACCESS_KEY", storage.secret, "AWS_SECRET_ACCESS_KEY"));
+    env.push_back(env_secret("AWS_SESSION_TOKEN", storage.secret, "AWS_SESSION_TOKEN", true));
+  }
+  return env;
+}
+
+Json job_pod(const RenderContext& c, const std::string& claim) {
+  Json spec = obj({{"restartPolicy", "OnFailure"}});
+  add_pod_basics(c, spec);
+  put(spec, "nodeSelector", map_json(c.spec.nodes.selector));
+  spec.set("containers", arr({pull_container(c, "fetch")}));
+  spec.set("volumes", arr({obj({{"name", "model"}, {"persistentVolumeClaim", obj({{"claimName", claim}})}}),
+                           obj({{"name", "cache"}, {"emptyDir", obj({{"sizeLimit", "1Gi"}})}})}));
+  return obj({{"metadata", obj({{"labels", c.labels("download")}})}, {"spec", std::move(spec)}});
+}
+
+void add_download(const RenderContext& c, const std::string& name, const std::string& claim, RenderResult& out) {
+  Json spec;
+  spec.set("backoffLimit", 20);
+  put_why(spec, "activeDeadlineSeconds", c.time.download,
+          "From the size of the weights at 100 Mbit/s. The download resumes where it stopped.");
+  spec.set("podReplacementPolicy", "Failed");
+  Json metadata = c.metadata(name, "download");
+  spec.set("template", job_pod(c, claim));
+  add_object(out, obj({{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 2);
+}
+
+Json precache_container(const RenderContext& c) {
+  Json out = pull_container(c, "serve");
+  out.set("args", arr({"pull", "--serve", "--to", c.model_mount + "/" + c.model_subdir, "--serve-host", "0.0.0.0",
+                       "--serve-port", std::to_string(kPeerPort)}));
+  out.set("ports", arr({obj({{"name", "peer"}, {"containerPort", kPeerPort}, {"protocol", "TCP"}})}));
+  out.set("readinessProbe", obj({{"tcpSocket", obj({{"port", "peer"}})},
+                                 {"periodSeconds", 10},
+                                 {"timeoutSeconds", 3},
+                                 {"failureThreshold", 3}}));
+  return out;
+}
+
+void as_root(Json& container) {
+  Json security = *container.find("securityContext");
+  put_why(security, "runAsUser", 0, "The host's directory belongs to root; without any capability this is all that root means here.");
+  security.set("runAsNonRoot", false);
+  container.set("securityContext", std::move(security));
+}
+
+// A disk of each host, filled once and kept.
+void add_precache(const RenderContext& c, RenderResult& out) {
+  Json spec;
+  add_pod_basics(c, spec);
+  add_placement(c, spec);
+  if (c.on_gpus() && c.spec.nodes.selector.empty() && c.gpu_resource == "nvidia.com/gpu")
+    put_why(spec, "nodeSelector", obj({{"nvidia.com/gpu.present", "true"}}), "Label of the GPU operator's feature discovery.");
+  Json fetch = pull_container(c, "fetch"), serve = precache_container(c);
+  as_root(fetch);
+  as_root(serve);
+  put_why(spec, "initContainers", arr({std::move(fetch)}),
+          "Fetches and checks the weights, then ends; a DaemonSet's pod must keep running, which the container below does.");
+  spec.set("containers", arr({std::move(serve)}));
+  spec.set("volumes", arr({model_volume(c, true), obj({{"name", "cache"}, {"emptyDir", obj({{"sizeLimit", "1Gi"}})}})}));
+  Json body;
+  body.set("selector", obj({{"matchLabels", c.selector("precache")}}));
+  body.set("updateStrategy", obj({{"type", "RollingUpdate"}, {"rollingUpdate", obj({{"maxUnavailable", "100%"}})}}));
+  body.set("template", obj({{"metadata", obj({{"labels", c.labels("precache")}})}, {"spec", std::move(spec)}}));
+  add_object(out,
+             obj({{"apiVersion", "apps/v1"},
+                  {"kind", "DaemonSet"},
+                  {"metadata", c.metadata(c.spec.name + "-precache", "precache")},
+                  {"spec", std::move(body)}}),
+             2, "Keeps the weights on each host's own disk and offers them to hosts that join.");
+}
+
+}  // namespace
+
+Json model_volume(const RenderContext& c, bool writable) {
+  Json out = obj({{"name", "model"}});
+  if (c.storage_type == "pvc" || c.storage_type == "pvc-per-node") {
+    const std::string claim = two_claims(c) ? c.claim + "-0" : c.claim;
+    Json source = obj({{"claimName", claim}});
+    out.set("persistentVolumeClaim", std::move(source));
+  } else if (c.storage_type == "host-path") {
+    out.set("hostPath", obj({{"path", c.spec.storage.host_path}, {"type", writable ? "DirectoryOrCreate" : "Directory"}}));
+  } else if (c.storage_type == "oci") {
+    out.set("image", obj({{"reference", c.mirrored(c.spec.storage.image)}, {"pullPolicy", "IfNotPresent"}}));
+  } else {
+    Json volume;
+    if (c.weight_bytes > 0 || !c.spec.storage.size.empty()) volume.set("sizeLimit", claim_size(c));
+    out.set("emptyDir", volume.is_null() ? Json(JsonObject{}) : std::move(volume));
+  }
+  return out;
+}
+
+Json model_mount(const RenderContext& c, bool writable) {
+  Json out = obj({{"name", "model"}, {"mountPath", c.model_mount}});
+  const bool renamed = !writable && c.storage_type != "oci" && c.model_dir != c.model_mount + "/" + c.model_subdir;
+  if (renamed) {
+    out.set("mountPath", c.model_dir);
+    out.set("subPath", c.model_subdir);
+  }
+  if (!writable) out.set("readOnly", true);
+  return out;
+}
+
+Json pull_container(const RenderContext& c, std::string_view name) {
+  Json out = obj({{"name", name}, {"image", c.hadal_image}, {"imagePullPolicy", c.spec.engine.pull_policy}});
+  JsonArray args{"pull", c.model_source, "--to", c.model_mount + "/" + c.model_subdir};
+  const StorageSpec& storage = c.spec.storage;
+  if (!storage.endpoint.empty()) {
+    args.emplace_back("--endpoint");
+    args.emplace_back(storage.endpoint);
+  }
+  if (!storage.region.empty() && c.model_source.starts_with("s3://")) {
+    args.emplace_back("--region");
+    args.emplace_back(storage.region);
+  }
+  out.set("command", arr({"hadal"}));
+  out.set("args", Json(std::move(args)));
+  out.set("env", Json(pull_env(c)));
+  out.set("resources", obj({{"requests", obj({{"cpu", "1"}, {"memory", "1Gi"}})}, {"limits", obj({{"memory", "4Gi"}})}}));
+  out.set("securityContext", container_security(c));
+  out.set("volumeMounts", arr({model_mount(c, true), cache_mount()}));
+  out.set("terminationMessagePolicy", "FallbackToLogsOnError");
+  return out;
+}
+
+void render_storage(const RenderContext& c, RenderResult& out) {
+  const StorageSpec& storage = c.spec.storage;
+  const bool download = storage.download.enabled && !c.model_source.empty();
+  if (c.storage_type == "pvc") {
+    if (storage.create) add_claim(c, c.claim, out);
+    if (download) add_download(c, c.spec.name + "-download", c.claim, out);
+  } else if (two_claims(c)) {
+    for (int rank = 0; rank < 2; ++rank) {
+      const std::string claim = c.claim + "-" + std::to_string(rank);
+      if (storage.create) add_claim(c, claim, out);
+      if (download) add_download(c, c.spec.name + "-download-" + std::to_string(rank), claim, out);
+    }
+  } else if (c.storage_type == "pvc-per-node" && !c.role().is_group()) {
+    if (storage.create) add_claim(c, c.claim, out);
+    if (download) add_download(c, c.spec.name + "-download", c.claim, out);
+  } else if (c.storage_type == "host-path" && download) {
+    add_precache(c, out);
+  }
+}
+
+// The claim of each rank of a LeaderWorkerSet (from 0.8), named as the volume is.
+Json rank_claim_template(const RenderContext& c) {
+  return obj({{"metadata", obj({{"name", "model"}, {"labels", c.labels("model")}})}, {"spec", claim_spec(c)}});
+}
+
+}  // namespace hadal
