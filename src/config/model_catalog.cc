@@ -238,8 +238,8 @@ constexpr std::string_view kSmolLm2_1_7b = R"({
 
 // num_parameters: what the shapes above give (plan/model_tensors counts them again in a test); they agree with
 // the counts that Hugging Face shows beside the models (R1's 685B there has the multi-token-prediction layer).
-// weight_bytes: of the tensors, without the files' headers (some tens of KB each). R1's and V3's is "total_size"
-// of model.safetensors.index.json; Qwen3-0.6B's and 1.7B's files hold the tied head a second time; the others are
+// weight_bytes: of the tensors, without the files' headers (some tens of KB each). R1's and V3's are the sum of their
+// files, headers (12 MB) and multi-token-prediction layer included; Qwen3-0.6B's and 1.7B's files hold the tied head a second time; the others are
 // two bytes a parameter.
 constexpr CatalogModel kModels[] = {
     {"deepseek-r1", "r1", "deepseek-ai/DeepSeek-R1",

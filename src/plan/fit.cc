@@ -1,6 +1,8 @@
 #include "plan/fit.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 
@@ -61,10 +63,10 @@ StageFit fullest_stage(const WeightMap& weights, const GpuSpec& gpu, const Layou
   return fullest;
 }
 
-// "4x A800 of 85.9 GB".
+// "4x A800 (80.0 GiB each)".
 std::string show_gpus(const Layout& layout, const GpuSpec& gpu) {
-  return std::to_string(layout.num_ranks()) + "x " + std::string(gpu.name) + " of " +
-         show_bytes(static_cast<double>(gpu.memory_bytes));
+  return std::to_string(layout.num_ranks()) + "x " + std::string(gpu.name) + " (" +
+         show_memory(static_cast<double>(gpu.memory_bytes)) + " each)";
 }
 
 std::string nearest_text(const WeightMap& weights, const GpuSpec& gpu, const FitOptions& options) {
@@ -103,11 +105,11 @@ void judge_memory(const WeightMap& weights, const GpuSpec& gpu, const Layout& la
     const int64_t others = r.activations + r.graphs + r.communication + r.runtime;
     answer.refusals.push_back(show_bytes(static_cast<double>(answer.weight_bytes)) +
                               " of weights do not fit on " + show_gpus(layout, gpu) + ": a GPU would hold " +
-                              show_bytes(static_cast<double>(r.weights)) + " of them, beside " +
-                              show_bytes(static_cast<double>(others)) + " of work space; " +
+                              show_memory(static_cast<double>(r.weights)) + " of them, beside " +
+                              show_memory(static_cast<double>(others)) + " of work space; " +
                               nearest_text(weights, gpu, options));
   } else if (tokens < wanted) {
-    answer.refusals.push_back("the weights leave " + show_bytes(static_cast<double>(r.kv)) +
+    answer.refusals.push_back("the weights leave " + show_memory(static_cast<double>(r.kv)) +
                               " a GPU for the KV cache of " + show_gpus(layout, gpu) + ": " +
                               std::to_string(tokens) + " tokens, less than one context of " +
                               std::to_string(wanted) + "; " + nearest_text(weights, gpu, options));
@@ -129,8 +131,8 @@ void judge_fraction(const FitOptions& options, FitAnswer& answer) {
   std::snprintf(
       text, sizeof text,
       "a static fraction of %.2f leaves %s a GPU for activations and graphs, which take %s: %.2f is safe",
-      options.static_fraction, show_bytes(static_cast<double>(left)).c_str(),
-      show_bytes(static_cast<double>(needed)).c_str(),
+      options.static_fraction, show_memory(static_cast<double>(left)).c_str(),
+      show_memory(static_cast<double>(needed)).c_str(),
       1.0 - static_cast<double>(needed) / static_cast<double>(before_weights) - 0.005);
   answer.warnings.push_back(text);
 }
@@ -151,23 +153,30 @@ WeightFormat format_of(const WeightMap& weights) {
   return WeightFormat::kBf16;
 }
 
-}  // namespace
-
-std::string show_bytes(double bytes) {
-  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+// GiB is the last unit of memory: a group of GPUs has 1,125 GiB, not 1.10 TiB.
+std::string show_scaled(double bytes, double base, const std::array<const char*, 6>& units) {
   size_t unit = 0;
-  while (unit + 1 < std::size(kUnits) && std::abs(bytes) >= 999.5) {
-    bytes /= 1000;
+  while (unit + 1 < units.size() && units[unit + 1] != units[unit] && std::abs(bytes) >= base * 0.9995) {
+    bytes /= base;
     ++unit;
   }
   char text[48];
   const double size = std::abs(bytes);
-  std::snprintf(text, sizeof text, "%.*f %s",
-                unit == 0 || size >= 99.95 ? 0
-                : size >= 9.995            ? 1
-                                           : 2,
-                bytes, kUnits[unit]);
+  const int digits = unit == 0 || size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2;
+  std::snprintf(text, sizeof text, "%.*f %s", digits, bytes, units[unit]);
   return text;
+}
+
+}  // namespace
+
+std::string show_bytes(double bytes) {
+  constexpr std::array<const char*, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
+  return show_scaled(bytes, 1000, kUnits);
+}
+
+std::string show_memory(double bytes) {
+  constexpr std::array<const char*, 6> kUnits = {"B", "KiB", "MiB", "GiB", "GiB", "GiB"};
+  return show_scaled(bytes, 1024, kUnits);
 }
 
 Result<FitAnswer> fit_weights(const WeightMap& weights, const GpuSpec& gpu, const Layout& layout,

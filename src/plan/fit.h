@@ -72,7 +72,9 @@ Result<FitAnswer> fit_weights(const WeightMap& weights, const GpuSpec& gpu, cons
 std::optional<Layout> smallest_layout(const WeightMap& weights, const GpuSpec& gpu,
                                       const FitOptions& options = {}, int max_gpus = 256);
 
-// "671 GB", "46.6 GB", "812 MB": powers of 1000, three digits.
+// Files, as they are sold and downloaded: "671 GB", "46.6 GB", "1.34 TB"; powers of 1000, three digits.
 std::string show_bytes(double bytes);
+// Memory, as nvidia-smi and Kubernetes count it: "46.6 GiB", "512 MiB"; powers of 1024.
+std::string show_memory(double bytes);
 
 }  // namespace hadal

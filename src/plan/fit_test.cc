@@ -56,7 +56,8 @@ TEST(Fit, RefusesWhatCannotBe) {
   // 642 GiB of files on 4x 80 GB.
   const FitAnswer four = fit("deepseek-r1", "H100", {.tp = 4});
   ASSERT_FALSE(four.fits());
-  EXPECT_NE(four.refusals[0].find("do not fit on 4x H100"), std::string::npos) << four.refusals[0];
+  EXPECT_NE(four.refusals[0].find("(627 GiB) do not fit on 4x H100 (79.6 GiB each)"), std::string::npos)
+      << four.refusals[0];
   EXPECT_NE(four.refusals[0].find("16x H100 do"), std::string::npos) << four.refusals[0];
   // No FP8 on Ampere.
   const FitAnswer a800 = fit("deepseek-r1", "A800", {.tp = 16});

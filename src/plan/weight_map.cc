@@ -299,6 +299,14 @@ PartBytes WeightMap::whole() const {
 }
 
 PartBytes WeightMap::of_rank(const Layout& layout, int stage, int rank) const {
+  return sum_of_rank(layout, stage, rank, Unit::kBytes);
+}
+
+PartBytes WeightMap::rank_parameters(const Layout& layout, int stage, int rank) const {
+  return sum_of_rank(layout, stage, rank, Unit::kParameters);
+}
+
+PartBytes WeightMap::sum_of_rank(const Layout& layout, int stage, int rank, Unit unit) const {
   const Groups groups = groups_of(layout);
   const int num_layers = model_.num_hidden_layers;
   const LayerRange layers = stage_layers(num_layers, layout.pp, stage);
@@ -313,7 +321,12 @@ PartBytes WeightMap::of_rank(const Layout& layout, int stage, int rank) const {
       // A tied head is the embedding once more, on the stage that makes the logits.
       if (!(t.part == WeightPart::kEmbedding && model_.tie_word_embeddings && last)) continue;
     }
-    add_piece(sum, t, piece_of_rank(t, groups, model_.num_key_value_heads, rank));
+    const Piece piece = piece_of_rank(t, groups, model_.num_key_value_heads, rank);
+    if (unit == Unit::kBytes) {
+      add_piece(sum, t, piece);
+    } else {
+      sum.of(t.part) += piece.rows * piece.columns * piece.copies;
+    }
   }
   return sum;
 }

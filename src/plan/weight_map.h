@@ -86,12 +86,16 @@ class WeightMap {
   PartBytes whole() const;
   // Of rank `rank` (0..tp-1) of pipeline stage `stage`. The layout must have passed check_layout.
   PartBytes of_rank(const Layout& layout, int stage, int rank) const;
+  // Numbers, not bytes, of that rank.
+  PartBytes rank_parameters(const Layout& layout, int stage, int rank) const;
   const ModelConfig& model() const { return model_; }
   // Of most projections' bytes, for words: "fp8", "bf16", "q4_k".
   std::string dominant_format() const;
 
  private:
   explicit WeightMap(const ModelConfig& model) : model_(model) {}
+  enum class Unit { kBytes, kParameters };
+  PartBytes sum_of_rank(const Layout& layout, int stage, int rank, Unit unit) const;
   ModelConfig model_;
   std::vector<WeightTensor> tensors_;
 };
