@@ -52,6 +52,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_deploy_render(std::move(settings));
     case hadal::Command::kDeploySchema:
       return hadal::run_deploy_schema(std::move(settings));
+    case hadal::Command::kDeployValidate:
+      return hadal::run_deploy_validate(std::move(settings));
+    case hadal::Command::kDeployRules:
+      return hadal::run_deploy_rules(std::move(settings));
     default:
       return hadal::run_chat(std::move(settings));
   }

@@ -11,5 +11,7 @@ int run_serve(Settings settings);
 int run_chat(Settings settings);
 int run_deploy_render(Settings settings);
 int run_deploy_schema(Settings settings);
+int run_deploy_validate(Settings settings);
+int run_deploy_rules(Settings settings);
 
 }  // namespace hadal

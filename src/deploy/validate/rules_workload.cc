@@ -1,1 +1,110 @@
-namespace hadal {}
+// Rules of workloads, autoscaling and probes: what is accepted and fails later.
+#include "deploy/validate/rule_table.h"
+
+namespace hadal {
+namespace {
+
+using enum Severity;
+
+// clang-format off
+constexpr RuleInfo kWorkload[] = {
+    {"hpa/gpu-resource", kError,
+     "an HPA scales on a resource that is neither cpu nor memory",
+     "metrics.k8s.io has no values of devices: the HPA stays at <unknown> and never scales",
+     "resource: {name: nvidia.com/gpu, target: {type: Utilization, averageUtilization: 70}}",
+     "a Pods metric of the engine, or KEDA on its Prometheus metrics"},
+    {"hpa/replicas-fight", kWarning,
+     "an autoscaled workload states replicas",
+     "every apply sets them back, against the autoscaler",
+     "replicas: 4",
+     "remove replicas"},
+    {"hpa/two-scalers", kError,
+     "two autoscalers own one workload",
+     "they undo one another's steps; KEDA makes an HPA itself",
+     "",
+     "keep one"},
+    {"pdb/blocks-drains", kWarning,
+     "a budget that lets no Pod go",
+     "nodes cannot be drained or upgraded",
+     "minAvailable: 2   # of 2",
+     "leave one"},
+    {"pdb/selects-nothing", kWarning,
+     "a budget selects no Pod of these files",
+     "it protects nothing, and nobody is told",
+     "",
+     "write labels of the Pods' template"},
+    {"rollout/surge-needs-gpus", kWarning,
+     "a rolling update of Pods that take a node's GPUs",
+     "the new Pod waits for GPUs that the old one holds, until the deadline",
+     "strategy: {type: RollingUpdate}",
+     "Recreate, or maxSurge: 0 and maxUnavailable: 1"},
+    {"lws/no-gang", kWarning,
+     "schedulerName volcano with a LeaderWorkerSet before 0.7",
+     "no PodGroup is made: leaders take GPUs while their workers wait, for ever",
+     "schedulerName: volcano",
+     "update LeaderWorkerSet, or write PodGroups"},
+    {"lws/gang-needs-provider", kInfo,
+     "schedulerName volcano needs the controller's gang provider",
+     "without gangSchedulingManagement each Pod is scheduled alone",
+     "schedulerName: volcano",
+     "set gangSchedulingManagement.schedulerProvider: volcano in the controller's configuration"},
+    {"lws/restart-alone", kWarning,
+     "a group's Pods restart one by one",
+     "ranks that run on wait for a peer that has forgotten them, until a timeout",
+     "restartPolicy: None",
+     "RecreateGroupOnPodRestart"},
+    {"group/env-differs", kWarning,
+     "a variable differs between leader and workers",
+     "ranks that are set up differently hang or fail in NCCL; the network interface is missed most often",
+     "",
+     "write the same env in both templates"},
+    {"group/flags-differ", kWarning,
+     "a flag of the engine differs between leader and workers",
+     "ranks that are started differently hang or refuse one another",
+     "",
+     "write the same flags in both templates"},
+    {"probe/timeout-over-period", kWarning,
+     "a probe may take longer than its period",
+     "checks follow one another without a pause, and failures are counted late",
+     "timeoutSeconds: 1800\nperiodSeconds: 10",
+     "a timeoutSeconds of at most periodSeconds"},
+    {"probe/startup-budget", kWarning,
+     "a probe kills the container while it loads the model",
+     "the Pod restarts in the middle of the load, again and again",
+     "livenessProbe: {initialDelaySeconds: 60}",
+     "a startupProbe with failureThreshold x periodSeconds over the load time"},
+    {"probe/no-readiness", kWarning,
+     "an engine has no readiness probe",
+     "requests reach it before the model is loaded",
+     "",
+     "readinessProbe with httpGet on its health path"},
+    {"probe/tcp-readiness", kWarning,
+     "the readiness of an engine is an open port",
+     "the port is open while the model loads and while the engine hangs",
+     "readinessProbe: {tcpSocket: {port: 8000}}",
+     "httpGet on its health path"},
+    {"probe/liveness-generates", kWarning,
+     "the liveness probe generates tokens",
+     "under full load the answer comes late, and the server is killed when it is needed",
+     "livenessProbe: {httpGet: {path: /health_generate}}",
+     "ask a path that does not queue"},
+    {"probe/liveness-threshold", kWarning,
+     "one failed liveness check kills the container",
+     "one slow answer ends every running request",
+     "livenessProbe: {failureThreshold: 1}",
+     "write 6"},
+    {"probe/sglang-health-timeout", kWarning,
+     "SGLang's health path with a timeout of one second",
+     "it waits at least that long where it generates: the probe fails by luck",
+     "readinessProbe: {httpGet: {path: /health}}",
+     "timeoutSeconds: 5"},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const RuleInfo> workload_rules() {
+  return kWorkload;
+}
+
+}  // namespace hadal
