@@ -59,6 +59,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_deploy_render(std::move(settings));
     case Command::kDeploySchema:
       return hadal::run_deploy_schema(std::move(settings));
+    case Command::kDeployValidate:
+      return hadal::run_deploy_validate(std::move(settings));
+    case Command::kDeployRules:
+      return hadal::run_deploy_rules(std::move(settings));
     case Command::kDeployDiff:
       return hadal::run_deploy_diff(std::move(settings));
     case Command::kDeployApply:

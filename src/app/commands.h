@@ -13,6 +13,8 @@ int run_plan(Settings settings);
 int run_preflight(Settings settings);
 int run_deploy_render(Settings settings);
 int run_deploy_schema(Settings settings);
+int run_deploy_validate(Settings settings);
+int run_deploy_rules(Settings settings);
 int run_deploy_diff(Settings settings);
 int run_deploy_apply(Settings settings);
 int run_deploy_status(Settings settings);

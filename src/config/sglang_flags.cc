@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string>
 
+#include "config/flag_table.h"
+#include "config/nearest_name.h"
+
 namespace hadal {
 namespace {
 
@@ -528,6 +531,45 @@ SglangMatch find_sglang_flag(std::string_view name) {
     if (has_name(flag.names, "--" + std::string(name.substr(kNo.size())))) return {&flag, true};
   }
   return {};
+}
+
+namespace {
+
+// Every name, "--no-" ones left out.
+std::vector<std::string_view> engine_flag_names() {
+  std::vector<std::string_view> out;
+  for (const SglangFlags& flag : kFlags) {
+    for (size_t begin = 0; begin < flag.names.size();) {
+      const size_t end = std::min(flag.names.find(' ', begin), flag.names.size());
+      out.push_back(flag.names.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  for (const FlagSpec& flag : serve_flags()) {
+    if ((flag.commands & kForServe) == 0) continue;
+    for (const std::string_view name : flag_names(flag)) out.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_engine_flag(std::string_view name) {
+  return find_sglang_flag(name).flag != nullptr || find_flag(name, kForServe) != nullptr;
+}
+
+std::vector<std::string> engine_flags_with_prefix(std::string_view prefix) {
+  std::vector<std::string> out;
+  if (is_engine_flag(prefix)) return out;
+  for (const std::string_view name : engine_flag_names()) {
+    if (name.starts_with(prefix)) out.emplace_back(name);
+  }
+  return out;
+}
+
+std::string nearest_engine_flag(std::string_view name) {
+  const std::vector<std::string_view> names = engine_flag_names();
+  return nearest_name(name, names);
 }
 
 }  // namespace hadal

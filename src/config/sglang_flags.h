@@ -4,7 +4,9 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace hadal {
 
@@ -42,5 +44,12 @@ struct SglangMatch {
 };
 // name: with its dashes. flag is null where SGLang has no such flag, or hadal has it too.
 SglangMatch find_sglang_flag(std::string_view name);
+
+// Whether SGLang's launch_server or hadal serve has a flag of this name, with its dashes.
+bool is_engine_flag(std::string_view name);
+// All of them that begin with these letters, as argparse completes them; none where the name is one itself.
+std::vector<std::string> engine_flags_with_prefix(std::string_view prefix);
+// What a misspelt one was meant to be, or "".
+std::string nearest_engine_flag(std::string_view name);
 
 }  // namespace hadal

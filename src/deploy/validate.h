@@ -22,7 +22,7 @@ struct ValidateOptions {
   const SchemaSet* schemas = nullptr;  // null: those built in alone
   std::string kubernetes_version = "1.32";
   std::string lws_version = "0.9.0";  // of the controller; fields it does not have are reported
-  std::string kserve_version = "0.15.0";
+  std::string kserve_version = "0.20.0";
   std::string volcano_version = "1.11.0";
   std::vector<std::string> disabled_rules;  // ids, or "family/*"
   bool unknown_kinds_are_errors = false;

@@ -1,0 +1,127 @@
+// hadal deploy validate and hadal deploy rules: what is wrong with Kubernetes YAML, and why.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "app/commands.h"
+#include "base/file.h"
+#include "deploy/manifest.h"
+#include "deploy/render.h"
+#include "deploy/spec.h"
+#include "deploy/validate.h"
+#include "deploy/validate/report_format.h"
+#include "deploy/validate/rule_table.h"
+#include "deploy/validate/schema.h"
+
+namespace hadal {
+namespace {
+
+// A fix may uncover what another one hid: a YAML error, all that follows it.
+constexpr int kMaxPasses = 8;
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.message.c_str());
+  return 2;
+}
+
+bool print(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+}
+
+Severity severity_of(const std::string& name) {
+  if (name == "error") return Severity::kError;
+  return name == "warning" ? Severity::kWarning : Severity::kInfo;
+}
+
+ValidateOptions options_of(const DeployConfig& config, const SchemaSet* schemas) {
+  ValidateOptions out;
+  out.schemas = schemas;
+  if (!config.kubernetes_version.empty()) out.kubernetes_version = config.kubernetes_version;
+  if (!config.lws_version.empty()) out.lws_version = config.lws_version;
+  if (!config.kserve_version.empty()) out.kserve_version = config.kserve_version;
+  if (!config.volcano_version.empty()) out.volcano_version = config.volcano_version;
+  out.disabled_rules = config.disabled_rules;
+  out.unknown_kinds_are_errors = config.strict_kinds;
+  return out;
+}
+
+// A spec of hadal's is checked as what it renders to; other files stay as they are.
+Result<std::vector<ManifestFile>> render_specs(std::vector<ManifestFile> files) {
+  for (ManifestFile& file : files) {
+    if (!is_deploy_spec(file.text)) continue;
+    HADAL_ASSIGN(const DeploySpec spec, parse_deploy_spec(file.text, file.path));
+    HADAL_ASSIGN(const RenderResult rendered, render_spec(spec));
+    file.text = to_manifest_yaml(rendered.objects);
+    file.path += " (rendered)";
+  }
+  return files;
+}
+
+// Applies safe fixes until none is left. Returns how many.
+Result<int> fix_files(std::vector<ManifestFile>& files, const ValidateOptions& options) {
+  int total = 0;
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    const ValidationReport report = validate_manifests(files, options);
+    int in_pass = 0;
+    for (ManifestFile& file : files) {
+      if (file.path.ends_with(" (rendered)")) continue;
+      int count = 0;
+      std::string text = fixed_text(file, report.findings, &count);
+      if (count == 0 || text == file.text) continue;
+      file.text = std::move(text);
+      HADAL_RETURN_IF_ERROR(write_file(file.path, file.text));
+      in_pass += count;
+    }
+    if (in_pass == 0) break;
+    total += in_pass;
+  }
+  return total;
+}
+
+}  // namespace
+
+int run_deploy_validate(Settings settings) {
+  const DeployConfig& config = settings.deploy;
+  for (const std::string& rule : config.disabled_rules) {
+    if (!rule.ends_with("*") && find_rule(rule) == nullptr)
+      return fail(invalid_argument("--disable names no rule: ", rule, " (hadal deploy rules lists them)"));
+  }
+  auto files = read_manifest_files(config.arguments);
+  if (!files.ok()) return fail(files.error());
+  files = render_specs(*std::move(files));
+  if (!files.ok()) return fail(files.error());
+  std::shared_ptr<const SchemaSet> schemas = SchemaSet::builtin();
+  if (!config.schemas.empty()) {
+    auto loaded = SchemaSet::load(config.schemas);
+    if (!loaded.ok()) return fail(loaded.error());
+    schemas = *std::move(loaded);
+  }
+  const ValidateOptions options = options_of(config, schemas.get());
+  if (config.fix) {
+    const Result<int> fixed = fix_files(*files, options);
+    if (!fixed.ok()) return fail(fixed.error());
+    if (*fixed > 0) std::fprintf(stderr, "fixed: %d\n", *fixed);
+  }
+  const ValidationReport report = validate_manifests(*files, options);
+  const std::vector<Finding> findings = findings_from(report, severity_of(config.severity));
+  std::string text;
+  if (config.report_format == "json") {
+    text = report_json(report, findings);
+  } else if (config.report_format == "sarif") {
+    text = report_sarif(findings, HADAL_VERSION);
+  } else {
+    text = report_text(report, findings, ::isatty(STDOUT_FILENO) == 1 && settings.environment.count("NO_COLOR") == 0);
+  }
+  if (!print(text)) return fail(make_error(ErrorCode::kIo, "cannot write to standard output"));
+  return report.has_errors() ? 1 : 0;
+}
+
+int run_deploy_rules(Settings settings) {
+  const std::string& format = settings.deploy.report_format;
+  if (format == "markdown") return print(rules_markdown()) ? 0 : 1;
+  return print(format == "json" ? rules_json() : rules_text()) ? 0 : 1;
+}
+
+}  // namespace hadal

@@ -1,0 +1,145 @@
+// Volumes that several nodes want, or that are too small for the model.
+#include <algorithm>
+#include <map>
+
+#include "config/model_catalog.h"
+#include "deploy/validate/command_text.h"
+#include "deploy/validate/formats.h"
+#include "deploy/validate/pod_facts.h"
+#include "deploy/validate/rule_checks.h"
+#include "deploy/validate/rule_help.h"
+
+namespace hadal {
+namespace {
+
+struct ClaimUse {
+  const PodTemplate* pod = nullptr;
+  const Value* claim_name = nullptr;
+};
+
+bool is_one_node_only(View claim) {
+  const auto modes = claim.at("spec.accessModes").items();
+  return !modes.empty() && std::all_of(modes.begin(), modes.end(), [](const Value& m) { return View(m).text().starts_with("ReadWriteOnce"); });
+}
+
+void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& uses) {
+  if (!is_one_node_only(claim.view())) return;
+  int64_t pods = 0;
+  bool whole_nodes = false;
+  bool every_node = false;
+  for (const ClaimUse& use : uses) {
+    if (use.pod->document->group == "batch") continue;
+    pods += use.pod->num_pods;
+    whole_nodes = whole_nodes || gpus_of_pod(use.pod->view()) >= 8 || use.pod->document->kind == "LeaderWorkerSet";
+    every_node = every_node || use.pod->document->kind == "DaemonSet";
+  }
+  if (pods < 2) return;
+  for (const ClaimUse& use : uses) {
+    Finding& finding = use.pod->reporter().add(
+        "storage/read-write-once-on-nodes", *use.claim_name, "the claim " + claim.name + " is ReadWriteOnce, for one node, and " + std::to_string(pods) + " Pods mount it",
+        "use a ReadWriteMany claim, or one claim per Pod (volumeClaimTemplates)");
+    if (!whole_nodes && !every_node) finding.severity = Severity::kWarning;
+  }
+}
+
+// What the Pods say that they load.
+const CatalogModel* model_of(View spec) {
+  for (const View container : all_containers(spec)) {
+    for (const CommandWord& word : command_words(container)) {
+      std::string text = word.text;
+      if (const size_t equals = text.find('='); equals != std::string::npos) text = text.substr(equals + 1);
+      if (const CatalogModel* model = find_catalog_model(text)) return model;
+      const size_t slash = text.rfind('/');
+      if (slash != std::string::npos && slash + 1 < text.size()) {
+        if (const CatalogModel* model = find_catalog_model(text.substr(slash + 1))) return model;
+      }
+    }
+  }
+  return nullptr;
+}
+
+void check_size(const ManifestDocument& claim, const std::vector<ClaimUse>& uses) {
+  const View size = claim.view().at("spec.resources.requests.storage");
+  const auto bytes = parse_quantity(size.any_text());
+  if (!bytes) return;
+  for (const ClaimUse& use : uses) {
+    const CatalogModel* model = model_of(use.pod->view());
+    if (model == nullptr || bytes->value >= static_cast<long double>(model->weight_bytes)) continue;
+    claim.reporter->add("storage/claim-too-small", *size,
+                        std::string(model->name) + " has " + std::to_string(model->weight_bytes / 1'000'000'000) + " GB of weights, the claim has " + size.any_text(),
+                        "ask for 15% more than the weights");
+    return;
+  }
+}
+
+void check_placeholder(const ManifestDocument& claim) {
+  const View name = claim.view().at("spec.storageClassName");
+  for (const std::string_view mark : {"<", "your-", "YOUR", "my-storage-class", "placeholder"}) {
+    if (name.text().find(mark) == std::string_view::npos) continue;
+    claim.reporter->add("storage/placeholder", *name, shown_text(name) + " is a placeholder, no StorageClass", "write a class of `kubectl get storageclass`, or leave the line out for the default");
+    return;
+  }
+}
+
+// "--local_dir=/data/model/X": where a download puts a model.
+void check_downloads(const RuleContext& context) {
+  std::map<std::string, std::string> places;  // repository: directory
+  for (const PodTemplate& pod : context.set.templates) {
+    for (const View container : all_containers(pod.view())) {
+      const std::vector<CommandWord> words = command_words(container);
+      std::string directory;
+      std::string repository;
+      bool download = false;
+      for (size_t i = 0; i < words.size(); ++i) {
+        download = download || words[i].text == "download" || words[i].text == "snapshot_download";
+        const size_t equals = words[i].text.find('=');
+        const std::string name = words[i].text.substr(0, equals);
+        if (name == "--local-dir" || name == "--local_dir")
+          directory = equals != std::string::npos ? words[i].text.substr(equals + 1) : (i + 1 < words.size() ? words[i + 1].text : "");
+        const std::string text = equals == std::string::npos ? words[i].text : words[i].text.substr(equals + 1);
+        if (find_catalog_model(text) != nullptr && text.find('/') != std::string::npos) repository = text;
+      }
+      if (download && !directory.empty() && !repository.empty()) places[repository] = directory;
+    }
+  }
+  for (const PodTemplate& pod : context.set.templates) {
+    for (const Value& item : pod.view()["containers"].items()) {
+      const EngineCommand engine = engine_command(View(item));
+      const std::string model = engine.model();
+      const auto found = places.find(model);
+      if (found == places.end()) continue;
+      const CommandWord* word = nullptr;
+      for (const CommandWord& w : engine.words) {
+        if (w.text.find(model) != std::string::npos) word = &w;
+      }
+      if (word == nullptr) continue;
+      pod.reporter().add_at_mark("storage/download-not-used", mark_inside(pod.reporter().source(), *word->value, model),
+                                 "the engine fetches " + model + " again: the download put it into " + found->second,
+                                 "start the engine with the path " + found->second + " and --served-model-name " + model);
+    }
+  }
+}
+
+}  // namespace
+
+void check_claims(const RuleContext& context) {
+  std::map<const ManifestDocument*, std::vector<ClaimUse>> uses;
+  for (const PodTemplate& pod : context.set.templates) {
+    for (const Value& volume : pod.view()["volumes"].items()) {
+      const View name = View(volume).at("persistentVolumeClaim.claimName");
+      if (name.text().empty()) continue;
+      const ManifestDocument* claim = context.set.find("PersistentVolumeClaim", name.text(), pod.document->namespace_name);
+      if (claim != nullptr) uses[claim].push_back({&pod, name.get()});
+    }
+  }
+  for (const auto& [claim, list] : uses) {
+    check_nodes(*claim, list);
+    check_size(*claim, list);
+  }
+  for (const ManifestDocument& d : context.set.documents) {
+    if (d.is("", "PersistentVolumeClaim")) check_placeholder(d);
+  }
+  check_downloads(context);
+}
+
+}  // namespace hadal

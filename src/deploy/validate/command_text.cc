@@ -1,0 +1,210 @@
+#include "deploy/validate/command_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace hadal {
+namespace {
+
+bool is_shell_end(std::string_view word) {
+  return word == "&&" || word == "||" || word == ";" || word == "|" || word == "&" || word == "done" || word == "fi";
+}
+
+// Blanks and line ends part words; quotes keep them together; a backslash at a line's end joins lines.
+void split_words(const Value& value, std::vector<CommandWord>& out) {
+  const std::string_view text = View(value).text();
+  std::string word;
+  bool open = false;
+  char quote = 0;
+  const auto flush = [&] {
+    if (open) out.push_back({word, &value});
+    word.clear();
+    open = false;
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == quote) {
+        quote = 0;
+      } else {
+        word += c;
+      }
+    } else if (c == '\\' && i + 1 < text.size() && text[i + 1] == '\n') {
+      ++i;
+      flush();
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      open = true;
+    } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      flush();
+      if (c == '\n') out.push_back({";", &value});
+    } else if (c == ';' || (c == '&' && word.empty()) || c == '|') {
+      if (c == '&' && i + 1 < text.size() && text[i + 1] == '&') ++i;
+      flush();
+      out.push_back({";", &value});
+    } else {
+      word += c;
+      open = true;
+    }
+  }
+  flush();
+}
+
+bool is_flag(std::string_view word) {
+  return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');
+}
+
+struct Launcher {
+  std::string_view first, second;  // two words that follow each other; second "" : one
+  EngineKind kind;
+  bool wrapped = false;
+};
+constexpr Launcher kLaunchers[] = {
+    {"sglang.launch_server", "", EngineKind::kSglang},
+    {"sglang.bench_serving", "", EngineKind::kNone},
+    {"sglang", "serve", EngineKind::kSglang},
+    {"dynamo.sglang", "", EngineKind::kSglang, true},
+    {"vllm", "serve", EngineKind::kVllm},
+    {"vllm.entrypoints.openai.api_server", "", EngineKind::kVllm},
+    {"dynamo.vllm", "", EngineKind::kVllm, true},
+    {"trtllm-serve", "", EngineKind::kTrtllm},
+    {"dynamo.trtllm", "", EngineKind::kTrtllm, true},
+    {"hadal", "serve", EngineKind::kHadal},
+};
+
+std::string_view base_name(std::string_view word) {
+  const size_t slash = word.rfind('/');
+  return slash == std::string_view::npos ? word : word.substr(slash + 1);
+}
+
+// Entry points of images that take flags right away.
+EngineKind engine_of_image(std::string_view image) {
+  if (image.find("vllm/vllm-openai") != std::string_view::npos) return EngineKind::kVllm;
+  if (image.find("hadal") != std::string_view::npos) return EngineKind::kHadal;
+  return EngineKind::kNone;
+}
+
+void take_words(const std::vector<CommandWord>& words, size_t first, EngineCommand& out) {
+  for (size_t i = first; i < words.size(); ++i) {
+    if (is_shell_end(words[i].text)) {
+      // An argument list has one word an item: there a ";" is no shell's.
+      break;
+    }
+    out.words.push_back(words[i]);
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> EngineCommand::flag(std::initializer_list<std::string_view> names) const {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& text = words[i].text;
+    const size_t equals = std::min(text.find('='), text.size());
+    if (std::find(names.begin(), names.end(), std::string_view(text).substr(0, equals)) == names.end()) continue;
+    if (equals < text.size()) return text.substr(equals + 1);
+    return i + 1 < words.size() && !is_flag(words[i + 1].text) ? words[i + 1].text : std::string();
+  }
+  return std::nullopt;
+}
+
+const CommandWord* EngineCommand::word(std::initializer_list<std::string_view> names) const {
+  for (const CommandWord& w : words) {
+    const std::string_view name = std::string_view(w.text).substr(0, w.text.find('='));
+    if (std::find(names.begin(), names.end(), name) != names.end()) return &w;
+  }
+  return nullptr;
+}
+
+std::optional<int64_t> EngineCommand::number(std::initializer_list<std::string_view> names) const {
+  const auto text = flag(names);
+  if (!text || text->empty()) return std::nullopt;
+  int64_t out = 0;
+  const auto r = std::from_chars(text->data(), text->data() + text->size(), out);
+  return r.ec == std::errc() && r.ptr == text->data() + text->size() ? std::optional(out) : std::nullopt;
+}
+
+std::string EngineCommand::model() const {
+  if (const auto named = flag({"--model-path", "--model", "-m"})) return *named;
+  const bool takes_word = kind == EngineKind::kVllm || kind == EngineKind::kHadal || kind == EngineKind::kTrtllm;
+  if (takes_word && !words.empty() && !is_flag(words[0].text)) return words[0].text;
+  return "";
+}
+
+std::vector<const Value*> command_values(View container) {
+  std::vector<const Value*> out;
+  for (const std::string_view list : {"command", "args"}) {
+    for (const Value& item : container[list].items()) out.push_back(&item);
+  }
+  for (const std::string_view hook : {"postStart", "preStop"}) {
+    for (const Value& item : container["lifecycle"][hook].at("exec.command").items()) out.push_back(&item);
+  }
+  return out;
+}
+
+std::vector<CommandWord> command_words(View container) {
+  std::vector<CommandWord> out;
+  for (const std::string_view list : {"command", "args"}) {
+    for (const Value& item : container[list].items()) {
+      if (item.is_string()) {
+        split_words(item, out);
+      } else if (item.is_scalar()) {
+        out.push_back({View(item).any_text(), &item});
+      }
+    }
+  }
+  return out;
+}
+
+EngineCommand engine_command(View container) {
+  EngineCommand out;
+  const std::vector<CommandWord> words = command_words(container);
+  for (size_t i = 0; i < words.size(); ++i) {
+    for (const Launcher& launcher : kLaunchers) {
+      if (launcher.kind == EngineKind::kNone || base_name(words[i].text) != launcher.first) continue;
+      if (!launcher.second.empty() && (i + 1 >= words.size() || words[i + 1].text != launcher.second)) continue;
+      out.kind = launcher.kind;
+      out.wrapped = launcher.wrapped;
+      out.place = words[i].value;
+      take_words(words, i + (launcher.second.empty() ? 1 : 2), out);
+      return out;
+    }
+  }
+  if (container["command"].exists()) return out;
+  const EngineKind kind = engine_of_image(container["image"].text());
+  if (kind == EngineKind::kNone || words.empty()) return out;
+  if (kind == EngineKind::kHadal && words[0].text != "serve") return out;
+  out.kind = kind;
+  out.place = container["args"].get();
+  take_words(words, kind == EngineKind::kHadal ? 1 : 0, out);
+  return out;
+}
+
+YamlMark mark_inside(std::string_view source, const Value& scalar, std::string_view part) {
+  if (scalar.node == nullptr) return {};
+  YamlMark mark = scalar.node->begin;
+  const size_t end = std::min(scalar.node->end.offset, source.size());
+  const size_t found = part.empty() ? std::string_view::npos : source.substr(0, end).find(part, mark.offset);
+  if (found == std::string_view::npos) return mark;
+  for (size_t i = mark.offset; i < found; ++i) {
+    if (source[i] == '\n') {
+      ++mark.line;
+      mark.column = 1;
+    } else if ((static_cast<unsigned char>(source[i]) & 0xC0) != 0x80) {
+      ++mark.column;
+    }
+  }
+  mark.offset = found;
+  return mark;
+}
+
+std::optional<TextEdit> replace_inside(std::string_view source, const Value& scalar, std::string_view part,
+                                       std::string_view text) {
+  if (scalar.node == nullptr || part.empty()) return std::nullopt;
+  const size_t end = std::min(scalar.node->end.offset, source.size());
+  const size_t found = source.substr(0, end).find(part, scalar.node->begin.offset);
+  if (found == std::string_view::npos) return std::nullopt;
+  if (source.substr(0, end).find(part, found + part.size()) != std::string_view::npos) return std::nullopt;
+  return TextEdit{found, found + part.size(), std::string(text)};
+}
+
+}  // namespace hadal

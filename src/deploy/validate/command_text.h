@@ -1,0 +1,49 @@
+// What a container runs, as words: command and args taken apart as a shell would, with the place of each word
+// in the manifest. For rules about flags and scripts. Pure; any thread while the manifest lives.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/yaml_tree.h"
+#include "deploy/validate/reporter.h"
+#include "deploy/validate/value.h"
+
+namespace hadal {
+
+struct CommandWord {
+  std::string text;
+  const Value* value = nullptr;  // of command or args, that it stands in
+};
+
+enum class EngineKind { kNone, kHadal, kSglang, kVllm, kTrtllm };
+
+// The part of a container's command that starts an engine.
+struct EngineCommand {
+  EngineKind kind = EngineKind::kNone;
+  bool wrapped = false;  // by Dynamo, which has flags of its own
+  std::vector<CommandWord> words;  // after the program's name
+  const Value* place = nullptr;    // of the program's name, or the container
+
+  // "--tp 16", "--tp=16": the value of the first of these flags that is there; "" for a switch.
+  std::optional<std::string> flag(std::initializer_list<std::string_view> names) const;
+  const CommandWord* word(std::initializer_list<std::string_view> names) const;
+  std::optional<int64_t> number(std::initializer_list<std::string_view> names) const;
+  // "--model-path" or the word that names the model.
+  std::string model() const;
+};
+
+std::vector<CommandWord> command_words(View container);
+EngineCommand engine_command(View container);
+// Every text of command, args and lifecycle hooks.
+std::vector<const Value*> command_values(View container);
+
+// Where `part` stands inside a scalar's source text; the scalar's place where it is not found as it stands.
+YamlMark mark_inside(std::string_view source, const Value& scalar, std::string_view part);
+// Replaces `part` inside a scalar's source where it stands there once.
+std::optional<TextEdit> replace_inside(std::string_view source, const Value& scalar, std::string_view part,
+                                       std::string_view text);
+
+}  // namespace hadal

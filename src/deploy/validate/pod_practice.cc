@@ -1,0 +1,156 @@
+// What a Pod asks for that it does not need, or that works by luck alone.
+#include <algorithm>
+
+#include "deploy/validate/command_text.h"
+#include "deploy/validate/formats.h"
+#include "deploy/validate/pod_facts.h"
+#include "deploy/validate/rule_checks.h"
+#include "deploy/validate/rule_help.h"
+
+namespace hadal {
+namespace {
+
+// Processor counts of servers with eight GPUs: a request of all of them leaves nothing for the node.
+constexpr int64_t kNodeSizes[] = {128, 192, 224, 256, 384};
+
+bool is_pinned(std::string_view image) {
+  if (image.find('@') != std::string_view::npos) return true;
+  const size_t slash = image.rfind('/');
+  const std::string_view name = slash == std::string_view::npos ? image : image.substr(slash + 1);
+  const size_t colon = name.find(':');
+  return colon != std::string_view::npos && name.substr(colon + 1) != "latest";
+}
+
+bool is_secret_name(std::string_view name) {
+  if (name.ends_with("_FILE") || name.ends_with("_PATH") || name.ends_with("_URL") || name.ends_with("_NAME")) return false;
+  for (const std::string_view mark : {"API_KEY", "APIKEY", "PASSWORD", "SECRET_KEY", "ACCESS_KEY", "HF_TOKEN", "AUTH_TOKEN"}) {
+    if (name.find(mark) != std::string_view::npos) return true;
+  }
+  return name == "TOKEN" || name.ends_with("_SECRET");
+}
+
+void check_image(const PodTemplate& pod, View container) {
+  const View image = container["image"];
+  if (image.text().empty() || is_pinned(image.text()) || image.text().find("{{") != std::string_view::npos ||
+      image.text().find('$') != std::string_view::npos)
+    return;
+  const bool engine = is_serving(container);
+  Finding& finding = pod.reporter().add("pod/image-not-pinned", *image, "the image " + std::string(image.text()) + " is another one tomorrow");
+  if (!engine) finding.severity = Severity::kInfo;
+}
+
+void check_secrets(const PodTemplate& pod, View container) {
+  for (const Value& item : container["env"].items()) {
+    const View value = View(item)["value"];
+    const std::string_view name = View(item)["name"].text();
+    if (!is_secret_name(name) || value.text().empty() || value.text().starts_with("$(")) continue;
+    if (value.text() == "EMPTY" || value.text() == "none" || value.text() == "dummy") continue;
+    pod.reporter().add("pod/plain-secret", *value, std::string(name) + " stands in plain text, for everyone who may read the object",
+                       "take it from a Secret: valueFrom.secretKeyRef");
+  }
+  const EngineCommand engine = engine_command(container);
+  const auto key = engine.flag({"--api-key"});
+  if (key && !key->empty() && key->find('$') == std::string::npos)
+    pod.reporter().add_at_mark("pod/plain-secret", mark_inside(pod.reporter().source(), *engine.word({"--api-key"})->value, *key),
+                               "the API key stands in plain text in the command", "take it from a Secret: env with secretKeyRef, and $(NAME)");
+}
+
+void check_cpu(const PodTemplate& pod, View container) {
+  if (gpus_of(container) < 8) return;
+  for (const std::string_view side : {"requests", "limits"}) {
+    const View cpu = container["resources"][side]["cpu"];
+    const auto quantity = parse_quantity(cpu.any_text());
+    if (!quantity || std::find(std::begin(kNodeSizes), std::end(kNodeSizes), static_cast<int64_t>(quantity->value)) == std::end(kNodeSizes))
+      continue;
+    pod.reporter().add("pod/cpu-equals-node", *cpu, "cpu " + cpu.any_text() + " is all that such a node has: the system's share is missing",
+                       "ask for a tenth less");
+    return;
+  }
+}
+
+void check_gpu_pod(const PodTemplate& pod, View container) {
+  const View resources = container["resources"];
+  if (gpus_of(container) == 0) return;
+  if (is_serving(container) && !resources["requests"]["memory"].exists() && !resources["limits"]["memory"].exists())
+    pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container, "a container with GPUs asks for no memory");
+  check_cpu(pod, container);
+  const View context = container["securityContext"];
+  if (context["privileged"].is_true())
+    pod.reporter().add("pod/privileged", *context["privileged"], "privileged is more than RDMA needs",
+                       "write capabilities: {add: [IPC_LOCK]} instead; devices come from the device plugin");
+}
+
+void check_host_settings(const PodTemplate& pod, bool serves) {
+  Reporter& reporter = pod.reporter();
+  const View spec = pod.view();
+  const View policy = spec["dnsPolicy"];
+  const View network = spec["hostNetwork"];
+  if (policy.text() == "ClusterFirstWithHostNet" && !network.is_true()) {
+    Finding& finding = reporter.add("pod/dns-policy-without-host-network", *policy, "dnsPolicy ClusterFirstWithHostNet has no effect without hostNetwork",
+                                    "remove the line, or add hostNetwork: true if the Pod needs the host's network");
+    Reporter::fix_with(finding, remove_value(reporter.source(), *policy));
+  }
+  if (network.is_true() && policy.text() != "ClusterFirstWithHostNet" && policy.text() != "None") {
+    Finding& finding = reporter.add("pod/host-network-dns", *network, "with hostNetwork the Pod asks the node's DNS, which knows no Services and no LWS_LEADER_ADDRESS",
+                                    "write dnsPolicy: ClusterFirstWithHostNet");
+    if (policy.exists()) {
+      Reporter::fix_with(finding, replace_scalar(*policy, "ClusterFirstWithHostNet", false));
+    } else {
+      Reporter::fix_with(finding, insert_member(reporter.source(), *spec, "dnsPolicy", "ClusterFirstWithHostNet"));
+    }
+  }
+  if (serves && spec["hostPID"].is_true()) {
+    Finding& finding = reporter.add_at_key("pod/host-pid", *spec["hostPID"], "hostPID lets the container see and signal every process of the node", "remove the line");
+    Reporter::fix_with(finding, remove_value(reporter.source(), *spec["hostPID"]));
+  }
+}
+
+void check_placeholders(const PodTemplate& pod, View container) {
+  const View image = container["image"];
+  for (const std::string_view mark : {"<", "your-", "YOUR_", "my-registry/", "my-tag"}) {
+    if (image.text().find(mark) == std::string_view::npos) continue;
+    pod.reporter().add("pod/placeholder", *image, "the image " + std::string(image.text()) + " is a placeholder");
+    return;
+  }
+}
+
+}  // namespace
+
+int64_t gpus_of(View container) {
+  for (const std::string_view side : {"limits", "requests"}) {
+    for (const ValueMember& entry : container["resources"][side].members()) {
+      if (entry.key != "nvidia.com/gpu" && entry.key != "amd.com/gpu" && entry.key != "gpu") continue;
+      const auto quantity = parse_quantity(View(entry.value).any_text());
+      if (quantity && quantity->value > 0 && quantity->value < 4096) return static_cast<int64_t>(quantity->value);
+    }
+  }
+  return 0;
+}
+
+int64_t gpus_of_pod(View spec) {
+  int64_t out = 0;
+  for (const Value& container : spec["containers"].items()) out += gpus_of(View(container));
+  return out;
+}
+
+bool is_serving(View container) {
+  return gpus_of(container) > 0 || engine_command(container).kind != EngineKind::kNone;
+}
+
+bool serves_model(View spec) {
+  return std::any_of(spec["containers"].items().begin(), spec["containers"].items().end(),
+                     [](const Value& c) { return is_serving(View(c)); });
+}
+
+void check_pod_practice(const PodTemplate& pod, const RuleContext&) {
+  const bool serves = serves_model(pod.view());
+  check_host_settings(pod, serves);
+  for (const View container : all_containers(pod.view())) {
+    check_image(pod, container);
+    check_secrets(pod, container);
+    check_gpu_pod(pod, container);
+    check_placeholders(pod, container);
+  }
+}
+
+}  // namespace hadal

@@ -1,0 +1,230 @@
+// Services, routes and the Pods behind them: selectors that match nothing, ports that are not there, the
+// headless Service of a group, timeouts that cut streams.
+#include <algorithm>
+
+#include "deploy/validate/command_text.h"
+#include "deploy/validate/pod_facts.h"
+#include "deploy/validate/rule_checks.h"
+#include "deploy/validate/rule_help.h"
+
+namespace hadal {
+namespace {
+
+bool has_port_name(View spec, std::string_view name) {
+  for (const View container : all_containers(spec)) {
+    for (const Value& port : container["ports"].items()) {
+      if (View(port)["name"].text() == name) return true;
+    }
+  }
+  return false;
+}
+
+bool has_pods_in(const ManifestSet& set, const ManifestDocument& near) {
+  return std::any_of(set.templates.begin(), set.templates.end(), [&](const PodTemplate& pod) {
+    const std::string& ns = pod.document->namespace_name;
+    // Controllers that are not known here may give their Pods any label.
+    return (ns == near.namespace_name || ns.empty() || near.namespace_name.empty()) && pod.document->group != "batch";
+  });
+}
+
+bool has_foreign_pods(const ManifestSet& set) {
+  return std::any_of(set.templates.begin(), set.templates.end(), [](const PodTemplate& pod) { return pod.inside_crd && pod.document->kind != "LeaderWorkerSet"; });
+}
+
+void check_service_selector(const ManifestDocument& d, const RuleContext& context) {
+  const View spec = d.view()["spec"];
+  const View selector = spec["selector"];
+  if (selector.members().empty()) return;
+  const auto pods = context.set.selected(selector, d.namespace_name);
+  if (pods.empty()) {
+    if (has_pods_in(context.set, d) && !has_foreign_pods(context.set))
+      d.reporter->add("service/selects-nothing", *selector, "no Pod of these files carries these labels", "write labels of the Pods' template (spec.template.metadata.labels)");
+    return;
+  }
+  for (const Value& item : spec["ports"].items()) {
+    const View target = View(item)["targetPort"];
+    if (!target.is_string() || target.text().empty()) continue;
+    const bool found = std::any_of(pods.begin(), pods.end(), [&](const PodTemplate* pod) { return has_port_name(pod->view(), target.text()); });
+    if (!found && std::none_of(pods.begin(), pods.end(), [](const PodTemplate* pod) { return pod->partial; }))
+      d.reporter->add("service/undefined-target-port", *target, "no container behind this Service has a port that is called " + shown_text(target),
+                      "name the container's port, or write its number");
+  }
+}
+
+// Requests that go to every Pod of a group reach workers that do not answer.
+void check_whole_group(const ManifestDocument& d, const RuleContext& context) {
+  const View spec = d.view()["spec"];
+  if (spec["clusterIP"].text() == "None") return;
+  const auto pods = context.set.selected(spec["selector"], d.namespace_name);
+  const bool leader = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "leader"; });
+  const bool worker = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "worker" && p->document->kind == "LeaderWorkerSet"; });
+  const ManifestDocument* group = leader ? pods[0]->document : nullptr;
+  if (leader && worker && group->view().at("spec.leaderWorkerTemplate.size").integer_or(1) > 1)
+    d.reporter->add("service/selects-workers", *spec["selector"], "the Service sends requests to the group's workers too", "add leaderworkerset.sigs.k8s.io/worker-index: \"0\" to the selector");
+}
+
+const ManifestDocument* api_service(const ManifestDocument& group, const RuleContext& context) {
+  for (const ManifestDocument& d : context.set.documents) {
+    if (!d.is("", "Service") || d.name == group.name) continue;
+    for (const PodTemplate* pod : context.set.selected(d.view().at("spec.selector"), d.namespace_name)) {
+      if (pod->document == &group) return &d;
+    }
+  }
+  return nullptr;
+}
+
+// "http://name.ns:30000/api/v1": the host's first label, and the path.
+struct UrlText {
+  std::string host, path;
+};
+UrlText url_parts(std::string_view text) {
+  UrlText out;
+  const size_t scheme = text.find("://");
+  if (scheme == std::string_view::npos) return out;
+  text.remove_prefix(scheme + 3);
+  const size_t end = std::min(text.find_first_of("/?"), text.size());
+  out.host = text.substr(0, std::min(text.substr(0, end).find(':'), end));
+  out.path = text.substr(end);
+  return out;
+}
+
+void check_url(const PodTemplate* pod, const ManifestDocument& d, const Value& value, bool is_api_base, const RuleContext& context) {
+  const std::string_view text = View(value).text();
+  const UrlText url = url_parts(text);
+  if (url.host.empty()) return;
+  if (url.host == "host.docker.internal")
+    d.reporter->add("net/docker-host", value, "host.docker.internal is a name of Docker on a desktop: no Pod resolves it", "write the Service's name");
+  if (is_api_base && (url.path == "/api/v1" || url.path == "/api/v1/")) {
+    Finding& finding = d.reporter->add("net/openai-path", value, "the OpenAI API is under /v1, not under /api/v1", "end the URL with /v1");
+    std::string right(text);
+    right.replace(right.find("/api/v1"), 7, "/v1");
+    Reporter::fix_with(finding, replace_scalar(value, right, true));
+  }
+  const std::string first = url.host.substr(0, url.host.find('.'));
+  const ManifestDocument* group = context.set.find("LeaderWorkerSet", first, d.namespace_name);
+  if (group == nullptr || (pod != nullptr && pod->document == group)) return;
+  const ManifestDocument* service = api_service(*group, context);
+  d.reporter->add("net/headless-service", value, first + " is the headless Service that LeaderWorkerSet makes: it resolves to the leader and to workers",
+                  service == nullptr ? "make a Service that selects the leader, and name it" : "write " + service->name);
+}
+
+bool is_api_base_name(std::string_view name) {
+  return name.find("OPENAI_API_BASE") != std::string_view::npos || name.find("OPENAI_BASE_URL") != std::string_view::npos || name == "openaiBaseApiUrl";
+}
+
+void check_urls(const RuleContext& context) {
+  for (const PodTemplate& pod : context.set.templates) {
+    for (const View container : all_containers(pod.view())) {
+      for (const Value& item : container["env"].items()) {
+        const View value = View(item)["value"];
+        if (value.is_string()) check_url(&pod, *pod.document, *value, is_api_base_name(View(item)["name"].text()), context);
+      }
+    }
+  }
+  for (const ManifestDocument& d : context.set.documents) {
+    if (!d.is("", "ConfigMap")) continue;
+    for (const ValueMember& entry : d.view()["data"].members()) {
+      const View value(entry.value);
+      if (is_api_base_name(entry.key)) check_url(nullptr, d, *value, true, context);
+      if (value.text().find("host.docker.internal") != std::string_view::npos)
+        d.reporter->add_at_mark("net/docker-host", mark_inside(d.reporter->source(), *value, "host.docker.internal"),
+                                "host.docker.internal is a name of Docker on a desktop: no Pod resolves it", "write the Service's name");
+    }
+  }
+}
+
+// The Pods that a Service in these files reaches are engines.
+bool reaches_engine(const RuleContext& context, const ManifestDocument& near, std::string_view service) {
+  const ManifestDocument* found = context.set.find("Service", service, near.namespace_name);
+  if (found == nullptr) return false;
+  const auto pods = context.set.selected(found->view().at("spec.selector"), found->namespace_name);
+  return std::any_of(pods.begin(), pods.end(), [](const PodTemplate* pod) { return serves_model(pod->view()); });
+}
+
+void check_backend_port(const ManifestDocument& d, View name, View port, const RuleContext& context) {
+  const ManifestDocument* service = context.set.find("Service", name.text(), d.namespace_name);
+  if (service == nullptr || !port.exists()) return;
+  for (const Value& item : service->view().at("spec.ports").items()) {
+    const View p(item);
+    if (port.is_string() ? p["name"].text() == port.text() : p["port"].any_text() == port.any_text()) return;
+    // A Route names target ports.
+    if (d.kind == "Route" && p["targetPort"].any_text() == port.any_text()) return;
+  }
+  d.reporter->add("service/undefined-port", *port, "the Service " + service->name + " has no port " + shown_text(port), "write one of its ports");
+}
+
+void check_ingress_practice(const ManifestDocument& d, const RuleContext& context) {
+  bool engine = false;
+  for (const Value& rule : d.view().at("spec.rules").items()) {
+    for (const Value& path : View(rule).at("http.paths").items()) {
+      const View service = View(path).at("backend.service");
+      const View port = service["port"];
+      check_backend_port(d, service["name"], port["name"].exists() ? port["name"] : port["number"], context);
+      engine = engine || reaches_engine(context, d, service["name"].text());
+    }
+  }
+  const View notes = d.view().at("metadata.annotations");
+  if (engine && !notes["nginx.ingress.kubernetes.io/proxy-read-timeout"].exists())
+    d.reporter->add("net/ingress-timeout", *d.view()["metadata"], "nginx ends an answer after 60 s without a byte",
+                    "add the annotations nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\" and proxy-buffering: \"off\"");
+}
+
+void check_route_practice(const ManifestDocument& d, const RuleContext& context) {
+  const View to = d.view().at("spec.to");
+  check_backend_port(d, to["name"], d.view().at("spec.port.targetPort"), context);
+  if (reaches_engine(context, d, to["name"].text()) && !d.view().at("metadata.annotations")["haproxy.router.openshift.io/timeout"].exists())
+    d.reporter->add("net/route-timeout", *d.view()["metadata"], "OpenShift's router ends an answer after 30 s", "add the annotation haproxy.router.openshift.io/timeout: 3600s");
+}
+
+void check_http_route_practice(const ManifestDocument& d, const RuleContext& context) {
+  for (const Value& item : d.view().at("spec.rules").items()) {
+    bool engine = false;
+    for (const Value& backend_item : View(item)["backendRefs"].items()) {
+      const View backend(backend_item);
+      if (backend["kind"].exists() && backend["kind"].text() != "Service") {
+        engine = engine || backend["kind"].text() == "InferencePool";
+        continue;
+      }
+      if (backend["namespace"].exists()) continue;
+      check_backend_port(d, backend["name"], backend["port"], context);
+      engine = engine || reaches_engine(context, d, backend["name"].text());
+    }
+    if (engine && !View(item)["timeouts"].exists())
+      d.reporter->add("net/gateway-timeout", item, "gateways end an answer after their default time, 15 s in Envoy's", "add timeouts: {request: 0s, backendRequest: 0s}");
+  }
+}
+
+void check_exposure(const ManifestDocument& d, const RuleContext& context) {
+  const View type = d.view().at("spec.type");
+  if (type.text() != "LoadBalancer") return;
+  for (const PodTemplate* pod : context.set.selected(d.view().at("spec.selector"), d.namespace_name)) {
+    for (const Value& item : pod->view()["containers"].items()) {
+      const EngineCommand engine = engine_command(View(item));
+      if (engine.kind == EngineKind::kNone || engine.flag({"--api-key", "--api-key-file"})) continue;
+      const auto env = View(item)["env"].items();
+      if (std::any_of(env.begin(), env.end(), [](const Value& e) { return View(e)["name"].text().find("API_KEY") != std::string_view::npos; })) continue;
+      d.reporter->add("service/public-without-key", *type, "the engine is open to everyone who reaches the load balancer", "start it with an API key from a Secret, or put a gateway before it");
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+void check_services(const RuleContext& context) {
+  for (const ManifestDocument& d : context.set.documents) {
+    if (d.is("", "Service")) {
+      check_service_selector(d, context);
+      check_whole_group(d, context);
+      check_exposure(d, context);
+      if (const ManifestDocument* group = context.set.find("LeaderWorkerSet", d.name, d.namespace_name); group != nullptr)
+        d.reporter->add("service/name-of-group", *d.view().at("metadata.name"), "LeaderWorkerSet makes a headless Service of its own name, " + d.name, "give this Service another name");
+    }
+    if (d.is("networking.k8s.io", "Ingress")) check_ingress_practice(d, context);
+    if (d.is("route.openshift.io", "Route")) check_route_practice(d, context);
+    if (d.is("gateway.networking.k8s.io", "HTTPRoute")) check_http_route_practice(d, context);
+  }
+  check_urls(context);
+}
+
+}  // namespace hadal
