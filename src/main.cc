@@ -44,6 +44,19 @@ void print_notes(const hadal::Settings& settings) {
   }
 }
 
+int run_command(hadal::Settings settings) {
+  switch (settings.command) {
+    case hadal::Command::kServe:
+      return hadal::run_serve(std::move(settings));
+    case hadal::Command::kPull:
+      return hadal::run_pull(std::move(settings));
+    case hadal::Command::kPush:
+      return hadal::run_push(std::move(settings));
+    default:
+      return hadal::run_chat(std::move(settings));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,9 +76,7 @@ int main(int argc, char** argv) {
   set_up_logging(parsed->settings);
   print_notes(parsed->settings);
   hadal::raise_descriptor_limit();
-  const int code = parsed->settings.command == hadal::Command::kServe
-                       ? hadal::run_serve(std::move(parsed->settings))
-                       : hadal::run_chat(std::move(parsed->settings));
+  const int code = run_command(std::move(parsed->settings));
   hadal::shutdown_logging();
   return code;
 }

@@ -70,7 +70,8 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
     if (fatal) return response;
     if (failures >= max_failures_) {
       if (!response.ok())
-        return make_error(response.error().code, response.error().message, "; given up after ", failures + 1, " tries");
+        return make_error(response.error().code, response.error().message, "; given up after ", failures + 1,
+                          " tries");
       return response;
     }
     auto wait = std::min(kMaxBackoff, kBackoff * (1 << std::min(failures, 10)));
@@ -85,7 +86,8 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
                           " and asks to come back in ", *asked, " seconds: run the same command again then");
       }
       if (asked) wait = std::chrono::milliseconds(*asked * 1000);
-      if (asked && *asked >= 5 && notice_) notice_(host + " asks to wait " + std::to_string(*asked) + " seconds");
+      if (asked && *asked >= 5 && notice_)
+        notice_(host + " asks to wait " + std::to_string(*asked) + " seconds");
     }
     if (!pause(wait)) return make_error(ErrorCode::kCancelled, "stopped");
   }
@@ -94,11 +96,13 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
 Error status_error(const CurlResponse& response, const std::string& url, const std::string& what) {
   const std::string said = body_text(response);
   const std::string head = what + ": " + web_host(url) + " answers " + std::to_string(response.status) + " " +
-                           std::string(http_reason(response.status)) + (said.empty() ? "" : " (" + said + ")");
+                           std::string(http_reason(response.status)) +
+                           (said.empty() ? "" : " (" + said + ")");
   switch (response.status) {
     case 401:
-      return make_error(ErrorCode::kUnauthenticated, head,
-                        ": it is not there, or asks for a token or keys; see --token-file in hadal pull --help");
+      return make_error(
+          ErrorCode::kUnauthenticated, head,
+          ": it is not there, or asks for a token or keys; see --token-file in hadal pull --help");
     case 403:
       return make_error(ErrorCode::kPermissionDenied, head,
                         ": the token or keys may not read it; a gated model's terms must be accepted first");

@@ -68,7 +68,8 @@ Result<std::string> find_token(const HubConfig& config, const Environment& envir
   }
   if (kind == ModelRef::Kind::kModelScope) token = variable(environment, "MODELSCOPE_API_TOKEN");
   token = trim(token);
-  if (!is_header_value(token)) return invalid_argument("the token in the environment is not one line of text");
+  if (!is_header_value(token))
+    return invalid_argument("the token in the environment is not one line of text");
   return token;
 }
 
@@ -111,9 +112,9 @@ Result<S3Access> find_s3_access(const HubConfig& config, const Environment& envi
                               ": no access key under that name in ~/.aws/credentials");
     }
   }
-  access.region = first_of({config.region, variable(environment, "AWS_REGION"),
-                            variable(environment, "AWS_DEFAULT_REGION"), from_files("region"),
-                            std::string("us-east-1")});
+  access.region =
+      first_of({config.region, variable(environment, "AWS_REGION"),
+                variable(environment, "AWS_DEFAULT_REGION"), from_files("region"), std::string("us-east-1")});
   if (access.region.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
       std::string::npos)
     return invalid_argument("\"", access.region, "\" is no region");

@@ -32,7 +32,8 @@ int64_t size_of(const Json& json, std::string_view key) {
 
 Status add_file(std::vector<RemoteFile>& files, RemoteFile file) {
   if (file.path.empty() || file.size < 0) return invalid_argument("the list has a file without path or size");
-  if (files.size() >= kMaxFiles) return make_error(ErrorCode::kTooLarge, "the list has over ", kMaxFiles, " files");
+  if (files.size() >= kMaxFiles)
+    return make_error(ErrorCode::kTooLarge, "the list has over ", kMaxFiles, " files");
   files.push_back(std::move(file));
   return {};
 }

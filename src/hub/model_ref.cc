@@ -52,7 +52,8 @@ Result<ModelRef> parse_hub(ModelRef ref, std::string text, const std::string& wh
   }
   if (const CatalogModel* model = find_catalog_model(text)) {
     text = ref.kind == ModelRef::Kind::kModelScope ? model->modelscope : model->huggingface;
-    if (text.empty()) return invalid_argument("\"", whole, "\" is not on ModelScope: use hf:", model->huggingface);
+    if (text.empty())
+      return invalid_argument("\"", whole, "\" is not on ModelScope: use hf:", model->huggingface);
   }
   if (!is_repository(text)) {
     return invalid_argument("\"", whole, "\" is no model: hadal pull takes ", kForms);
@@ -67,7 +68,8 @@ Result<ModelRef> parse_http(const std::vector<std::string>& arguments) {
   ref.kind = ModelRef::Kind::kHttp;
   for (const std::string& url : arguments) {
     if (!url.starts_with("http://") && !url.starts_with("https://"))
-      return invalid_argument("several references can only be http addresses, and \"", shown_url(url), "\" is none");
+      return invalid_argument("several references can only be http addresses, and \"", shown_url(url),
+                              "\" is none");
     const std::string name = percent_decode(last_part(shown_url(url)));
     if (name.empty() || name == web_host(url))
       return invalid_argument(shown_url(url), " names no file: the address must end in a file's name");

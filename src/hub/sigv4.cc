@@ -89,12 +89,12 @@ HttpHeaders sign_v4(const SigningRequest& request, const AwsCredentials& credent
   HttpHeaders signed_fields = out;
   signed_fields.set("host", request.host);
   const std::string day = date.substr(0, 8);
-  const std::string scope =
-      day + "/" + std::string(region) + "/" + std::string(service) + "/aws4_request";
+  const std::string scope = day + "/" + std::string(region) + "/" + std::string(service) + "/aws4_request";
   const std::string text = "AWS4-HMAC-SHA256\n" + date + "\n" + scope + "\n" +
                            to_hex(digest_of(DigestKind::kSha256, canonical_request(request, signed_fields)));
   std::string key = hmac_of_sha256("AWS4" + credentials.secret_key, day);
-  for (std::string_view step : {region, service, std::string_view("aws4_request")}) key = hmac_of_sha256(key, step);
+  for (std::string_view step : {region, service, std::string_view("aws4_request")})
+    key = hmac_of_sha256(key, step);
   out.set("Authorization", "AWS4-HMAC-SHA256 Credential=" + credentials.access_key + "/" + scope +
                                ", SignedHeaders=" + field_names(canonical_fields(signed_fields)) +
                                ", Signature=" + to_hex(hmac_of_sha256(key, text)));

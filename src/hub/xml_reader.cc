@@ -109,7 +109,8 @@ class Reader {
       const bool hex = name.starts_with("#x");
       const std::string_view digits = name.substr(hex ? 2 : 1);
       const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
-      if (read.ec != std::errc() || read.ptr != digits.data() + digits.size()) return bad("a bad character number");
+      if (read.ec != std::errc() || read.ptr != digits.data() + digits.size())
+        return bad("a bad character number");
     }
     if (code == 0 || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return bad("an unknown entity");
     add_utf8(out, code);
