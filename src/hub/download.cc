@@ -14,8 +14,10 @@
 namespace hadal {
 namespace {
 
+constexpr auto kPeersWait = std::chrono::seconds(5);
+constexpr auto kFlushInterval = std::chrono::milliseconds(100);
 constexpr auto kSyncInterval = std::chrono::seconds(3);
-constexpr auto kLongestWait = std::chrono::milliseconds(200);
+constexpr auto kLongestWait = std::chrono::milliseconds(100);
 constexpr int64_t kSmallestPart = int64_t{1} << 20;
 
 int hash_threads() {
@@ -61,7 +63,18 @@ Status Downloader::Impl::prepare(const std::vector<RemoteFile>& remote) {
                 files.end());
   }
   next_sync = Clock::now() + kSyncInterval;
+  peers_until = Clock::now() + kPeersWait;
   return {};
+}
+
+// A slow transfer's bytes do not stay in memory for long either.
+void Downloader::Impl::flush_all() {
+  if (Clock::now() < next_flush) return;
+  next_flush = Clock::now() + kFlushInterval;
+  for (const auto& flight : flights) {
+    const Status status = flush(*flight);
+    if (!status.ok()) fail(status.error());
+  }
 }
 
 void Downloader::Impl::begin_hash(PullFile& file) {
@@ -120,6 +133,8 @@ bool Downloader::Impl::next_piece(Piece& piece) {
 
 void Downloader::Impl::fill() {
   ask_peers();
+  // What peers have is known before the origin is asked for it; silent ones are not waited for long.
+  if (peers.waiting() && Clock::now() < peers_until) return;
   const auto limit = static_cast<size_t>(options.transfer.max_connections);
   while (!fatal && flights.size() < limit) {
     // What a peer has could be fetched meanwhile; a server that asks for quiet is rare enough to wait for.
@@ -157,6 +172,8 @@ void Downloader::Impl::take_hash(const HashPool::Done& done) {
     if (done.outcome.matches) {
       file.written.add({0, file.remote.size});
       stats.there += file.remote.size;
+      file.adopted = true;
+      file.state = PullFile::State::kFinishing;
       return finish_file(file, done.outcome.sha256);
     }
     // Another file of the same size: it stays until the right one takes its place.
@@ -235,6 +252,7 @@ void Downloader::Impl::loop(std::stop_token stop) {
     take_events();
     if (!fatal) fill();
     sync_files();
+    flush_all();
     if (!fatal) transfers->run_once(wait_time());
   }
 }

@@ -8,7 +8,8 @@
 namespace hadal {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{512} << 10;
+// What a kill loses of each request.
+constexpr size_t kBufferBytes = size_t{128} << 10;
 constexpr size_t kMaxErrorBody = size_t{8} << 10;
 constexpr size_t kMaxManifest = size_t{64} << 20;
 constexpr int kMaxRedirects = 10;
@@ -440,6 +441,7 @@ void Downloader::Impl::ask_peer(int index) {
   transfer.on_end = [this, index, text, code](const TransferEnd& end) {
     const auto now = Clock::now();
     peers.at(index).asking = false;
+    peers.at(index).asked = true;
     const auto manifest =
         end.ok ? parse_peer_manifest(*text) : Result<PeerManifest>(invalid_argument("no manifest"));
     if (manifest.ok()) return peers.take_manifest(index, *manifest, now);

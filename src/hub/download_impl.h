@@ -74,6 +74,7 @@ struct Downloader::Impl {
   void take_hash(const HashPool::Done& done);
   void finish_file(PullFile& file, const std::string& sha256);
   void sync_files();
+  void flush_all();
   void fail(Error error);
   void notice(const std::string& line) const;
   std::chrono::milliseconds wait_time() const;
@@ -122,7 +123,9 @@ struct Downloader::Impl {
   std::optional<Error> fatal;
   Clock::time_point hold_until{};  // the origin asked to be left alone until then
   Clock::time_point next_sync{};
-  int throttled = 0;  // answers in a row that asked to wait, with no byte between them
+  Clock::time_point next_flush{};
+  Clock::time_point peers_until{};  // their manifests are waited for
+  int throttled = 0;                // answers in a row that asked to wait, with no byte between them
   size_t turn = 0;
   std::mt19937_64 random{std::random_device{}()};
   std::string want_text;  // of the last mismatch, for its error

@@ -1,5 +1,7 @@
 #include "hub/peer_list.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "hub/file_filter.h"
 #include "hub/web_address.h"
@@ -124,6 +126,10 @@ int PeerList::due(Clock::time_point now) const {
     if (!peer.banned && !peer.asking && !peer.complete && now >= peer.ask_at) return static_cast<int>(i);
   }
   return -1;
+}
+
+bool PeerList::waiting() const {
+  return std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return !peer.asked; });
 }
 
 void PeerList::take_manifest(int index, const PeerManifest& manifest, Clock::time_point now) {

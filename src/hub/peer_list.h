@@ -44,7 +44,8 @@ class PeerList {
     bool complete = false;
     bool banned = false;
     bool asking = false;
-    int failures = 0;  // in a row
+    bool asked = false;  // once, whatever came of it
+    int failures = 0;    // in a row
     Clock::time_point ask_at{};
   };
 
@@ -56,6 +57,8 @@ class PeerList {
   int find(const RemoteFile& file, ByteRange& range, size_t turn) const;
   // Whose manifest is to be asked for now; -1: nobody's.
   int due(Clock::time_point now) const;
+  // Some have not been heard of yet.
+  bool waiting() const;
   void take_manifest(int peer, const PeerManifest& manifest, Clock::time_point now);
   // True when this was one failure too many: it is not asked again.
   bool note_failure(int peer, Clock::time_point now);

@@ -124,7 +124,6 @@ Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& 
 }
 
 Result<MarkerFile> PullFile::finish(PullJournal& journal, const std::string& sha256) const {
-  const bool adopted = state == State::kAdopting;
   if (!adopted && ::fdatasync(fd->get()) != 0) return errno_error("cannot sync " + part_path_, errno);
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0) return errno_error("cannot stat " + part_path_, errno);

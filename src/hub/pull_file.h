@@ -75,6 +75,7 @@ class PullFile {
   int num_flights = 0;
   bool hashing = false;
   bool syncing = false;
+  bool adopted = false;  // the file that was there is the right one
 
   std::map<int, RangeSet> from_peers;
   RangeSet troubled;  // came with a failure in between

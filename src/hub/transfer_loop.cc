@@ -11,6 +11,9 @@
 namespace hadal {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kPausedWait = std::chrono::milliseconds(10);
 constexpr long kBufferBytes = 512 << 10;
 constexpr size_t kMaxHeaderBytes = size_t{128} << 10;
 
@@ -24,7 +27,9 @@ struct Running {
   HttpHeaders headers = {};
   size_t header_bytes = 0;
   int status = 0;
-  bool refused = false;  // by a callback
+  bool refused = false;      // by a callback
+  bool paused = false;       // the rate is used up
+  double* budget = nullptr;  // bytes; null: no limit
   char error_text[CURL_ERROR_SIZE] = {};
 
   bool take_header(std::string_view line) {
@@ -57,7 +62,9 @@ struct Running {
     return !refused;
   }
 
+  // False: the request ends.
   bool take_data(std::string_view data) {
+    if (budget != nullptr) *budget -= static_cast<double>(data.size());
     refused = refused || (transfer.on_data && !transfer.on_data(data));
     return !refused;
   }
@@ -66,8 +73,11 @@ struct Running {
 extern "C" size_t hub_on_header(char* data, size_t, size_t count, void* running) {
   return static_cast<Running*>(running)->take_header({data, count}) ? count : count + 1;
 }
-extern "C" size_t hub_on_data(char* data, size_t, size_t count, void* running) {
-  return static_cast<Running*>(running)->take_data({data, count}) ? count : count + 1;
+extern "C" size_t hub_on_data(char* data, size_t, size_t count, void* context) {
+  auto* running = static_cast<Running*>(context);
+  running->paused = running->budget != nullptr && *running->budget <= 0;
+  if (running->paused) return CURL_WRITEFUNC_PAUSE;
+  return running->take_data({data, count}) ? count : count + 1;
 }
 
 bool is_permanent(CURLcode code) {
@@ -174,18 +184,31 @@ struct TransferLoop::Impl {
     if (options.max_rate == 0) return options.min_rate;
     return std::max<int64_t>(1, std::min(options.min_rate, options.max_rate / options.max_connections / 4));
   }
-  // libcurl holds a rate over whole buffers.
+  // What is not held back yet sits in this and in the sockets.
   long buffer_bytes() const {
     if (options.max_rate == 0) return kBufferBytes;
-    return static_cast<long>(
-        std::clamp<int64_t>(options.max_rate / options.max_connections / 4, 1024, kBufferBytes));
+    return static_cast<long>(std::clamp<int64_t>(options.max_rate / 20, 1024, kBufferBytes));
   }
 
-  void share_rate() {
-    if (options.max_rate == 0 || all.empty()) return;
-    const auto each =
-        static_cast<curl_off_t>(std::max<int64_t>(1, options.max_rate / static_cast<int64_t>(all.size())));
-    for (auto& [id, running] : all) curl_easy_setopt(running->easy.get(), CURLOPT_MAX_RECV_SPEED_LARGE, each);
+  // The bytes that may come now: a tenth of a second's at most are saved up.
+  void refill() {
+    if (options.max_rate == 0) return;
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - filled).count();
+    filled = now;
+    const auto rate = static_cast<double>(options.max_rate);
+    budget = std::min(rate / 10, budget + seconds * rate);
+    if (budget <= 0) return;
+    for (auto& [id, running] : all) {
+      if (!std::exchange(running->paused, false)) continue;
+      // Calls the transfer's callbacks, which may pause it again.
+      curl_easy_pause(running->easy.get(), CURLPAUSE_CONT);
+      if (budget <= 0) return;
+    }
+  }
+
+  bool any_paused() const {
+    return std::any_of(all.begin(), all.end(), [](const auto& e) { return e.second->paused; });
   }
 
   void take_ended() {
@@ -212,7 +235,6 @@ struct TransferLoop::Impl {
       if (ended->refused) end.code = ErrorCode::kCancelled;
       const auto on_end = std::move(ended->transfer.on_end);
       idle.push_back(std::move(ended->easy));
-      share_rate();
       if (on_end) on_end(end);
     }
   }
@@ -222,6 +244,8 @@ struct TransferLoop::Impl {
   std::map<int64_t, std::unique_ptr<Running>> all;
   std::vector<Easy> idle;
   int64_t next_id = 1;
+  double budget = 0;
+  Clock::time_point filled = Clock::now();
 };
 
 TransferLoop::TransferLoop(TransferOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -231,6 +255,7 @@ int64_t TransferLoop::start(Transfer transfer) {
   auto running = std::make_unique<Running>();
   running->transfer = std::move(transfer);
   running->easy = impl_->take_easy();
+  if (impl_->options.max_rate > 0) running->budget = &impl_->budget;
   impl_->set_options(*running);
   curl_slist* list = nullptr;
   for (const auto& [name, value] : running->transfer.headers.fields()) {
@@ -243,7 +268,6 @@ int64_t TransferLoop::start(Transfer transfer) {
   HADAL_CHECK(code == CURLM_OK) << curl_multi_strerror(code);
   const int64_t id = impl_->next_id++;
   impl_->all[id] = std::move(running);
-  impl_->share_rate();
   return id;
 }
 
@@ -252,7 +276,6 @@ void TransferLoop::cancel(int64_t id) {
   if (at == impl_->all.end()) return;
   curl_multi_remove_handle(impl_->multi, at->second->easy.get());
   impl_->all.erase(at);
-  impl_->share_rate();
 }
 
 size_t TransferLoop::num_running() const {
@@ -261,9 +284,11 @@ size_t TransferLoop::num_running() const {
 
 void TransferLoop::run_once(std::chrono::milliseconds wait) {
   int running = 0;
+  impl_->refill();
   curl_multi_perform(impl_->multi, &running);
   impl_->take_ended();
   int ready = 0;
+  if (impl_->any_paused()) wait = std::min(wait, kPausedWait);
   curl_multi_poll(impl_->multi, nullptr, 0, static_cast<int>(wait.count()), &ready);
   curl_multi_perform(impl_->multi, &running);
   impl_->take_ended();

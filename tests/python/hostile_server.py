@@ -277,9 +277,16 @@ class _Handler(BaseHTTPRequestHandler):
                 time.sleep(sent / owner.rate)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def handle_error(self, request, client_address):
+        pass  # clients that were killed
+
+
 def _serve(owner, is_store):
     handler = type("Handler", (_Handler,), {"owner": owner, "is_store": is_store})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return server
