@@ -1,4 +1,4 @@
-// hadal pull: the reference, the bar, the signals; the work is hub/'s.
+// hadal pull and hadal push: the bar, the signals, the last words; the work is hub/'s.
 #include <atomic>
 #include <cstdio>
 #include <stop_token>
@@ -10,6 +10,7 @@
 #include "hub/disk.h"
 #include "hub/peer_server.h"
 #include "hub/pull.h"
+#include "hub/push.h"
 #include "hub/transfer_text.h"
 
 namespace hadal {
@@ -128,6 +129,19 @@ int run_pull(Settings settings) {
     while (!signals.wait_for(std::chrono::seconds(1))) {
     }
   }
+  return 0;
+}
+
+int run_push(Settings settings) {
+  SignalWatcher signals;
+  const auto outcome = run_watched(signals, [&](TransferBar& bar, PullMonitor& monitor, auto stop) {
+    return push_model(
+        settings, [&](const std::string& line) { bar.notice(line); }, monitor, stop);
+  });
+  if (!outcome.ok()) return fail(outcome.error());
+  std::printf("%s: complete (%d files sent, %d there already; %s sent)\n%s\n", outcome->target.c_str(),
+              outcome->uploaded, outcome->skipped, shown_bytes(outcome->sent).c_str(),
+              outcome->marker.digest().c_str());
   return 0;
 }
 

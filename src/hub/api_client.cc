@@ -98,6 +98,11 @@ Error status_error(const CurlResponse& response, const std::string& url, const s
   const std::string head = what + ": " + web_host(url) + " answers " + std::to_string(response.status) + " " +
                            std::string(http_reason(response.status)) +
                            (said.empty() ? "" : " (" + said + ")");
+  if (const std::string* region = response.headers.find("x-amz-bucket-region");
+      region != nullptr && (response.status == 301 || response.status == 400)) {
+    return make_error(ErrorCode::kInvalidArgument, head, ": the bucket is in region ", region->substr(0, 40),
+                      ": give --region");
+  }
   switch (response.status) {
     case 401:
       return make_error(

@@ -25,12 +25,6 @@ int hash_threads() {
   return static_cast<int>(std::clamp(cores / 4, 1u, 4u));
 }
 
-// Small files are split too, so that one file alone uses all connections.
-int64_t part_size(int64_t file_size, const DownloadOptions& options) {
-  const int64_t share = file_size / (2 * std::max(1, options.transfer.max_connections));
-  return std::clamp(share, std::min(kSmallestPart, options.part_bytes), options.part_bytes);
-}
-
 }  // namespace
 
 Downloader::Impl::Impl(DownloadOptions o, PullJournal& j)
@@ -108,6 +102,17 @@ bool Downloader::Impl::take_retry(Piece& piece) {
   return false;
 }
 
+// Large enough to be worth a request, and so that the requests of a file end one after the other and not all
+// at once: the hash follows close behind, and no connection idles at a file's end.
+int64_t Downloader::Impl::part_size(const PullFile& file) {
+  const int64_t smallest = std::min(kSmallestPart, options.part_bytes);
+  const int64_t connections = std::max(1, options.transfer.max_connections);
+  const int64_t left = file.remote.size - file.claimed.total();
+  const int64_t share = std::clamp(left / (2 * connections), smallest, options.part_bytes);
+  if (num_pieces >= connections) return share;
+  return std::max(smallest, share * ++num_pieces / connections);
+}
+
 bool Downloader::Impl::next_piece(Piece& piece) {
   if (take_retry(piece)) return true;
   if (next_suspect(piece)) return true;
@@ -121,7 +126,7 @@ bool Downloader::Impl::next_piece(Piece& piece) {
       if (i == first_open && file.state == PullFile::State::kDone) ++first_open;
       continue;
     }
-    const ByteRange range = file.next_range(part_size(file.remote.size, options));
+    const ByteRange range = file.next_range(part_size(file));
     if (range.begin == range.end) continue;
     piece = Piece{&file, range};
     // Of unknown size: one request for all.

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include <algorithm>
 
 #include "base/log.h"
@@ -10,6 +12,7 @@ namespace {
 
 // What a kill loses of each request.
 constexpr size_t kBufferBytes = size_t{128} << 10;
+constexpr int64_t kPushBytes = int64_t{8} << 20;
 constexpr size_t kMaxErrorBody = size_t{8} << 10;
 constexpr size_t kMaxManifest = size_t{64} << 20;
 constexpr int kMaxRedirects = 10;
@@ -200,14 +203,27 @@ Status Downloader::Impl::flush(Flight& flight) {
   stats.there += file.written.total() - before;
   if (flight.peer >= 0) file.from_peers[flight.peer].add({from, flight.at});
   flight.buffer.clear();
+  push_to_disk(flight, false);
   if (file.hashing) hashes->extend(file.key, file.written.prefix_end());
   return {};
+}
+
+// The disk works while the rest still comes, so that syncing the file at its end takes no time.
+void Downloader::Impl::push_to_disk(Flight& flight, bool all) {
+  if (flight.pushed < 0) flight.pushed = flight.answer.range.begin;
+  const int64_t from = flight.pushed, count = flight.at - from;
+  if (count <= 0 || (count < kPushBytes && !all)) return;
+  flight.pushed = flight.at;
+  disk->post([fd = flight.piece.file->fd, from, count] {
+    ::sync_file_range(fd->get(), from, count, SYNC_FILE_RANGE_WRITE);
+  });
 }
 
 void Downloader::Impl::on_end(Flight& flight, const TransferEnd& end) {
   const auto at =
       std::find_if(flights.begin(), flights.end(), [&](const auto& f) { return f.get() == &flight; });
   if (flight.disk.ok()) flight.disk = flush(flight);
+  if (flight.accepted && !flight.piece.check) push_to_disk(flight, true);
   if (flight.disk.ok() && !flight.accepted && flight.answer.kind == RangeAnswer::Kind::kRedirect &&
       follow_redirect(flight)) {
     return;

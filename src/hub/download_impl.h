@@ -46,6 +46,7 @@ struct Flight {
   std::string buffer;   // received, not yet written
   std::string body;     // of a check, or the beginning of an error's
   std::string problem;  // found in the answer's body
+  int64_t pushed = -1;  // the disk was told to begin with what is before
   Status disk;
   bool excess = false;
 };
@@ -67,6 +68,7 @@ struct Downloader::Impl {
   void close_down();
   void fill();
   bool next_piece(Piece& piece);
+  int64_t part_size(const PullFile& file);
   bool take_retry(Piece& piece);
   bool open_file(PullFile& file);
   void begin_hash(PullFile& file);
@@ -89,6 +91,7 @@ struct Downloader::Impl {
   bool accept_whole(Flight& flight);
   bool take_body(Flight& flight, std::string_view data);
   Status flush(Flight& flight);
+  void push_to_disk(Flight& flight, bool all);
   void land(Flight& flight, const TransferEnd& end);
   void land_stream(Flight& flight, const TransferEnd& end);
   void land_refused(Flight& flight);
@@ -127,6 +130,7 @@ struct Downloader::Impl {
   Clock::time_point peers_until{};  // their manifests are waited for
   int throttled = 0;                // answers in a row that asked to wait, with no byte between them
   size_t turn = 0;
+  int64_t num_pieces = 0;  // of the first ones
   std::mt19937_64 random{std::random_device{}()};
   std::string want_text;  // of the last mismatch, for its error
 
