@@ -51,6 +51,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_serve(std::move(settings));
     case Command::kChat:
       return hadal::run_chat(std::move(settings));
+    case Command::kPull:
+      return hadal::run_pull(std::move(settings));
+    case Command::kPush:
+      return hadal::run_push(std::move(settings));
     case Command::kPlan:
       return hadal::run_plan(std::move(settings));
     case Command::kPreflight:

@@ -9,6 +9,8 @@ namespace hadal {
 
 int run_serve(Settings settings);
 int run_chat(Settings settings);
+int run_pull(Settings settings);
+int run_push(Settings settings);
 int run_plan(Settings settings);
 int run_preflight(Settings settings);
 int run_deploy_render(Settings settings);

@@ -99,8 +99,7 @@ Status read_settings(const CommandSpec& spec, const ArgumentLayer& line, const E
 Error unknown_command(const std::string& name) {
   for (std::string_view later : kLaterCommands) {
     if (name == later)
-      return make_error(ErrorCode::kUnsupported, "hadal ", name,
-                        " is not in this version: it has serve and chat");
+      return make_error(ErrorCode::kUnsupported, "hadal ", name, " is not in this version: see hadal --help");
   }
   if (name.starts_with("-"))
     return invalid_argument("flags come after the command: hadal serve MODEL ", name, " ...");
