@@ -64,9 +64,12 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
     auto response = client_.send(request, {}, stop_);
     if (stop_.stop_requested()) return make_error(ErrorCode::kCancelled, "stopped");
     if (response.ok() && !is_passing(response->status)) return response;
-    const bool fatal = !response.ok() && (response.error().code == ErrorCode::kInvalidArgument ||
-                                          response.error().code == ErrorCode::kTooLarge ||
-                                          response.error().message.find("certificate") != std::string::npos);
+    // Bytes that a broken answer left on the connection are no reason to give up.
+    const bool noise = !response.ok() && response.error().message.find("HTTP/0.9") != std::string::npos;
+    const bool fatal = !response.ok() && !noise &&
+                       (response.error().code == ErrorCode::kInvalidArgument ||
+                        response.error().code == ErrorCode::kTooLarge ||
+                        response.error().message.find("certificate") != std::string::npos);
     if (fatal) return response;
     if (failures >= max_failures_) {
       if (!response.ok())

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "hub/digest.h"
 #include "hub/disk.h"
 #include "hub/file_filter.h"
 #include "hub/s3_store.h"
@@ -391,7 +392,8 @@ Result<std::vector<std::string>> parse_s3_uploads(std::string_view text, const s
 
 Status parse_s3_parts(std::string_view text, std::vector<S3Part>& parts, int& next) {
   HADAL_ASSIGN(const XmlNode root, parse_xml(text));
-  if (root.name != "ListPartsResult") return invalid_argument("the answer is no list of parts");
+  // Not all stores call it ListPartsResult.
+  if (!root.name.starts_with("ListParts")) return invalid_argument("the answer is no list of parts");
   for (const XmlNode& node : root.children) {
     if (node.name != "Part") continue;
     const int64_t part = number(node.value("PartNumber"));

@@ -102,12 +102,11 @@ RangeAnswer judge_answer(const RangeQuestion& question, int status, const HttpHe
     return out;
   }
   out.kind = Kind::kFatal;
-  if (status == 429 || status == 503) out.kind = Kind::kThrottled;
   if (status == 401 || status == 403) out.kind = Kind::kRefused;
   if (status == 404 || status == 410) out.kind = Kind::kMissing;
   if (status == 412) out.kind = Kind::kChanged;
   if (status == 408 || status == 425 || status >= 500 || status == 416) out.kind = Kind::kBroken;
-  if (status == 503 && out.retry_after.empty()) out.kind = Kind::kBroken;
+  if (status == 429 || (status == 503 && !out.retry_after.empty())) out.kind = Kind::kThrottled;
   if (status != 200 && status != 206) return out;
   const std::string coding = field(headers, "Content-Encoding");
   if (!coding.empty() && !equals_ignoring_case(coding, "identity"))

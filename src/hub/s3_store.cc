@@ -69,21 +69,22 @@ Status parse_s3_list(std::string_view xml, std::vector<S3Object>& objects, std::
 Checksum s3_checksum(const HttpHeaders& headers) {
   const std::string own = field(headers, kS3Sha256Field);
   if (is_hex(own, 64)) return {Checksum::Kind::kSha256, own};
+  const std::string etag = unquoted(field(headers, "ETag"));
+  const bool etag_of_parts = etag.size() > 33 && etag[32] == '-' && is_hex(etag.substr(0, 32), 32);
   const std::string sum = field(headers, "x-amz-checksum-sha256");
   const size_t dash = sum.find('-');
   const std::string raw = from_base64(sum.substr(0, dash));
   if (raw.size() == 32) {
-    const bool parts = dash != std::string::npos;
+    // After an upload in parts a SHA-256 is always that of the parts; some stores leave the "-N" out.
+    const bool parts = dash != std::string::npos || etag_of_parts;
     return {parts ? Checksum::Kind::kSha256OfParts : Checksum::Kind::kSha256, to_hex(raw)};
   }
   // With keys of the user or of KMS the ETag is no MD5.
   const std::string encryption = field(headers, "x-amz-server-side-encryption");
   const bool opaque = encryption.starts_with("aws:kms") ||
                       headers.find("x-amz-server-side-encryption-customer-algorithm") != nullptr;
-  const std::string etag = unquoted(field(headers, "ETag"));
   if (!opaque && is_hex(etag, 32)) return {Checksum::Kind::kMd5, etag};
-  if (!opaque && etag.size() > 33 && etag[32] == '-' && is_hex(etag.substr(0, 32), 32))
-    return {Checksum::Kind::kMd5OfParts, etag.substr(0, 32)};
+  if (!opaque && etag_of_parts) return {Checksum::Kind::kMd5OfParts, etag.substr(0, 32)};
   return {};
 }
 

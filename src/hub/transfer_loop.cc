@@ -83,7 +83,6 @@ extern "C" size_t hub_on_data(char* data, size_t, size_t count, void* context) {
 bool is_permanent(CURLcode code) {
   switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
@@ -109,6 +108,9 @@ std::string problem_text(CURLcode code, const char* error_text) {
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
       return "closed the connection in the middle";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return "sends what is no HTTP";
     case CURLE_PEER_FAILED_VERIFICATION:
       return std::string("has a certificate that cannot be verified (") + error_text +
              "); --ca-file names the certificates to trust";

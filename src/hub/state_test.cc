@@ -1,0 +1,188 @@
+// What is on disk: the journal, the marker.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/temp_dir.h"
+#include "hub/disk.h"
+#include "hub/download.h"
+#include "hub/model_marker.h"
+#include "hub/pull_journal.h"
+
+namespace hadal {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kBoot = "11111111-2222-3333-4444-555555555555";
+
+std::unique_ptr<PullJournal> open_journal(const std::string& path, const std::string& boot = kBoot) {
+  auto journal = PullJournal::open(path, boot);
+  EXPECT_TRUE(journal.ok()) << journal.error().message;
+  return std::move(*journal);
+}
+
+TEST(PullJournal, WrittenCountsUnderTheSameBootAndSyncedAlways) {
+  const TempDir dir;
+  const std::string path = dir.file("journal");
+  int id = 0;
+  {
+    const auto journal = open_journal(path);
+    id = *journal->file("a b/ü", 1000, "sum1:x");
+    ASSERT_TRUE(journal->add_written(id, {0, 100}).ok());
+    const auto unsynced = journal->unsynced(id);
+    ASSERT_TRUE(journal->add_synced(id, unsynced).ok());
+    ASSERT_TRUE(journal->add_written(id, {200, 300}).ok());
+  }
+  {
+    const auto same = open_journal(path);
+    EXPECT_EQ(same->get(id).written.total(), 200);
+    EXPECT_EQ(same->get(id).path, "a b/ü");
+    EXPECT_EQ(*same->file("a b/ü", 1000, "sum1:x"), id);
+    EXPECT_NE(*same->file("a b/ü", 1000, "sum1:y"), id);
+  }
+  const auto other = open_journal(path, "another");
+  EXPECT_EQ(other->get(id).written.total(), 100);
+  // An unknown boot is never the same as an unknown boot.
+  ASSERT_TRUE(other->add_written(id, {500, 600}).ok());
+  const auto text = read_file(path);
+  EXPECT_EQ(parse_journal(*text, "").files.at(id).written.total(), 100);
+  EXPECT_EQ(parse_journal(*text, "another").files.at(id).written.total(), 200);
+}
+
+TEST(PullJournal, ThrownAwayBytesAreNotSyncedLater) {
+  const TempDir dir;
+  const auto journal = open_journal(dir.file("journal"));
+  const int id = *journal->file("a", 1000, "v");
+  ASSERT_TRUE(journal->add_written(id, {0, 100}).ok());
+  const auto unsynced = journal->unsynced(id);
+  ASSERT_TRUE(journal->discard(id, {0, 50}).ok());
+  ASSERT_TRUE(journal->add_written(id, {0, 50}).ok());
+  ASSERT_TRUE(journal->add_synced(id, unsynced).ok());
+  EXPECT_EQ(journal->get(id).synced.total(), 0);
+  EXPECT_EQ(journal->get(id).written.total(), 100);
+}
+
+// Cut anywhere, or with any byte changed, it never claims more than was written, and only loses its end.
+TEST(PullJournal, TornAnywhere) {
+  const TempDir dir;
+  const std::string path = dir.file("journal");
+  {
+    const auto journal = open_journal(path);
+    const int a = *journal->file("a", 1000, "v"), b = *journal->file("b", 500, "w");
+    ASSERT_TRUE(journal->add_written(a, {0, 100}).ok());
+    ASSERT_TRUE(journal->add_written(b, {100, 200}).ok());
+    ASSERT_TRUE(journal->add_synced(a, journal->unsynced(a)).ok());
+    ASSERT_TRUE(journal->add_written(a, {300, 400}).ok());
+    ASSERT_TRUE(journal->set_done(b, std::string(64, 'a'), 5).ok());
+  }
+  const std::string text = *read_file(path);
+  RangeSet full_a;
+  full_a.add({0, 100});
+  full_a.add({300, 400});
+  int64_t last = 0;
+  for (size_t size = 0; size <= text.size(); ++size) {
+    const JournalState state = parse_journal(std::string_view(text).substr(0, size), kBoot);
+    ASSERT_LE(state.valid_bytes, size);
+    const auto a = state.files.find(1);
+    const int64_t total = a == state.files.end() ? 0 : a->second.written.total();
+    ASSERT_GE(total, last);
+    last = total;
+    if (a == state.files.end()) continue;
+    for (const ByteRange& range : a->second.written.ranges()) ASSERT_TRUE(full_a.covers(range));
+  }
+  EXPECT_EQ(last, 200);
+  for (size_t at = 0; at < text.size(); ++at) {
+    std::string torn = text;
+    torn[at] = static_cast<char>(torn[at] ^ 0x11);
+    const JournalState state = parse_journal(torn, kBoot);
+    for (const auto& [id, file] : state.files) {
+      if (id != 1) continue;
+      for (const ByteRange& range : file.written.ranges()) ASSERT_TRUE(full_a.covers(range)) << at;
+    }
+    // What follows is cut off, and the journal goes on.
+    if (at % 16 != 0) continue;
+    const std::string copy = dir.write("torn", torn);
+    const auto journal = open_journal(copy);
+    const int id = *journal->file("new", 10, "z");
+    ASSERT_TRUE(journal->add_written(id, {0, 10}).ok());
+    EXPECT_EQ(parse_journal(*read_file(copy), kBoot).files.at(id).written.total(), 10);
+  }
+}
+
+TEST(PullJournal, StaysSmall) {
+  const TempDir dir;
+  const std::string path = dir.file("journal");
+  const auto journal = open_journal(path);
+  const int id = *journal->file("a", int64_t{1} << 40, "v");
+  for (int64_t i = 0; i < 300'000; ++i) ASSERT_TRUE(journal->add_written(id, {i * 10, i * 10 + 10}).ok());
+  EXPECT_LT(read_file(path)->size(), size_t{6} << 20);
+  EXPECT_EQ(open_journal(path)->get(id).written.total(), 3'000'000);
+}
+
+ModelMarker example(const TempDir& dir) {
+  ModelMarker marker;
+  marker.source = "hf:a/b";
+  marker.revision = "r";
+  for (const char* name : {"b.json", "a.json"}) {
+    const std::string path = dir.write(name, std::string("content of ") + name);
+    const auto stat = stat_regular(path);
+    marker.files.push_back({name, stat->size, *hash_file(path), stat->mtime_ns});
+  }
+  return marker;
+}
+
+TEST(ModelMarker, KnowsItsDirectory) {
+  const TempDir dir;
+  const ModelMarker marker = example(dir);
+  ASSERT_TRUE(write_marker(dir.path(), marker).ok());
+  const auto read = read_marker(dir.path());
+  ASSERT_TRUE(read.ok() && *read) << read.error().message;
+  EXPECT_EQ((*read)->digest(), marker.digest());
+  std::vector<std::string> touched;
+  EXPECT_TRUE(check_marker_sizes(dir.path(), marker, &touched).ok());
+  EXPECT_TRUE(touched.empty());
+  EXPECT_TRUE(check_before_loading(dir.path()).ok());
+  EXPECT_TRUE(check_before_loading(dir.file("a.json")).ok());
+  dir.write("a.json", "CONTENT of a.json");
+  EXPECT_TRUE(check_before_loading(dir.path()).ok());
+  EXPECT_THAT(check_marker_content(dir.path(), marker).to_string(), HasSubstr("a.json has other content"));
+  dir.write("a.json", "short");
+  EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("hadal pull"));
+  std::filesystem::remove(dir.file("a.json"));
+  EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("a.json is missing"));
+}
+
+TEST(ModelMarker, RefusesWhatIsNone) {
+  const TempDir dir;
+  EXPECT_TRUE(check_before_loading(dir.path()).ok());
+  std::string text = marker_text(example(dir));
+  EXPECT_TRUE(parse_marker(text).ok());
+  text.replace(text.find("a.json"), 6, "c.json");
+  EXPECT_THAT(parse_marker(text).error().message, HasSubstr("digest"));
+  EXPECT_FALSE(parse_marker("{}").ok());
+  EXPECT_FALSE(parse_marker(R"({"format":1,"files":[{"path":"../x","size":1,"sha256":"aa"}]})").ok());
+  dir.write(kMarkerName, "{");
+  EXPECT_FALSE(check_before_loading(dir.path()).ok());
+  std::filesystem::remove(dir.file(kMarkerName));
+  std::filesystem::create_directory(dir.file(kPullFolder));
+  dir.write(std::string(kPullFolder) + "/journal", "");
+  EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("has not ended"));
+}
+
+TEST(Disk, LinksAreNotFollowed) {
+  const TempDir dir, other;
+  std::filesystem::create_directory_symlink(other.path(), dir.file("sub"));
+  EXPECT_FALSE(make_directories(dir.path(), "sub/x").ok());
+  EXPECT_TRUE(make_directories(dir.path(), "real/deep/x").ok());
+  std::filesystem::create_symlink(other.file("victim"), dir.file("link"));
+  EXPECT_FALSE(open_data_file(dir.file("link")).ok());
+  ASSERT_TRUE(replace_file(dir.file("link"), "new").ok());
+  EXPECT_FALSE(std::filesystem::exists(other.file("victim")));
+  EXPECT_FALSE(std::filesystem::is_symlink(dir.file("link")));
+  const auto lock = lock_directory(dir.file("lock"), dir.path());
+  ASSERT_TRUE(lock.ok());
+  EXPECT_THAT(lock_directory(dir.file("lock"), dir.path()).error().message, HasSubstr("another hadal pull"));
+}
+
+}  // namespace
+}  // namespace hadal
