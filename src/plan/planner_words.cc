@@ -267,7 +267,7 @@ std::vector<std::string> explain_system(const PlannedSystem& s, const ModelConfi
     out.push_back(
         "PP" + std::to_string(l.pp) + " (pipeline): the layers form " + std::to_string(l.pp) +
         " stages, like an assembly line; little talk between them, but each token passes through all.");
-  if (out.empty()) out.push_back("One GPU holds and runs the whole model.");
+  if (out.empty()) out.push_back("The whole model is on one device, which works alone.");
   return out;
 }
 
