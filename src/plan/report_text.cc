@@ -144,10 +144,11 @@ std::string memory_words(const PlanReport& r) {
                     (s.split ? "; one that writes answers" : "") + ")\n";
   MemoryRow small{"other weights", "", 0, MemoryRow::Kind::kWeights};
   bool small_shown = false;
+  bool first = true;
   for (const MemoryRow& row : memory_rows(r.model->weights, s.layout, s.fit, 0, 0, r.request->fit.kv_dtype)) {
     // Weights of less than half a percent together, in one line after the others.
     const bool tiny = row.bytes * 200 < capacity;
-    if (row.kind == MemoryRow::Kind::kWeights && tiny) {
+    if (row.kind == MemoryRow::Kind::kWeights && tiny && !first) {
       small.bytes += row.bytes;
       continue;
     }
@@ -156,6 +157,7 @@ std::string memory_words(const PlanReport& r) {
       small_shown = true;
     }
     if (row.bytes > 0 && !(row.kind == MemoryRow::Kind::kFree && tiny)) out += memory_line(row, capacity);
+    first = false;
   }
   return out;
 }
