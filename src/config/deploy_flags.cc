@@ -31,7 +31,8 @@ Status take_render(const std::vector<std::string>& arguments, const FlagValueMap
 
 Status validate_render(const Settings& settings) {
   const DeployConfig& deploy = settings.deploy;
-  if (!deploy.format.empty() && deploy.format != "yaml" && deploy.format != "kustomize" && deploy.format != "helm")
+  if (!deploy.format.empty() && deploy.format != "yaml" && deploy.format != "kustomize" &&
+      deploy.format != "helm")
     return invalid_argument("--format is \"", deploy.format, "\": it takes yaml, kustomize or helm");
   if ((deploy.format == "kustomize" || deploy.format == "helm") && deploy.output.empty())
     return invalid_argument("--format ", deploy.format, " writes a directory: name it with --output");
@@ -49,8 +50,8 @@ constexpr CommandSpec kCommands[] = {
     {"deploy render", Command::kDeployRender, kForRender, "SPEC",
      "The deployment's spec (docs/deploy-spec.md); \"-\": standard input",
      "Make every Kubernetes object of a deployment from one small spec", 1, &take_render, &validate_render},
-    {"deploy schema", Command::kDeploySchema, kForSchema, "", "", "Print the JSON Schema or the reference of specs", 0,
-     nullptr, &validate_schema},
+    {"deploy schema", Command::kDeploySchema, kForSchema, "", "",
+     "Print the JSON Schema or the reference of specs", 0, nullptr, &validate_schema},
 };
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace hadal {
 
 // {metadata: {labels, annotations}, spec}. The container is called `container_name`.
-Json pod_template(const RenderContext& context, const RoleContext& role, std::string_view container_name = "engine");
+Json pod_template(const RenderContext& context, const RoleContext& role,
+                  std::string_view container_name = "engine");
 
 // Parts that other pods (download, router, web page) share.
 Json container_security(const RenderContext& context, bool rdma = false);
