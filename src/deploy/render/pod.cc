@@ -109,6 +109,21 @@ Json preflight_container(const RenderContext& c, const RoleContext& role, const 
   return out;
 }
 
+// Waits, in sight of kubectl get pods, for the file that hadal pull writes last; an engine without its
+// weights would end and be restarted again and again.
+Json wait_container(const RenderContext& c) {
+  return obj(
+      {{"name", "wait-for-model"},
+       {"image", c.image},
+       {"imagePullPolicy", c.spec.engine.pull_policy},
+       {"command", arr({"sh", "-c", "until [ -s \"$0\" ]; do echo \"waiting for $0\"; sleep 10; done"})},
+       {"args", arr({c.model_dir + "/.hadal-model.json"})},
+       {"resources", obj({{"requests", obj({{"cpu", "100m"}, {"memory", "64Mi"}})},
+                          {"limits", obj({{"memory", "256Mi"}})}})},
+       {"securityContext", container_security(c)},
+       {"volumeMounts", arr({model_mount(c, false)})}});
+}
+
 Json affinity_of(const RenderContext& c, const RoleContext& role) {
   Json out;
   if (!c.spec.gpus.product.empty()) {
@@ -306,6 +321,7 @@ Json pod_template(const RenderContext& c, const RoleContext& role, std::string_v
   Json engine = engine_container(c, role, container_name);
   JsonArray init;
   const bool fetches = c.storage_type == "s3" || c.storage_type == "empty-dir" || has_rank_claims(c);
+  if (is_filled_by_us(c)) init.push_back(wait_container(c));
   if (fetches && c.model_uri.empty() && !c.model_source.empty()) init.push_back(pull_container(c, "fetch"));
   if (c.spec.preflight && c.engine == EngineKind::kHadal && c.profile != ProfileKind::kKserve)
     init.push_back(preflight_container(c, role, engine));

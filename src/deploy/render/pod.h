@@ -30,6 +30,8 @@ Json cache_mount();
 // own templates are used (pvc-per-node).
 Json model_volume(const RenderContext& context, bool writable);
 Json model_mount(const RenderContext& context, bool writable);
+// A Job or DaemonSet of ours fills the volume while the engine's pods are there.
+bool is_filled_by_us(const RenderContext& context);
 // hadal pull's container.
 Json pull_container(const RenderContext& context, std::string_view name);
 

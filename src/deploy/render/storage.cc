@@ -152,6 +152,12 @@ void add_precache(const RenderContext& c, RenderResult& out) {
 
 }  // namespace
 
+bool is_filled_by_us(const RenderContext& c) {
+  const bool volume = c.storage_type == "pvc" || c.storage_type == "host-path" ||
+                      (c.storage_type == "pvc-per-node" && !has_rank_claims(c));
+  return volume && c.model_uri.empty() && c.spec.storage.download.enabled && !c.model_source.empty();
+}
+
 Json model_volume(const RenderContext& c, bool writable) {
   Json out = obj({{"name", "model"}});
   if (c.storage_type == "pvc" || c.storage_type == "pvc-per-node") {
