@@ -102,6 +102,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: sglang\ngpus: 16xA800\n", "FP8"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH9000\n", "does not know the GPU"},
         ErrorCase{kBase + "engine: sglang\n", "needs gpus"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xMI300X\n", "ROCm image"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n",
                   "cannot be scheduled"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nresources: {memory: 64Gi, shm: 64Gi}\n",

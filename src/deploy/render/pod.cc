@@ -151,6 +151,8 @@ Json pod_annotations(const RenderContext& c, const RoleContext& role) {
   if (c.spec.scheduler.type == "kueue" && !c.spec.scheduler.topology.empty()) {
     out.set("kueue.x-k8s.io/podset-" + c.spec.scheduler.topology_mode + "-topology",
             c.spec.scheduler.topology);
+    // Leader and workers are two pod sets to Kueue: one domain for both.
+    if (role.is_group()) out.set("kueue.x-k8s.io/podset-group-name", role.workload);
   }
   if (c.spec.scheduler.type == "volcano") {
     const std::string queue = c.spec.scheduler.queue.empty() ? "default" : c.spec.scheduler.queue;

@@ -115,7 +115,8 @@ Status add_role(const DeploySpec& spec, RenderContext& c, RoleKind kind, const R
     nodes = own.nodes;
     count = own.gpus;
   } else if (c.on_gpus() && count == 0 && nodes == 0 && spec.gpus.per_node == 0) {
-    count = gpus_for_model(spec, *find_gpu(c.gpu_name));
+    const GpuSpec* gpu = find_gpu(c.gpu_name);
+    if (gpu != nullptr) count = gpus_for_model(spec, *gpu);
   }
   HADAL_ASSIGN(const Shape shape, shape_of(spec, c, nodes, count,
                                            field.empty() ? "gpus"
@@ -147,6 +148,15 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
   if (spec.gpus.type.empty()) return {};
   const std::string type = split_order(spec.gpus.type).second;
   const GpuSpec* gpu = find_gpu(type);
+  if (gpu == nullptr && !spec.gpus.resource.empty()) {
+    c.gpu_name = type;
+    c.gpu_resource = spec.gpus.resource;
+    c.gpus_per_host = spec.gpus.per_node > 0 ? spec.gpus.per_node : 8;
+    c.warn("gpus.type", "unknown-gpu",
+           "hadal does not know the GPU \"" + type + "\": whether the model fits is not checked",
+           "see hadal plan");
+    return {};
+  }
   if (gpu == nullptr) {
     std::vector<std::string_view> names;
     for (const GpuSpec& row : gpu_table()) names.push_back(row.name);
@@ -154,7 +164,8 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
     std::string all;
     for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
     return invalid_argument(spec.place("gpus.type"), ": hadal does not know the GPU \"", type,
-                            "\": it knows ", all, nearest.empty() ? "" : "; did you mean " + nearest + "?");
+                            "\": it knows ", all, nearest.empty() ? "" : "; did you mean " + nearest + "?",
+                            " Others are taken unchecked where gpus.resource names their resource");
   }
   if (gpu->resource.empty()) return {};  // the table's row for the CPU
   c.gpu_name = gpu->name;
@@ -227,7 +238,8 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
 Status check_fit(const DeploySpec& spec, RenderContext& c) {
   for (const RoleContext& role : c.roles) HADAL_RETURN_IF_ERROR(check_resources(c, role));
   const CatalogModel* model = catalog_model(spec);
-  if (!c.on_gpus() || model == nullptr) return {};
+  const GpuSpec* gpu = find_gpu(c.gpu_name);
+  if (gpu == nullptr || model == nullptr) return {};
   HADAL_ASSIGN(const ModelConfig config, catalog_config(*model));
   for (const RoleContext& role : c.roles) {
     Layout layout;
@@ -240,7 +252,7 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
     // Fractions of vLLM and TensorRT-LLM are of other things.
     if (c.engine == EngineKind::kSglang) options.static_fraction = role.memory_fraction;
     options.context_length = spec.model.context_length;
-    const auto fit = fit_model(config, *find_gpu(c.gpu_name), layout, spec.model.dtype, options);
+    const auto fit = fit_model(config, *gpu, layout, spec.model.dtype, options);
     if (!fit.ok()) return invalid_argument(spec.place("gpus"), ": ", fit.error().message);
     if (!fit->fits()) {
       std::string why;

@@ -56,6 +56,9 @@ Status check_engine(const DeploySpec& spec, RenderContext& c) {
   if (!spec.api_key.secret.empty() && (dynamo || !engine_traits(c.engine).checks_api_key))
     return unsupported(spec, "apiKey", dynamo ? "Dynamo's frontend" : "trtllm-serve",
                        " checks no API key: leave apiKey out and let the gateway in front authenticate");
+  if (c.engine != EngineKind::kHadal && c.gpu_resource.starts_with("amd.com/") && spec.engine.image.empty())
+    return unsupported(spec, "engine", "the default images are built for NVIDIA: set engine.image to ",
+                       spec.engine.name, "'s ROCm image");
   if (c.engine != EngineKind::kHadal && (spec.model.kv_dtype == "f16" || spec.model.kv_dtype == "f32"))
     return unsupported(spec, "model.kvDtype", spec.engine.name, " has KV of type auto, bf16 and fp8");
   return {};
