@@ -4,6 +4,7 @@
 
 #include "deploy/render/context.h"
 #include "deploy/render/parts.h"
+#include "deploy/spec_check.h"
 
 namespace hadal {
 namespace {
@@ -28,6 +29,9 @@ void add_warnings(RenderContext& c) {
            "several hosts mount the claim: the cluster's default StorageClass must "
            "know ReadWriteMany",
            "set storage.storageClass to one that does");
+  if (spec.scheduler.type == "volcano" && c.uses_lws() && version_at_least(spec.versions.lws, "0.7"))
+    c.warn("scheduler", "gang-provider", "gangs need LeaderWorkerSet's controller to know Volcano",
+           "set gangSchedulingManagement.schedulerProvider: volcano in its configuration");
   if (spec.tenancy.network_policy && spec.network.type == "host")
     c.warn("tenancy.networkPolicy", "host-network-policy",
            "a NetworkPolicy does not reach pods on the host's network",
@@ -36,8 +40,10 @@ void add_warnings(RenderContext& c) {
     c.warn("storage.endpoint", "kserve-endpoint",
            "KServe reads the endpoint from the Secret's annotations, not from here",
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
-  if (c.any_group() && c.on_gpus() && spec.network.type == "none")
-    c.warn("network", "tcp", "the hosts of an instance talk through TCP: several times slower than RDMA",
+  if ((c.any_group() || c.split) && c.on_gpus() && spec.network.type == "none")
+    c.warn("network", "tcp",
+           c.split ? "prefill sends decode its KV through TCP: many times slower than RDMA"
+                   : "the hosts of an instance talk through TCP: several times slower than RDMA",
            "set network: rdma with the resource of your device plugin");
 }
 

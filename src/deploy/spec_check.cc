@@ -209,6 +209,10 @@ class SpecChecker {
              " looks like a secret: use apiKey, groupSecret or storage.download.tokenSecret, which name "
              "Secrets");
       if (name.starts_with("LWS_")) fail("engine.env", name, " is set by the LeaderWorkerSet's controller");
+      if (name == "SGLANG_USE_MODELSCOPE" || name == "VLLM_USE_MODELSCOPE")
+        fail("engine.env", name,
+             " does nothing here: the model is a local directory; for ModelScope set "
+             "storage.download.source to ms:org/name");
       if (name == "NCCL_IB_CUDA_SUPPORT")
         fail("engine.env", "NCCL_IB_CUDA_SUPPORT is obsolete: NCCL does not read it");
       constexpr std::string_view kNetwork[] = {"NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "NCCL_IB_HCA",

@@ -102,6 +102,8 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: sglang\ngpus: 16xA800\n", "FP8"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH9000\n", "does not know the GPU"},
         ErrorCase{kBase + "engine: sglang\n", "needs gpus"},
+        ErrorCase{kBase + "resources: {memory: 64Gi}\n", "do not fit the pod's memory"},
+        ErrorCase{kBase + "engine: {env: {SGLANG_USE_MODELSCOPE: \"1\"}}\n", "local directory"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xMI300X\n", "ROCm image"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n",
                   "cannot be scheduled"},

@@ -5,6 +5,7 @@
 
 #include "deploy/render/json_build.h"
 #include "deploy/spec_table.h"
+#include "plan/fit.h"
 #include "plan/node_request.h"
 
 namespace hadal {
@@ -129,6 +130,12 @@ Status check_resources(const RenderContext& c, const RoleContext& role) {
       memory_request_obstacle(quantity(asked.memory) / kGi, quantity(c.spec.nodes.memory) / kGi);
   if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
+  const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
+  if (!c.on_gpus() && weights + shm > memory) {
+    return invalid_argument(c.spec.place("resources.memory"), ": ", show_bytes(weights),
+                            " of weights on each host do not fit the pod's memory of ", quantity_text(memory),
+                            ": raise resources.memory, use larger hosts, or set nodes to more of them");
+  }
   if (shm > memory * 0.8) {
     return invalid_argument(
         c.spec.place("resources.shm"), ": /dev/shm of ", quantity_text(shm),
