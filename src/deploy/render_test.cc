@@ -171,6 +171,11 @@ class Invariants {
     }
     if (kind == "PodMonitor") check_pod_monitor(object);
     if (kind == "ServiceMonitor") check_service_monitor(object);
+    check_scaler(object, kind);
+    check_route(object, kind);
+  }
+
+  void check_scaler(const Json& object, const std::string& kind) {
     if (kind == "HorizontalPodAutoscaler") {
       EXPECT_THAT(to_json(object), ::testing::Not(HasSubstr("\"Resource\"")));
       EXPECT_LE(at(object, "spec/minReplicas").as_int(), at(object, "spec/maxReplicas").as_int());
@@ -183,6 +188,9 @@ class Invariants {
           EXPECT_TRUE(value.is_string()) << key;
       }
     }
+  }
+
+  void check_route(const Json& object, const std::string& kind) {
     if (kind == "Ingress") {
       const Json& backend = at(object, "spec/rules/0/http/paths/0/backend/service");
       EXPECT_TRUE(has_service_port(text(backend, "name"), text(backend, "port/name"), 0)) << to_json(backend);
