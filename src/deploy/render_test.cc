@@ -467,6 +467,40 @@ TEST(Render, RandomSpecsKeepEveryRule) {
   EXPECT_GT(rendered_specs, static_cast<int>(kSpecs) / 4);
 }
 
+// Bytes changed, taken out and doubled: refused in words or rendered, never a crash.
+TEST(Render, BrokenSpecsAreRefusedInWords) {
+  for (unsigned seed = 1; seed <= 3000; ++seed) {
+    std::mt19937 random(seed);
+    std::string text = random_spec(random);
+    const auto number = [&](size_t high) { return std::uniform_int_distribution<size_t>(0, high)(random); };
+    for (size_t changes = number(3) + 1; changes > 0 && !text.empty(); --changes) {
+      const size_t at_byte = number(text.size() - 1);
+      switch (number(2)) {
+        case 0:
+          text[at_byte] = static_cast<char>(number(255));
+          break;
+        case 1:
+          text.erase(at_byte, number(8));
+          break;
+        default:
+          text.insert(at_byte, text.substr(number(text.size() - 1), number(20)));
+          break;
+      }
+    }
+    const auto spec = parse_deploy_spec(text, "broken.yaml");
+    if (!spec.ok()) {
+      EXPECT_FALSE(spec.error().message.empty());
+      continue;
+    }
+    const auto rendered = render_spec(*spec);
+    if (rendered.ok()) {
+      check_yaml(rendered->objects);
+    } else {
+      EXPECT_THAT(rendered.error().message, HasSubstr("broken.yaml")) << text;
+    }
+  }
+}
+
 std::vector<std::string> example_paths() {
   std::vector<std::string> out;
   for (const auto& entry : std::filesystem::directory_iterator(HADAL_SOURCE_DIR "/examples")) {
