@@ -39,7 +39,8 @@ Status write_files(const std::vector<RenderedFile>& files, const std::string& di
     const fs::path path = fs::path(directory) / file.path;
     std::error_code error;
     fs::create_directories(path.parent_path(), error);
-    if (error) return make_error(ErrorCode::kIo, "cannot make ", path.parent_path().string(), ": ", error.message());
+    if (error)
+      return make_error(ErrorCode::kIo, "cannot make ", path.parent_path().string(), ": ", error.message());
     HADAL_RETURN_IF_ERROR(write_file(path.string(), file.text));
   }
   return {};

@@ -76,7 +76,8 @@ Status take_render(const std::vector<std::string>& arguments, const FlagValueMap
 
 Status validate_render(const Settings& settings) {
   const DeployConfig& deploy = settings.deploy;
-  if (!deploy.format.empty() && deploy.format != "yaml" && deploy.format != "kustomize" && deploy.format != "helm")
+  if (!deploy.format.empty() && deploy.format != "yaml" && deploy.format != "kustomize" &&
+      deploy.format != "helm")
     return invalid_argument("--format is \"", deploy.format, "\": it takes yaml, kustomize or helm");
   if ((deploy.format == "kustomize" || deploy.format == "helm") && deploy.output.empty())
     return invalid_argument("--format ", deploy.format, " writes a directory: name it with --output");

@@ -26,8 +26,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 bool is_engine(const Json& container) {
   const Json* name = container.find("name");
   return container.find("resources") != nullptr && name != nullptr && name->is_string() &&
-         (name->as_string() == "engine" || name->as_string() == "main" || name->as_string() == "kserve-container" ||
-          name->as_string() == "preflight") &&
+         (name->as_string() == "engine" || name->as_string() == "main" ||
+          name->as_string() == "kserve-container" || name->as_string() == "preflight") &&
          container.find("image") != nullptr;
 }
 
@@ -81,7 +81,8 @@ class ChartValues {
       for (std::string_view part : {"requests", "limits"}) {
         Json* resources = member(*member(value, "resources"), part);
         if (resources == nullptr) continue;
-        if (Json* cpu = member(*resources, "cpu"); cpu != nullptr && !cpu_.empty()) *cpu = mark("resources.cpu");
+        if (Json* cpu = member(*resources, "cpu"); cpu != nullptr && !cpu_.empty())
+          *cpu = mark("resources.cpu");
         if (Json* memory = member(*resources, "memory"); memory != nullptr && !memory_.empty())
           *memory = mark("resources.memory");
       }
@@ -98,12 +99,16 @@ class ChartValues {
     add("namespace", spec_.ns, "Of every object.");
     if (has_namespace_) add("createNamespace", true, "Render the Namespace too.");
     if (!image_.empty()) add("image", image_, "Of the engine.");
-    if (has_replicas_) add("replicas", spec_.replicas, "Instances. The disruption budget is made for this number: render again for another.");
+    if (has_replicas_)
+      add("replicas", spec_.replicas,
+          "Instances. The disruption budget is made for this number: render again for another.");
     Json resources;
     if (!cpu_.empty()) resources.set("cpu", cpu_);
     if (!memory_.empty()) resources.set("memory", memory_);
-    if (!resources.is_null()) add("resources", std::move(resources), "Of each rank; /dev/shm counts in the memory.");
-    return "# All else follows from the spec: change it there and render again.\n" + to_yaml(values, comments);
+    if (!resources.is_null())
+      add("resources", std::move(resources), "Of each rank; /dev/shm counts in the memory.");
+    return "# All else follows from the spec: change it there and render again.\n" +
+           to_yaml(values, comments);
   }
 
   void note_namespace() { has_namespace_ = true; }
@@ -129,7 +134,8 @@ std::string to_template(std::string text) {
   const std::string mark_text(kMark);
   replace_all(text, "\"" + mark_text + "replicas" + mark_text + "\"", "{{ .Values.replicas }}");
   for (std::string_view name : {"image", "resources.cpu", "resources.memory"})
-    replace_all(text, "\"" + mark_text + std::string(name) + mark_text + "\"", "{{ .Values." + std::string(name) + " | quote }}");
+    replace_all(text, "\"" + mark_text + std::string(name) + mark_text + "\"",
+                "{{ .Values." + std::string(name) + " | quote }}");
   replace_all(text, mark_text + "namespace" + mark_text, "{{ .Values.namespace }}");
   return text;
 }
@@ -179,7 +185,8 @@ std::vector<RenderedFile> helm_files(const DeploySpec& spec, const RenderResult&
   out.push_back({"Chart.yaml", chart_yaml(spec)});
   out.push_back({"values.yaml", values.values_yaml()});
   for (size_t wave = 0; wave < std::size(kWaveFiles); ++wave) {
-    if (!texts[wave].empty()) out.push_back({"templates/" + std::string(kWaveFiles[wave]), std::move(texts[wave])});
+    if (!texts[wave].empty())
+      out.push_back({"templates/" + std::string(kWaveFiles[wave]), std::move(texts[wave])});
   }
   return out;
 }

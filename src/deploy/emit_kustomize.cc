@@ -26,12 +26,14 @@ std::vector<RenderedFile> kustomize_files(const DeploySpec& spec, const RenderRe
   base.set("kind", "Kustomization");
   base.set("resources", std::move(resources));
   out.push_back({"base/kustomization.yaml", "# Rendered by hadal from the spec of " + spec.name +
-                                                ": render again rather than edit; changes go to overlays.\n" + to_yaml(base)});
+                                                ": render again rather than edit; changes go to overlays.\n" +
+                                                to_yaml(base)});
   Json overlay;
   overlay.set("apiVersion", "kustomize.config.k8s.io/v1beta1");
   overlay.set("kind", "Kustomization");
   overlay.set("resources", JsonArray{"../../base"});
-  out.push_back({"overlays/default/kustomization.yaml", "# Patches of one cluster go here.\n" + to_yaml(overlay)});
+  out.push_back(
+      {"overlays/default/kustomization.yaml", "# Patches of one cluster go here.\n" + to_yaml(overlay)});
   return out;
 }
 

@@ -33,14 +33,18 @@ class SpecMaker {
  private:
   int number(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
   bool chance(int percent) { return number(1, 100) <= percent; }
-  std::string pick(Words words) { return std::string(*(words.begin() + number(0, static_cast<int>(words.size()) - 1))); }
+  std::string pick(Words words) {
+    return std::string(*(words.begin() + number(0, static_cast<int>(words.size()) - 1)));
+  }
   void line(const std::string& text) { out_ += text + "\n"; }
   void maybe(int percent, const std::string& text) {
     if (chance(percent)) line(text);
   }
 
   void engine() {
-    engine_ = !on_gpus_ ? "hadal" : profile_ == "dynamo" ? pick({"sglang", "vllm", "trtllm"}) : pick({"sglang", "sglang", "vllm", "trtllm", "hadal"});
+    engine_ = !on_gpus_              ? "hadal"
+              : profile_ == "dynamo" ? pick({"sglang", "vllm", "trtllm"})
+                                     : pick({"sglang", "sglang", "vllm", "trtllm", "hadal"});
     line("engine:");
     line("  name: " + engine_);
     maybe(20, "  image: registry.example.com/llm/engine@sha256:0123456789abcdef");
@@ -54,8 +58,10 @@ class SpecMaker {
 
   void model() {
     line("model:");
-    line("  ref: " + (chance(60) ? pick({"deepseek-r1", "r1-distill-qwen-7b", "r1-distill-llama-70b", "smollm2-135m"})
-                                  : pick({"hf:org/Some-Model", "ms:org/model@v1", "/weights/DeepSeek-R1", "r1-distill-qwen-32b"})));
+    line("  ref: " +
+         (chance(60) ? pick({"deepseek-r1", "r1-distill-qwen-7b", "r1-distill-llama-70b", "smollm2-135m"})
+                     : pick({"hf:org/Some-Model", "ms:org/model@v1", "/weights/DeepSeek-R1",
+                             "r1-distill-qwen-32b"})));
     maybe(20, "  servedName: my-model");
     maybe(30, "  size: 20Gi");
     maybe(20, "  contextLength: 32768");
@@ -64,7 +70,8 @@ class SpecMaker {
 
   void machines() {
     if (on_gpus_) {
-      line("gpus: " + pick({"16xH200", "8xH200", "16xH20", "1xL40S", "2xL40S", "4xH100", "8xB200", "32xH100", "8xMI300X", "16xA800"}));
+      line("gpus: " + pick({"16xH200", "8xH200", "16xH20", "1xL40S", "2xL40S", "4xH100", "8xB200", "32xH100",
+                            "8xMI300X", "16xA800"}));
     } else {
       maybe(40, "nodes: " + std::to_string(number(1, 3)));
     }
@@ -77,49 +84,66 @@ class SpecMaker {
     }
     if (chance(15)) line("resources: {cpu: 4, memory: 64Gi, shm: 8Gi}");
     if (chance(30)) {
-      line("network: " + pick({"{type: rdma, hcas: [mlx5_0, mlx5_1]}", "{type: rdma, fabric: roce, gidIndex: 3, devices: 4}",
-                               "{type: host, interface: bond0}", "{type: host, interface: ens3, hcas: [mlx5_2], debug: true}"}));
+      line("network: " +
+           pick({"{type: rdma, hcas: [mlx5_0, mlx5_1]}",
+                 "{type: rdma, fabric: roce, gidIndex: 3, devices: 4}", "{type: host, interface: bond0}",
+                 "{type: host, interface: ens3, hcas: [mlx5_2], debug: true}"}));
     }
     if (chance(30)) {
-      line("scheduler: " + pick({"volcano", "{type: volcano, queue: llm, createQueue: true}", "{type: kueue, queue: team}",
-                                 "{type: kueue, topology: cloud.example.com/rack}", "{exclusiveTopology: topology.kubernetes.io/rack}"}));
+      line("scheduler: " +
+           pick({"volcano", "{type: volcano, queue: llm, createQueue: true}", "{type: kueue, queue: team}",
+                 "{type: kueue, topology: cloud.example.com/rack}",
+                 "{exclusiveTopology: topology.kubernetes.io/rack}"}));
     }
   }
 
   void storage() {
     if (chance(15)) return;
-    line("storage: " + pick({"{type: pvc, size: 900Gi, storageClass: nfs}", "{type: pvc, claim: ai-model, create: false, download: false}",
-                             "{type: pvc-per-node, size: 1Ti}", "{type: host-path, hostPath: /data/models, readGBs: 2.5}",
-                             "{type: s3, uri: \"s3://bucket/prefix\", secret: minio, endpoint: \"http://minio:9000\"}",
-                             "{type: oci, image: registry.example.com/models/r1:1}", "empty-dir",
-                             "{size: 800Gi, download: {source: \"ms:org/name\", tokenSecret: hub}}"}));
+    line("storage: " +
+         pick({"{type: pvc, size: 900Gi, storageClass: nfs}",
+               "{type: pvc, claim: ai-model, create: false, download: false}",
+               "{type: pvc-per-node, size: 1Ti}", "{type: host-path, hostPath: /data/models, readGBs: 2.5}",
+               "{type: s3, uri: \"s3://bucket/prefix\", secret: minio, endpoint: \"http://minio:9000\"}",
+               "{type: oci, image: registry.example.com/models/r1:1}", "empty-dir",
+               "{size: 800Gi, download: {source: \"ms:org/name\", tokenSecret: hub}}"}));
   }
 
   void exposure() {
     if (chance(20)) return;
     line("exposure: " +
          (profile_ == "openshift" && chance(60)
-              ? pick({"Route", "{type: Route, host: llm.apps.example.com}", "{type: Route, tls: {termination: none}}"})
+              ? pick({"Route", "{type: Route, host: llm.apps.example.com}",
+                      "{type: Route, tls: {termination: none}}"})
               : pick({"ClusterIP", "NodePort", "{type: NodePort, nodePort: 30800}", "LoadBalancer",
                       "{type: LoadBalancer, sourceRanges: [10.0.0.0/8, \"fd00::/8\"]}", "Ingress",
-                      "{type: Ingress, host: llm.example.com, class: nginx, tls: llm-tls}", "{type: Gateway, gateway: llm}",
-                      "{type: Gateway, host: llm.example.com, tls: t, gateway: {name: llm, create: true, class: eg}}",
-                      "{type: Gateway, gateway: {name: llm, namespace: envoy, section: https}}", "InferencePool",
-                      "{type: InferencePool, gateway: llm}"})));
+                      "{type: Ingress, host: llm.example.com, class: nginx, tls: llm-tls}",
+                      "{type: Gateway, gateway: llm}",
+                      "{type: Gateway, host: llm.example.com, tls: t, gateway: {name: llm, create: true, "
+                      "class: eg}}",
+                      "{type: Gateway, gateway: {name: llm, namespace: envoy, section: https}}",
+                      "InferencePool", "{type: InferencePool, gateway: llm}"})));
     maybe(50, "apiKey: my-key");
   }
 
   void operations() {
-    if (chance(25)) line("autoscaling: " + pick({"hpa", "{type: keda, min: 2, max: 5}", "{type: hpa, min: 1, max: 3, waitingRequests: 8}"}));
-    if (chance(50)) line("monitoring: " + pick({"pod-monitor", "service-monitor", "{type: pod-monitor, gpuRules: true, labels: {team: llm}}"}));
-    if (chance(20)) line("openWebUI: " + pick({"true", "{enabled: true, host: chat.example.com, tlsSecret: chat}"}));
+    if (chance(25))
+      line("autoscaling: " +
+           pick({"hpa", "{type: keda, min: 2, max: 5}", "{type: hpa, min: 1, max: 3, waitingRequests: 8}"}));
+    if (chance(50))
+      line("monitoring: " + pick({"pod-monitor", "service-monitor",
+                                  "{type: pod-monitor, gpuRules: true, labels: {team: llm}}"}));
+    if (chance(20))
+      line("openWebUI: " + pick({"true", "{enabled: true, host: chat.example.com, tlsSecret: chat}"}));
     if (chance(20)) line("pdb: " + pick({"false", "{minAvailable: 0}", "{minAvailable: 1}"}));
-    if (chance(20)) line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}", "{partition: 1}"}));
+    if (chance(20))
+      line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}", "{partition: 1}"}));
     if (chance(20)) line("tenancy: {networkPolicy: true, allowNamespaces: [gateway], quota: true}");
   }
 
   void extras() {
-    if (chance(20)) line("versions: " + pick({"{lws: 0.5.1, kubernetes: 1.29}", "{lws: 0.7.0}", "{kubernetes: 1.34, lws: 0.8.0}", "{kserve: 0.15.0}"}));
+    if (chance(20))
+      line("versions: " + pick({"{lws: 0.5.1, kubernetes: 1.29}", "{lws: 0.7.0}",
+                                "{kubernetes: 1.34, lws: 0.8.0}", "{kserve: 0.15.0}"}));
     if (chance(15)) line("labels: {team: llm, cost-center: \"0123\"}");
     if (chance(15)) line("annotations: {example.com/note: \"yes: {{ no }}\"}");
     if (chance(15)) line("registry: mirror.example.com/llm");

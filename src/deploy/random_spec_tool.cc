@@ -11,9 +11,11 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: hadal_random_spec FIRST LAST DIR\n");
     return 2;
   }
-  for (unsigned seed = static_cast<unsigned>(std::atoi(argv[1])); seed <= static_cast<unsigned>(std::atoi(argv[2])); ++seed) {
+  for (unsigned seed = static_cast<unsigned>(std::atoi(argv[1]));
+       seed <= static_cast<unsigned>(std::atoi(argv[2])); ++seed) {
     std::mt19937 random(seed);
-    const auto written = hadal::write_file(std::string(argv[3]) + "/" + std::to_string(seed) + ".yaml", hadal::random_spec(random));
+    const auto written = hadal::write_file(std::string(argv[3]) + "/" + std::to_string(seed) + ".yaml",
+                                           hadal::random_spec(random));
     if (!written.ok()) {
       std::fprintf(stderr, "%s\n", written.error().message.c_str());
       return 1;

@@ -4,6 +4,7 @@
 
 #include "deploy/render/context.h"
 #include "deploy/render/parts.h"
+#include "deploy/spec_check.h"
 
 namespace hadal {
 namespace {
@@ -12,19 +13,37 @@ void add_warnings(RenderContext& c) {
   const DeploySpec& spec = c.spec;
   const bool key = !spec.api_key.secret.empty();
   const bool open = spec.exposure.type == "LoadBalancer" || spec.exposure.type == "NodePort" ||
-                    spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway" || spec.exposure.type == "Route";
+                    spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway" ||
+                    spec.exposure.type == "Route";
   if (open && !key && c.profile != ProfileKind::kDynamo)
     c.warn("exposure", "open-api", "the API is reached from outside the cluster and asks for no key",
-           "set apiKey to a Secret: kubectl create secret generic " + spec.name + "-api --from-literal=" + spec.api_key.key + "=...");
+           "set apiKey to a Secret: kubectl create secret generic " + spec.name +
+               "-api --from-literal=" + spec.api_key.key + "=...");
   const bool encrypts = spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway";
   if (encrypts && spec.exposure.tls.secret.empty())
-    c.warn("exposure.tls", "no-tls", "keys and conversations cross the network in the clear", "set exposure.tls.secret");
+    c.warn("exposure.tls", "no-tls", "keys and conversations cross the network in the clear",
+           "set exposure.tls.secret");
   if (c.storage_type == "pvc" && spec.storage.storage_class.empty() && spec.storage.create && c.any_group() &&
       c.profile != ProfileKind::kTke)
-    c.warn("storage.storageClass", "default-class", "several hosts mount the claim: the cluster's default StorageClass must "
-           "know ReadWriteMany", "set storage.storageClass to one that does");
-  if (c.any_group() && c.on_gpus() && spec.network.type == "none")
-    c.warn("network", "tcp", "the hosts of an instance talk through TCP: several times slower than RDMA",
+    c.warn("storage.storageClass", "default-class",
+           "several hosts mount the claim: the cluster's default StorageClass must "
+           "know ReadWriteMany",
+           "set storage.storageClass to one that does");
+  if (spec.scheduler.type == "volcano" && c.uses_lws() && version_at_least(spec.versions.lws, "0.7"))
+    c.warn("scheduler", "gang-provider", "gangs need LeaderWorkerSet's controller to know Volcano",
+           "set gangSchedulingManagement.schedulerProvider: volcano in its configuration");
+  if (spec.tenancy.network_policy && spec.network.type == "host")
+    c.warn("tenancy.networkPolicy", "host-network-policy",
+           "a NetworkPolicy does not reach pods on the host's network",
+           "use network: rdma, or a firewall on the hosts");
+  if (c.profile == ProfileKind::kKserve && !spec.storage.endpoint.empty())
+    c.warn("storage.endpoint", "kserve-endpoint",
+           "KServe reads the endpoint from the Secret's annotations, not from here",
+           "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
+  if ((c.any_group() || c.split) && c.on_gpus() && spec.network.type == "none")
+    c.warn("network", "tcp",
+           c.split ? "prefill sends decode its KV through TCP: many times slower than RDMA"
+                   : "the hosts of an instance talk through TCP: several times slower than RDMA",
            "set network: rdma with the resource of your device plugin");
 }
 

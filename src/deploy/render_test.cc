@@ -81,10 +81,12 @@ class Invariants {
     EXPECT_TRUE(names_.insert(kind + "/" + name).second) << kind << " " << name << " is there twice";
     EXPECT_FALSE(name.empty());
     EXPECT_LE(name.size(), 253u);
-    if (kind == "Deployment" || kind == "DaemonSet" || kind == "Job") add_pod(at(object, "spec/template"), false);
+    if (kind == "Deployment" || kind == "DaemonSet" || kind == "Job")
+      add_pod(at(object, "spec/template"), false);
     if (kind == "LeaderWorkerSet") add_group(at(object, "spec/leaderWorkerTemplate"));
     if (kind == "DisaggregatedSet") {
-      for (const Json& role : at(object, "spec/roles").as_array()) add_group(at(role, "spec/leaderWorkerTemplate"));
+      for (const Json& role : at(object, "spec/roles").as_array())
+        add_group(at(role, "spec/leaderWorkerTemplate"));
     }
     if (kind == "DynamoGraphDeployment") {
       for (const Json& component : at(object, "spec/components").as_array()) {
@@ -125,7 +127,8 @@ class Invariants {
 
   static std::string without_claims(const Json& pod) {
     std::string out = to_json(pod);
-    for (size_t begin = out.find("\"claimName\""); begin != std::string::npos; begin = out.find("\"claimName\"", begin + 5))
+    for (size_t begin = out.find("\"claimName\""); begin != std::string::npos;
+         begin = out.find("\"claimName\"", begin + 5))
       out.erase(begin, out.find('}', begin) - begin);
     return out;
   }
@@ -143,12 +146,15 @@ class Invariants {
     for (const FieldComment& comment : rendered.comments) {
       std::string path = comment.path;
       std::replace(path.begin(), path.end(), '.', '/');
-      if (path.find("io/") == std::string::npos && path.find("com/") == std::string::npos && path.find("dev/") == std::string::npos) {
-        EXPECT_FALSE(at(object, path).is_null() && !path.ends_with("priority")) << "comment on nothing: " << comment.path;
+      if (path.find("io/") == std::string::npos && path.find("com/") == std::string::npos &&
+          path.find("dev/") == std::string::npos) {
+        EXPECT_FALSE(at(object, path).is_null() && !path.ends_with("priority"))
+            << "comment on nothing: " << comment.path;
       }
     }
     if (kind == "Deployment" || kind == "DaemonSet") {
-      EXPECT_TRUE(selects(at(object, "spec/selector/matchLabels"), at(object, "spec/template/metadata/labels")));
+      EXPECT_TRUE(
+          selects(at(object, "spec/selector/matchLabels"), at(object, "spec/template/metadata/labels")));
     }
     if (kind == "DaemonSet") {
       EXPECT_EQ(text(object, "spec/template/spec/restartPolicy"), "");
@@ -159,11 +165,17 @@ class Invariants {
     if (kind == "LeaderWorkerSet") check_group(object);
     if (kind == "Service") check_service(object);
     if (kind == "PodDisruptionBudget" || kind == "NetworkPolicy") {
-      const Json& selector = at(object, kind == "NetworkPolicy" ? "spec/podSelector/matchLabels" : "spec/selector/matchLabels");
+      const Json& selector =
+          at(object, kind == "NetworkPolicy" ? "spec/podSelector/matchLabels" : "spec/selector/matchLabels");
       EXPECT_TRUE(any_pod(selector)) << to_json(selector);
     }
     if (kind == "PodMonitor") check_pod_monitor(object);
     if (kind == "ServiceMonitor") check_service_monitor(object);
+    check_scaler(object, kind);
+    check_route(object, kind);
+  }
+
+  void check_scaler(const Json& object, const std::string& kind) {
     if (kind == "HorizontalPodAutoscaler") {
       EXPECT_THAT(to_json(object), ::testing::Not(HasSubstr("\"Resource\"")));
       EXPECT_LE(at(object, "spec/minReplicas").as_int(), at(object, "spec/maxReplicas").as_int());
@@ -172,9 +184,13 @@ class Invariants {
     if (kind == "ScaledObject") {
       check_target(object);
       for (const Json& trigger : at(object, "spec/triggers").as_array()) {
-        for (const auto& [key, value] : at(trigger, "metadata").as_object()) EXPECT_TRUE(value.is_string()) << key;
+        for (const auto& [key, value] : at(trigger, "metadata").as_object())
+          EXPECT_TRUE(value.is_string()) << key;
       }
     }
+  }
+
+  void check_route(const Json& object, const std::string& kind) {
     if (kind == "Ingress") {
       const Json& backend = at(object, "spec/rules/0/http/paths/0/backend/service");
       EXPECT_TRUE(has_service_port(text(backend, "name"), text(backend, "port/name"), 0)) << to_json(backend);
@@ -203,7 +219,8 @@ class Invariants {
     if (replicas.is_int()) {
       EXPECT_LE(at(update, "maxUnavailable").as_int(), std::max<int64_t>(1, replicas.as_int()));
     }
-    EXPECT_FALSE(names_.contains("Service/" + text(object, "metadata/name"))) << "the group's headless Service has this name";
+    EXPECT_FALSE(names_.contains("Service/" + text(object, "metadata/name")))
+        << "the group's headless Service has this name";
   }
 
   static bool selects(const Json& selector, const Json& labels, bool lws = false) {
@@ -244,7 +261,8 @@ class Invariants {
     EXPECT_LE(text(object, "metadata/name").size(), 63u);
     for (const Json& port : at(object, "spec/ports").as_array()) {
       EXPECT_TRUE(any_pod(at(object, "spec/selector"), text(port, "targetPort")))
-          << "selects nothing with port " << text(port, "targetPort") << ": " << to_json(at(object, "spec/selector"));
+          << "selects nothing with port " << text(port, "targetPort") << ": "
+          << to_json(at(object, "spec/selector"));
     }
   }
 
@@ -259,7 +277,8 @@ class Invariants {
     for (const RenderedObject& other : objects_) {
       if (text(other.object, "kind") != "Service") continue;
       if (!selects(at(object, "spec/selector/matchLabels"), at(other.object, "metadata/labels"))) continue;
-      found = found || has_service_port(text(other.object, "metadata/name"), text(object, "spec/endpoints/0/port"), 0);
+      found = found ||
+              has_service_port(text(other.object, "metadata/name"), text(object, "spec/endpoints/0/port"), 0);
     }
     EXPECT_TRUE(found) << "selects no Service";
     EXPECT_TRUE(at(object, "spec/namespaceSelector/matchNames").is_array());
@@ -269,7 +288,8 @@ class Invariants {
     for (const RenderedObject& other : objects_) {
       if (text(other.object, "kind") != "Service" || text(other.object, "metadata/name") != name) continue;
       for (const Json& port : at(other.object, "spec/ports").as_array()) {
-        if (!port_name.empty() ? text(port, "name") == port_name : at(port, "port").as_int() == number) return true;
+        if (!port_name.empty() ? text(port, "name") == port_name : at(port, "port").as_int() == number)
+          return true;
       }
     }
     return false;
@@ -278,7 +298,8 @@ class Invariants {
   void check_target(const Json& scaler) {
     EXPECT_FALSE(names_.contains("HorizontalPodAutoscaler/" + text(scaler, "metadata/name")) &&
                  names_.contains("ScaledObject/" + text(scaler, "metadata/name")));
-    const std::string kind = text(scaler, "spec/scaleTargetRef/kind"), name = text(scaler, "spec/scaleTargetRef/name");
+    const std::string kind = text(scaler, "spec/scaleTargetRef/kind"),
+                      name = text(scaler, "spec/scaleTargetRef/name");
     bool found = false;
     for (const RenderedObject& other : objects_) {
       if (text(other.object, "kind") != kind || text(other.object, "metadata/name") != name) continue;
@@ -286,7 +307,8 @@ class Invariants {
       EXPECT_TRUE(at(other.object, "spec/replicas").is_null()) << "replicas would fight the autoscaler";
     }
     // KServe's controller makes the Deployment.
-    EXPECT_TRUE(found || names_.contains("InferenceService/" + name.substr(0, name.rfind("-predictor")))) << kind << " " << name;
+    EXPECT_TRUE(found || names_.contains("InferenceService/" + name.substr(0, name.rfind("-predictor"))))
+        << kind << " " << name;
   }
 
   // ----- pods
@@ -303,8 +325,11 @@ class Invariants {
     for (const Json& volume : at(spec, "volumes").as_array()) {
       EXPECT_TRUE(volumes.insert(text(volume, "name")).second);
       double size = 0;
-      if (text(volume, "emptyDir/medium") == "Memory" && parse_quantity(text(volume, "emptyDir/sizeLimit"), size)) shm += size;
-      if (at(volume, "persistentVolumeClaim").is_object()) claims_.insert(text(volume, "persistentVolumeClaim/claimName"));
+      if (text(volume, "emptyDir/medium") == "Memory" &&
+          parse_quantity(text(volume, "emptyDir/sizeLimit"), size))
+        shm += size;
+      if (at(volume, "persistentVolumeClaim").is_object())
+        claims_.insert(text(volume, "persistentVolumeClaim/claimName"));
     }
     const std::set<std::string> ports = ports_of(pod);
     for (std::string_view list : {"initContainers", "containers"}) {
@@ -363,7 +388,9 @@ class Invariants {
       const Json& probe = at(container, name);
       if (probe.is_null()) continue;
       EXPECT_LE(at(probe, "timeoutSeconds").as_int(), at(probe, "periodSeconds").as_int()) << name;
-      EXPECT_EQ(at(probe, "httpGet").is_object() + at(probe, "exec").is_object() + at(probe, "tcpSocket").is_object(), 1);
+      EXPECT_EQ(at(probe, "httpGet").is_object() + at(probe, "exec").is_object() +
+                    at(probe, "tcpSocket").is_object(),
+                1);
       for (std::string_view handler : {"httpGet/port", "tcpSocket/port"}) {
         if (at(probe, handler).is_string()) {
           EXPECT_TRUE(ports.contains(text(probe, handler))) << name;
@@ -412,7 +439,8 @@ void check_render(const DeploySpec& spec, const RenderResult& rendered) {
   const auto again = render_spec(spec);
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(to_manifest_yaml(again->objects), to_manifest_yaml(rendered.objects)) << "two renders differ";
-  for (const RenderedFile& file : helm_files(spec, rendered)) EXPECT_EQ(file.text.find("\xEE\x80\x80"), std::string::npos) << file.path;
+  for (const RenderedFile& file : helm_files(spec, rendered))
+    EXPECT_EQ(file.text.find("\xEE\x80\x80"), std::string::npos) << file.path;
   EXPECT_GE(kustomize_files(spec, rendered).size(), 3u);
 }
 
@@ -439,6 +467,40 @@ TEST(Render, RandomSpecsKeepEveryRule) {
   EXPECT_GT(rendered_specs, static_cast<int>(kSpecs) / 4);
 }
 
+// Bytes changed, taken out and doubled: refused in words or rendered, never a crash.
+TEST(Render, BrokenSpecsAreRefusedInWords) {
+  for (unsigned seed = 1; seed <= 3000; ++seed) {
+    std::mt19937 random(seed);
+    std::string text = random_spec(random);
+    const auto number = [&](size_t high) { return std::uniform_int_distribution<size_t>(0, high)(random); };
+    for (size_t changes = number(3) + 1; changes > 0 && !text.empty(); --changes) {
+      const size_t at_byte = number(text.size() - 1);
+      switch (number(2)) {
+        case 0:
+          text[at_byte] = static_cast<char>(number(255));
+          break;
+        case 1:
+          text.erase(at_byte, number(8));
+          break;
+        default:
+          text.insert(at_byte, text.substr(number(text.size() - 1), number(20)));
+          break;
+      }
+    }
+    const auto spec = parse_deploy_spec(text, "broken.yaml");
+    if (!spec.ok()) {
+      EXPECT_FALSE(spec.error().message.empty());
+      continue;
+    }
+    const auto rendered = render_spec(*spec);
+    if (rendered.ok()) {
+      check_yaml(rendered->objects);
+    } else {
+      EXPECT_THAT(rendered.error().message, HasSubstr("broken.yaml")) << text;
+    }
+  }
+}
+
 std::vector<std::string> example_paths() {
   std::vector<std::string> out;
   for (const auto& entry : std::filesystem::directory_iterator(HADAL_SOURCE_DIR "/examples")) {
@@ -462,7 +524,8 @@ TEST(Render, ExamplesAreAsCommitted) {
     check_render(*spec, *rendered);
     const auto golden = read_file(HADAL_SOURCE_DIR "/examples/rendered/" + name);
     ASSERT_TRUE(golden.ok()) << "run tools/golden/render_examples.sh";
-    EXPECT_EQ(to_manifest_yaml(rendered->objects), *golden) << "run tools/golden/render_examples.sh and look at the difference";
+    EXPECT_EQ(to_manifest_yaml(rendered->objects), *golden)
+        << "run tools/golden/render_examples.sh and look at the difference";
   }
 }
 
@@ -477,7 +540,8 @@ RenderResult render(const std::string& text) {
 const Json& object_of(const RenderResult& rendered, std::string_view kind, std::string_view name = {}) {
   static const Json nothing;
   for (const RenderedObject& object : rendered.objects) {
-    if (text(object.object, "kind") == kind && (name.empty() || text(object.object, "metadata/name") == name)) return object.object;
+    if (text(object.object, "kind") == kind && (name.empty() || text(object.object, "metadata/name") == name))
+      return object.object;
   }
   ADD_FAILURE() << "no " << kind << " " << name;
   return nothing;
@@ -491,7 +555,8 @@ std::string arguments(const Json& object) {
 
 TEST(Render, RankComesFromWhatTheControllerHas) {
   EXPECT_THAT(arguments(object_of(render(kGroup), "LeaderWorkerSet")), HasSubstr("$(LWS_WORKER_INDEX)"));
-  const std::string old = arguments(object_of(render(kGroup + "versions: {lws: 0.5.1}\n"), "LeaderWorkerSet"));
+  const std::string old =
+      arguments(object_of(render(kGroup + "versions: {lws: 0.5.1}\n"), "LeaderWorkerSet"));
   EXPECT_THAT(old, HasSubstr("$(NODE_RANK)"));
   EXPECT_THAT(old, ::testing::Not(HasSubstr("LWS_WORKER_INDEX")));
   EXPECT_THAT(old, HasSubstr("metadata.labels['leaderworkerset.sigs.k8s.io/worker-index']"));
@@ -499,35 +564,44 @@ TEST(Render, RankComesFromWhatTheControllerHas) {
 
 TEST(Render, FieldsOfNewerControllersAreLeftOut) {
   const RenderResult now = render(kGroup), old = render(kGroup + "versions: {lws: 0.6.0}\n");
-  EXPECT_EQ(text(object_of(now, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/restartPolicy"), "RecreateGroupAfterStart");
-  EXPECT_EQ(text(object_of(old, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/restartPolicy"), "RecreateGroupOnPodRestart");
-  EXPECT_TRUE(at(object_of(old, "LeaderWorkerSet"), "spec/rolloutStrategy/rollingUpdateConfiguration/partition").is_null());
+  EXPECT_EQ(text(object_of(now, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/restartPolicy"),
+            "RecreateGroupAfterStart");
+  EXPECT_EQ(text(object_of(old, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/restartPolicy"),
+            "RecreateGroupOnPodRestart");
+  EXPECT_TRUE(
+      at(object_of(old, "LeaderWorkerSet"), "spec/rolloutStrategy/rollingUpdateConfiguration/partition")
+          .is_null());
 }
 
 TEST(Render, GangsOfVolcano) {
   const RenderResult now = render(kGroup + "scheduler: {type: volcano, queue: llm}\n");
-  EXPECT_EQ(text(object_of(now, "LeaderWorkerSet"), "metadata/annotations/scheduling.volcano.sh/queue-name"), "llm");
-  const RenderResult old = render(kGroup + "scheduler: {type: volcano, queue: llm}\nversions: {lws: 0.5.1}\n");
+  EXPECT_EQ(text(object_of(now, "LeaderWorkerSet"), "metadata/annotations/scheduling.volcano.sh/queue-name"),
+            "llm");
+  const RenderResult old =
+      render(kGroup + "scheduler: {type: volcano, queue: llm}\nversions: {lws: 0.5.1}\n");
   EXPECT_EQ(at(object_of(old, "PodGroup"), "spec/minMember").as_int(), 2);
-  EXPECT_THAT(to_json(object_of(old, "LeaderWorkerSet")), HasSubstr("\"scheduling.k8s.io/group-name\":\"r1-0\""));
+  EXPECT_THAT(to_json(object_of(old, "LeaderWorkerSet")),
+              HasSubstr("\"scheduling.k8s.io/group-name\":\"r1-0\""));
 }
 
 TEST(Render, NetworkVariablesMatchDevicesExactly) {
-  const std::string env = arguments(object_of(
-      render(kGroup + "network: {type: rdma, hcas: [mlx5_0, mlx5_1]}\n"), "LeaderWorkerSet"));
+  const std::string env = arguments(
+      object_of(render(kGroup + "network: {type: rdma, hcas: [mlx5_0, mlx5_1]}\n"), "LeaderWorkerSet"));
   EXPECT_THAT(env, HasSubstr("{\"name\":\"NCCL_IB_HCA\",\"value\":\"=mlx5_0,mlx5_1\"}"));
   EXPECT_THAT(env, HasSubstr("{\"name\":\"NCCL_SOCKET_IFNAME\",\"value\":\"=eth0\"}"));
   EXPECT_THAT(env, HasSubstr("{\"name\":\"UCX_NET_DEVICES\",\"value\":\"mlx5_0:1,mlx5_1:1\"}"));
   EXPECT_THAT(env, ::testing::Not(HasSubstr("GID_INDEX")));
   EXPECT_THAT(env, HasSubstr("IPC_LOCK"));
-  const std::string roce = arguments(object_of(
-      render(kGroup + "network: {type: rdma, fabric: roce, gidIndex: 3}\n"), "LeaderWorkerSet"));
+  const std::string roce = arguments(
+      object_of(render(kGroup + "network: {type: rdma, fabric: roce, gidIndex: 3}\n"), "LeaderWorkerSet"));
   EXPECT_THAT(roce, HasSubstr("{\"name\":\"NCCL_IB_GID_INDEX\",\"value\":\"3\"}"));
 }
 
 TEST(Render, ShutdownIsCountedTogether) {
-  const RenderResult rendered = render(kGroup + "timing: {longestRequestSeconds: 600, endpointSeconds: 20, marginSeconds: 40}\n");
-  const Json& pod = at(object_of(rendered, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/workerTemplate/spec");
+  const RenderResult rendered =
+      render(kGroup + "timing: {longestRequestSeconds: 600, endpointSeconds: 20, marginSeconds: 40}\n");
+  const Json& pod =
+      at(object_of(rendered, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/workerTemplate/spec");
   EXPECT_EQ(at(pod, "terminationGracePeriodSeconds").as_int(), 660);
   EXPECT_EQ(at(pod, "containers/0/lifecycle/preStop/sleep/seconds").as_int(), 20);
   EXPECT_EQ(at(pod, "containers/0/livenessProbe/terminationGracePeriodSeconds").as_int(), 10);
@@ -546,19 +620,24 @@ TEST(Render, StartupBudgetFollowsWeightsAndStorage) {
 }
 
 TEST(Render, OpenshiftChoosesTheUser) {
-  const RenderResult rendered = render("name: r1\nmodel: r1-distill-qwen-7b\nengine: sglang\ngpus: 1xL40S\nprofile: openshift\n");
+  const RenderResult rendered =
+      render("name: r1\nmodel: r1-distill-qwen-7b\nengine: sglang\ngpus: 1xL40S\nprofile: openshift\n");
   const Json& pod = at(object_of(rendered, "Deployment"), "spec/template/spec");
   EXPECT_TRUE(at(pod, "securityContext/runAsNonRoot").as_bool());
   EXPECT_TRUE(at(pod, "securityContext/runAsUser").is_null());
   EXPECT_TRUE(at(pod, "securityContext/fsGroup").is_null());
-  for (const RenderedObject& object : rendered.objects) EXPECT_NE(text(object.object, "kind"), "SecurityContextConstraints");
+  for (const RenderedObject& object : rendered.objects)
+    EXPECT_NE(text(object.object, "kind"), "SecurityContextConstraints");
 }
 
 TEST(Render, ClaimsFitTheirPods) {
   EXPECT_EQ(text(object_of(render(kGroup), "PersistentVolumeClaim"), "spec/accessModes/0"), "ReadWriteMany");
-  EXPECT_EQ(text(object_of(render("name: a\nmodel: smollm2-135m\n"), "PersistentVolumeClaim"), "spec/accessModes/0"), "ReadWriteOnce");
+  EXPECT_EQ(text(object_of(render("name: a\nmodel: smollm2-135m\n"), "PersistentVolumeClaim"),
+                 "spec/accessModes/0"),
+            "ReadWriteOnce");
   const RenderResult two = render(kGroup + "storage: pvc-per-node\n");
-  EXPECT_EQ(text(object_of(two, "PersistentVolumeClaim", "r1-model-1"), "spec/accessModes/0"), "ReadWriteOnce");
+  EXPECT_EQ(text(object_of(two, "PersistentVolumeClaim", "r1-model-1"), "spec/accessModes/0"),
+            "ReadWriteOnce");
   EXPECT_FALSE(object_of(two, "Job", "r1-download-1").is_null());
 }
 
@@ -572,12 +651,14 @@ TEST(Render, WebUiAsksTheApiServiceNotTheHeadlessOne) {
 // Each metric that rules and dashboards name is one that hadal's own source registers.
 TEST(Render, MetricsAreThoseOfTheEngine) {
   const std::string source = *read_file(HADAL_SOURCE_DIR "/src/engine/engine_metrics.cc");
-  const RenderResult rendered = render("name: a\nmodel: smollm2-135m\nmonitoring: pod-monitor\nautoscaling: keda\n");
+  const RenderResult rendered =
+      render("name: a\nmodel: smollm2-135m\nmonitoring: pod-monitor\nautoscaling: keda\n");
   std::set<std::string> names;
   const std::string all = to_manifest_yaml(rendered.objects);
   for (size_t i = all.find("hadal_"); i != std::string::npos; i = all.find("hadal_", i + 1)) {
     size_t end = i;
-    while (end < all.size() && (std::isalnum(static_cast<unsigned char>(all[end])) != 0 || all[end] == '_')) ++end;
+    while (end < all.size() && (std::isalnum(static_cast<unsigned char>(all[end])) != 0 || all[end] == '_'))
+      ++end;
     std::string name = all.substr(i, end - i);
     if (name == "hadal_dev_deployment") continue;
     if (name.ends_with("_bucket")) name.resize(name.size() - 7);

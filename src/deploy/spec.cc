@@ -24,8 +24,9 @@ std::string join(std::string_view parent, std::string_view key) {
 }
 
 std::string number_text(double value) {
-  return value == static_cast<double>(static_cast<int64_t>(value)) ? std::to_string(static_cast<int64_t>(value))
-                                                                   : to_json(Json(value));
+  return value == static_cast<double>(static_cast<int64_t>(value))
+             ? std::to_string(static_cast<int64_t>(value))
+             : to_json(Json(value));
 }
 
 std::string kind_of(const YamlNode& node) {
@@ -78,7 +79,8 @@ class SpecReader {
     if (value.is_mapping()) return read_section(value, path);
     if (section->shorthand.empty() || value.is_sequence()) {
       std::string names;
-      for (std::string_view name : spec_children(path)) names += (names.empty() ? "" : ", ") + std::string(name);
+      for (std::string_view name : spec_children(path))
+        names += (names.empty() ? "" : ", ") + std::string(name);
       return fail(value.begin, path + " is " + kind_of(value) + ": it must be a mapping of " + names);
     }
     read_field(*find_spec_field(join(path, section->shorthand)), value);
@@ -121,23 +123,28 @@ class SpecReader {
   }
 
   bool wrong(const SpecField& field, const YamlNode& value, std::string_view must) {
-    fail(value.begin, std::string(field.path) + " is " + kind_of(value) + ": it must be " + std::string(must));
+    fail(value.begin,
+         std::string(field.path) + " is " + kind_of(value) + ": it must be " + std::string(must));
     return false;
   }
 
   bool convert(const SpecField& field, const YamlNode& value, Json& out) {
     switch (field.type) {
-      case SpecType::kStringList: return convert_list(field, value, out);
+      case SpecType::kStringList:
+        return convert_list(field, value, out);
       case SpecType::kStringMap:
-      case SpecType::kSecretEnv: return convert_map(field, value, out);
+      case SpecType::kSecretEnv:
+        return convert_map(field, value, out);
       case SpecType::kString:
-      case SpecType::kQuantity: return convert_text(field, value, out);
+      case SpecType::kQuantity:
+        return convert_text(field, value, out);
       case SpecType::kBool: {
         out = value.is_scalar() ? yaml_scalar(value, YamlSchema::kCore) : Json();
         return out.is_bool() || wrong(field, value, "true or false");
       }
       case SpecType::kInteger:
-      case SpecType::kNumber: return convert_number(field, value, out);
+      case SpecType::kNumber:
+        return convert_number(field, value, out);
     }
     return false;
   }
@@ -192,12 +199,12 @@ class SpecReader {
   bool convert_number(const SpecField& field, const YamlNode& value, Json& out) {
     const bool whole = field.type == SpecType::kInteger;
     if (value.is_scalar()) out = yaml_scalar(value, YamlSchema::kCore);
-    if (whole ? !out.is_int() : !out.is_number()) return wrong(field, value, whole ? "a whole number" : "a number");
+    if (whole ? !out.is_int() : !out.is_number())
+      return wrong(field, value, whole ? "a whole number" : "a number");
     const double number = out.as_double();
     const bool bounded = field.min != 0 || field.max != 0;
     if (!(number == number) || (bounded && (number < field.min || number > field.max))) {
-      return wrong(field, value,
-                   "from " + number_text(field.min) + " to " + number_text(field.max));
+      return wrong(field, value, "from " + number_text(field.min) + " to " + number_text(field.max));
     }
     if (!whole) out = number;
     return true;
@@ -284,7 +291,8 @@ Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& p
                             "; see hadal deploy schema");
   }
   const YamlNode& root = *stream.documents[0].root;
-  if (!root.is_mapping()) return invalid_argument(at(path, root.begin), "a spec is a mapping: name: ..., model: ...");
+  if (!root.is_mapping())
+    return invalid_argument(at(path, root.begin), "a spec is a mapping: name: ..., model: ...");
   DeploySpec spec;
   spec.file = path;
   SpecReader reader(path, spec);
@@ -306,7 +314,8 @@ Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& p
 bool is_deploy_spec(std::string_view text) {
   if (text.size() > kMaxSpecBytes) return false;
   const YamlStream stream = parse_yaml_stream(text, {.max_depth = 16, .max_nodes = 20'000});
-  if (!stream.errors.empty() || stream.documents.size() != 1 || stream.documents[0].root == nullptr) return false;
+  if (!stream.errors.empty() || stream.documents.size() != 1 || stream.documents[0].root == nullptr)
+    return false;
   const YamlNode& root = *stream.documents[0].root;
   return root.is_mapping() && root.find("kind") == nullptr && root.find("apiVersion") == nullptr &&
          root.find("name") != nullptr && root.find("model") != nullptr;

@@ -53,7 +53,7 @@ struct GpuRequest {
 };
 
 struct NodeSpec {
-  int64_t count = 0;  // of one instance
+  int64_t count = 0;        // of one instance
   std::string cpu, memory;  // capacity of a node, to keep headroom
   StringPairs selector;
   std::vector<std::string> tolerations;  // taint keys; "KEY=VALUE"
@@ -84,18 +84,18 @@ struct DownloadSpec {
 };
 
 struct StorageSpec {
-  std::string type;      // pvc, pvc-per-node, host-path, s3, oci, empty-dir
-  std::string claim;     // existing claim, or the name of the one to create
-  bool create = true;    // the claim
+  std::string type;    // pvc, pvc-per-node, host-path, s3, oci, empty-dir
+  std::string claim;   // existing claim, or the name of the one to create
+  bool create = true;  // the claim
   std::string size;
   std::string storage_class;
   std::string host_path = "/data/models";
   std::string uri;       // s3://bucket/prefix
   std::string endpoint;  // of S3
   std::string region;
-  std::string secret;    // with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-  std::string image;     // OCI image that holds the model
-  double read_gbs = 0;   // GB/s one node reads
+  std::string secret;   // with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  std::string image;    // OCI image that holds the model
+  double read_gbs = 0;  // GB/s one node reads
   DownloadSpec download;
 };
 
@@ -140,8 +140,8 @@ struct SchedulerSpec {
 struct NetworkSpec {
   std::string type = "none";
   std::string fabric = "ib";
-  std::string resource;    // "rdma/ib"
-  int64_t devices = 0;     // of it per pod
+  std::string resource;  // "rdma/ib"
+  int64_t devices = 0;   // of it per pod
   std::vector<std::string> hcas;
   int64_t gid_index = -1;
   int64_t traffic_class = -1;
@@ -209,7 +209,7 @@ struct KserveSpec {
 
 struct VersionsSpec {
   std::string kubernetes = "1.32", lws = "0.9.0", volcano = "1.11.0", kserve = "0.17.0", keda = "2.17.0",
-              gateway_api = "1.3.0", dynamo = "1.0.0", sglang = "";
+              gateway_api = "1.3.0", dynamo = "1.3.0", sglang = "";
 };
 
 struct DeploySpec {

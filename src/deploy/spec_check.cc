@@ -54,20 +54,26 @@ class SpecChecker {
     if (type == "s3" && storage.uri.empty() && !spec_.model.ref.starts_with("s3://") &&
         !storage.download.source.starts_with("s3://"))
       fail("storage.type", "storage s3 needs uri: s3://bucket/prefix");
-    if (!storage.uri.empty() && !storage.uri.starts_with("s3://")) fail("storage.uri", "uri must begin with s3://");
+    if (!storage.uri.empty() && !storage.uri.starts_with("s3://"))
+      fail("storage.uri", "uri must begin with s3://");
     if (!storage.uri.empty() && !type.empty() && type != "s3")
-      fail("storage.uri", "uri goes with storage type s3, not ", type, "; to fill a claim from S3 use download.source");
-    if (type == "oci" && storage.image.empty()) fail("storage.type", "storage oci needs image: the one that holds the model");
+      fail("storage.uri", "uri goes with storage type s3, not ", type,
+           "; to fill a claim from S3 use download.source");
+    if (type == "oci" && storage.image.empty())
+      fail("storage.type", "storage oci needs image: the one that holds the model");
     if (!storage.image.empty() && !type.empty() && type != "oci")
       fail("storage.image", "image goes with storage type oci, not ", type);
     if (spec_.model.ref.starts_with("oci://"))
-      fail("model.ref", "an image with the model goes to storage: {type: oci, image: ...}; model.ref names the model");
+      fail("model.ref",
+           "an image with the model goes to storage: {type: oci, image: ...}; model.ref names the model");
     const bool claim = type.empty() || type == "pvc" || type == "pvc-per-node";
-    if (!storage.claim.empty() && !claim) fail("storage.claim", "claim goes with storage types pvc and pvc-per-node, not ", type);
+    if (!storage.claim.empty() && !claim)
+      fail("storage.claim", "claim goes with storage types pvc and pvc-per-node, not ", type);
     const std::string& source = storage.download.source.empty() ? spec_.model.ref : storage.download.source;
     if (source.starts_with("/") && storage.download.source.empty() && storage.download.enabled &&
         (type == "s3" || type == "empty-dir") && storage.uri.empty())
-      fail("storage.type", "storage ", type, " must know where to fetch from: model.ref is a path; set storage.download.source");
+      fail("storage.type", "storage ", type,
+           " must know where to fetch from: model.ref is a path; set storage.download.source");
   }
 
   void check_exposure() {
@@ -94,8 +100,10 @@ class SpecChecker {
     if (exposure.type == "Ingress" && !exposure.tls.secret.empty() && exposure.host.empty())
       fail("exposure.tls", "TLS of an Ingress needs exposure.host");
     if (exposure.type == "Gateway" && !exposure.tls.secret.empty() && !exposure.gateway.create)
-      fail("exposure.tls", "the certificate belongs to the Gateway: leave tls out, or set gateway.create: true");
-    if (exposure.host.starts_with("*.") && exposure.type == "Route") fail("exposure.host", "a Route takes one host, no *");
+      fail("exposure.tls",
+           "the certificate belongs to the Gateway: leave tls out, or set gateway.create: true");
+    if (exposure.host.starts_with("*.") && exposure.type == "Route")
+      fail("exposure.host", "a Route takes one host, no *");
     if (!spec_.web_ui.host.empty() && spec_.web_ui.host == exposure.host)
       fail("openWebUI.host", "the web page needs a host of its own");
   }
@@ -111,8 +119,10 @@ class SpecChecker {
       fail("rollout", "maxUnavailable and maxSurge are both 0: no pod could ever change");
     if (rollout.strategy == "recreate" && rollout.max_surge > 0)
       fail("rollout.maxSurge", "recreate takes the old pods away first: leave maxSurge out");
-    if (spec_.pdb.min_available > std::max(spec_.replicas, spec_.autoscaling.type == "none" ? 0 : spec_.autoscaling.min))
-      fail("pdb.minAvailable", "minAvailable ", spec_.pdb.min_available, " is more than there are instances: nodes could "
+    if (spec_.pdb.min_available >
+        std::max(spec_.replicas, spec_.autoscaling.type == "none" ? 0 : spec_.autoscaling.min))
+      fail("pdb.minAvailable", "minAvailable ", spec_.pdb.min_available,
+           " is more than there are instances: nodes could "
            "never be drained");
   }
 
@@ -122,26 +132,32 @@ class SpecChecker {
       if (spec_.has(field) && !ok) fail(field, field, " goes with ", what);
     };
     only_with("network.resource", network.type != "none", "network rdma or host");
-    only_with("network.devices", network.type == "rdma" || !network.resource.empty(), "network rdma, or host with a resource");
+    only_with("network.devices", network.type == "rdma" || !network.resource.empty(),
+              "network rdma, or host with a resource");
     only_with("network.hcas", network.type != "none", "network rdma or host");
     only_with("network.gidIndex", network.type != "none", "network rdma or host");
     only_with("network.trafficClass", network.type != "none" && network.fabric == "roce", "fabric roce");
     if (network.type == "host" && network.interface.empty())
-      fail("network", "on the host's network the interface must be said: network.interface, as ens3 (ip -br addr lists them)");
+      fail("network",
+           "on the host's network the interface must be said: network.interface, as ens3 (ip -br addr lists "
+           "them)");
     if (network.fabric == "ib" && network.gid_index > 0)
-      fail("network.gidIndex", "InfiniBand's GID index is 0; ", network.gid_index, " is RoCE's: set fabric: roce, or leave it out");
+      fail("network.gidIndex", "InfiniBand's GID index is 0; ", network.gid_index,
+           " is RoCE's: set fabric: roce, or leave it out");
     const int64_t devices = network.devices, hcas = static_cast<int64_t>(network.hcas.size());
     if (devices > 0 && hcas > devices)
       fail("network.devices", devices, " devices cannot be the ", hcas, " hcas");
     std::vector<std::string> seen = network.hcas;
     std::sort(seen.begin(), seen.end());
-    if (std::adjacent_find(seen.begin(), seen.end()) != seen.end()) fail("network.hcas", "a device is there twice");
+    if (std::adjacent_find(seen.begin(), seen.end()) != seen.end())
+      fail("network.hcas", "a device is there twice");
   }
 
   void check_scaling() {
     const AutoscalingSpec& scaling = spec_.autoscaling;
     if (scaling.type == "none") return;
-    if (scaling.min > scaling_max(spec_)) fail("autoscaling.min", "min ", scaling.min, " is above max ", scaling_max(spec_));
+    if (scaling.min > scaling_max(spec_))
+      fail("autoscaling.min", "min ", scaling.min, " is above max ", scaling_max(spec_));
   }
 
   void check_timing() {
@@ -158,29 +174,50 @@ class SpecChecker {
   // What hadal sets itself, or what would put a secret where everyone reads it.
   void check_argument(std::string_view field, const std::string& word) {
     const std::string name = word.substr(0, word.find('='));
-    constexpr std::string_view kOwn[] = {"--api-key",   "--nnodes",          "--node-rank", "--dist-init-addr", "--host",
-                                         "--port",      "--served-model-name", "--model-path", "--tp", "--tp-size",
-                                         "--tensor-parallel-size", "--master-addr", "--master-port", "--headless",
-                                         "--group-secret", "--drain-timeout"};
+    constexpr std::string_view kOwn[] = {"--api-key",
+                                         "--nnodes",
+                                         "--node-rank",
+                                         "--dist-init-addr",
+                                         "--host",
+                                         "--port",
+                                         "--served-model-name",
+                                         "--model-path",
+                                         "--tp",
+                                         "--tp-size",
+                                         "--tensor-parallel-size",
+                                         "--master-addr",
+                                         "--master-port",
+                                         "--headless",
+                                         "--group-secret",
+                                         "--drain-timeout"};
     if (std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn))
       fail(field, name, " is set by hadal: use the spec's fields",
            name == "--api-key" ? " (apiKey, from a Secret)" : "");
     if (name == "--enable-metric") fail(field, "the flag is --enable-metrics, and hadal sets it");
-    if (name == "--max-running-request") fail(field, "the flag is --max-running-requests: use engine.maxRunningRequests");
+    if (name == "--max-running-request")
+      fail(field, "the flag is --max-running-requests: use engine.maxRunningRequests");
   }
 
   void check_environment() {
     for (const auto& [name, value] : spec_.engine.env) {
-      const bool secret = name.find("API_KEY") != std::string::npos || name.find("TOKEN") != std::string::npos ||
-                          name.find("PASSWORD") != std::string::npos || name.find("SECRET") != std::string::npos;
-      if (secret && name.find("TOKENIZ") == std::string::npos && name.find("NUM_TOKENS") == std::string::npos &&
-          name.find("MAX_TOKENS") == std::string::npos)
-        fail("engine.env", name, " looks like a secret: use apiKey, groupSecret or storage.download.tokenSecret, which name "
+      const bool secret =
+          name.find("API_KEY") != std::string::npos || name.find("TOKEN") != std::string::npos ||
+          name.find("PASSWORD") != std::string::npos || name.find("SECRET") != std::string::npos;
+      if (secret && name.find("TOKENIZ") == std::string::npos &&
+          name.find("NUM_TOKENS") == std::string::npos && name.find("MAX_TOKENS") == std::string::npos)
+        fail("engine.env", name,
+             " looks like a secret: use apiKey, groupSecret or storage.download.tokenSecret, which name "
              "Secrets");
       if (name.starts_with("LWS_")) fail("engine.env", name, " is set by the LeaderWorkerSet's controller");
-      if (name == "NCCL_IB_CUDA_SUPPORT") fail("engine.env", "NCCL_IB_CUDA_SUPPORT is obsolete: NCCL does not read it");
-      constexpr std::string_view kNetwork[] = {"NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "NCCL_IB_HCA", "NCCL_IB_GID_INDEX",
-                                               "UCX_NET_DEVICES", "NVSHMEM_HCA_LIST", "NCCL_IB_DISABLE"};
+      if (name == "SGLANG_USE_MODELSCOPE" || name == "VLLM_USE_MODELSCOPE")
+        fail("engine.env", name,
+             " does nothing here: the model is a local directory; for ModelScope set "
+             "storage.download.source to ms:org/name");
+      if (name == "NCCL_IB_CUDA_SUPPORT")
+        fail("engine.env", "NCCL_IB_CUDA_SUPPORT is obsolete: NCCL does not read it");
+      constexpr std::string_view kNetwork[] = {"NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "NCCL_IB_HCA",
+                                               "NCCL_IB_GID_INDEX",  "UCX_NET_DEVICES",    "NVSHMEM_HCA_LIST",
+                                               "NCCL_IB_DISABLE"};
       if (std::find(std::begin(kNetwork), std::end(kNetwork), name) != std::end(kNetwork))
         fail("engine.env", name, " comes from the network section, so that all libraries agree");
     }

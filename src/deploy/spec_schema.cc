@@ -27,11 +27,13 @@ bool is_default_shown(const Json& value) {
 // 0 stands for "hadal chooses" in numbers whose range does not hold it.
 bool in_range(const SpecField& field, const Json& value) {
   if (!value.is_number()) return true;
-  return (field.min == 0 && field.max == 0) || (value.as_double() >= field.min && value.as_double() <= field.max);
+  return (field.min == 0 && field.max == 0) ||
+         (value.as_double() >= field.min && value.as_double() <= field.max);
 }
 
 Json number_json(double value) {
-  return value == static_cast<double>(static_cast<int64_t>(value)) ? Json(static_cast<int64_t>(value)) : Json(value);
+  return value == static_cast<double>(static_cast<int64_t>(value)) ? Json(static_cast<int64_t>(value))
+                                                                   : Json(value);
 }
 
 Json text_schema(const SpecField& field) {
@@ -44,14 +46,17 @@ Json text_schema(const SpecField& field) {
   }
   // A plain 1.30 or 2024 in YAML is a number to other readers; hadal takes it as it is written.
   out.set("type", JsonArray{"string", "number"});
-  if (const std::string_view pattern = spec_pattern(field.rule); !pattern.empty()) out.set("pattern", pattern);
+  if (const std::string_view pattern = spec_pattern(field.rule); !pattern.empty())
+    out.set("pattern", pattern);
   return out;
 }
 
 Json field_schema(const SpecField& field) {
   Json out;
   switch (field.type) {
-    case SpecType::kBool: out.set("type", "boolean"); break;
+    case SpecType::kBool:
+      out.set("type", "boolean");
+      break;
     case SpecType::kInteger:
     case SpecType::kNumber:
       out.set("type", field.type == SpecType::kInteger ? "integer" : "number");
@@ -64,7 +69,9 @@ Json field_schema(const SpecField& field) {
       out.set("type", JsonArray{"string", "number"});
       out.set("pattern", "^[0-9]+(\\.[0-9]+)?(m|k|[KMGTPE]i?)?$");
       break;
-    case SpecType::kString: out = text_schema(field); break;
+    case SpecType::kString:
+      out = text_schema(field);
+      break;
     case SpecType::kStringList:
       out.set("type", "array");
       out.set("items", text_schema(field));
@@ -86,7 +93,8 @@ Json section_schema(std::string_view path);
 Json properties_of(std::string_view parent) {
   Json out{JsonObject{}};
   for (std::string_view name : spec_children(parent)) {
-    const std::string path = parent.empty() ? std::string(name) : std::string(parent) + "." + std::string(name);
+    const std::string path =
+        parent.empty() ? std::string(name) : std::string(parent) + "." + std::string(name);
     if (const SpecField* field = find_spec_field(path)) {
       out.set(name, field_schema(*field));
     } else {
@@ -108,24 +116,33 @@ Json section_schema(std::string_view path) {
   }
   Json out;
   out.set("description", section.help);
-  out.set("anyOf", JsonArray{field_schema(*find_spec_field(std::string(path) + "." + std::string(section.shorthand))),
-                             std::move(object)});
+  out.set("anyOf",
+          JsonArray{field_schema(*find_spec_field(std::string(path) + "." + std::string(section.shorthand))),
+                    std::move(object)});
   return out;
 }
 
 std::string type_name(const SpecField& field) {
   switch (field.type) {
-    case SpecType::kBool: return "bool";
-    case SpecType::kInteger: return "integer";
-    case SpecType::kNumber: return "number";
-    case SpecType::kQuantity: return "quantity";
-    case SpecType::kStringList: return "list";
+    case SpecType::kBool:
+      return "bool";
+    case SpecType::kInteger:
+      return "integer";
+    case SpecType::kNumber:
+      return "number";
+    case SpecType::kQuantity:
+      return "quantity";
+    case SpecType::kStringList:
+      return "list";
     case SpecType::kStringMap:
-    case SpecType::kSecretEnv: return "map";
-    case SpecType::kString: break;
+    case SpecType::kSecretEnv:
+      return "map";
+    case SpecType::kString:
+      break;
   }
   std::string out;
-  for (std::string_view name : split_choices(field.choices)) out += (out.empty() ? "`" : ", `") + std::string(name) + "`";
+  for (std::string_view name : split_choices(field.choices))
+    out += (out.empty() ? "`" : ", `") + std::string(name) + "`";
   return out.empty() ? "text" : out;
 }
 
@@ -136,8 +153,8 @@ void append_rows(std::string& out, std::string_view parent) {
     const Json value = field.get(DeploySpec{});
     const bool shown = is_default_shown(value) && in_range(field, value) && !field.required;
     const std::string text = !shown ? "" : value.is_string() ? value.as_string() : to_json(value);
-    out += "| `" + std::string(field.path) + "` | " + (field.required ? "required; " : "") + type_name(field) + " | " +
-           text + " | " + std::string(field.help) + " |\n";
+    out += "| `" + std::string(field.path) + "` | " + (field.required ? "required; " : "") +
+           type_name(field) + " | " + text + " | " + std::string(field.help) + " |\n";
   }
   out += "\n";
 }
@@ -163,17 +180,21 @@ Json deploy_spec_schema() {
 std::string deploy_spec_markdown() {
   std::string out =
       "# The deployment spec\n\n"
-      "Printed by `hadal deploy schema --format markdown` from the table that reads specs; `hadal deploy schema`\n"
-      "prints the same as JSON Schema for editors. `hadal deploy render SPEC` turns a spec into Kubernetes objects.\n"
+      "Printed by `hadal deploy schema --format markdown` from the table that reads specs; `hadal deploy "
+      "schema`\n"
+      "prints the same as JSON Schema for editors. `hadal deploy render SPEC` turns a spec into Kubernetes "
+      "objects.\n"
       "Only `name` and `model` must be there. An unknown field is an error.\n\n"
       "```yaml\nname: deepseek-r1\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH20\nstorage:\n  type: pvc\n"
       "  storageClass: cfs-turbo\napiKey: deepseek-api-key\n```\n\n"
-      "A section with a short form may be written as one value: `exposure: Ingress` is `exposure: {type: Ingress}`.\n"
+      "A section with a short form may be written as one value: `exposure: Ingress` is `exposure: {type: "
+      "Ingress}`.\n"
       "Quantities are Kubernetes' own (`700Gi`, `96`, `500m`).\n\n## Top\n\n";
   append_rows(out, "");
   for (const SpecSection& section : spec_sections()) {
     out += "## " + std::string(section.path) + "\n\n" + std::string(section.help) + ".";
-    if (!section.shorthand.empty()) out += " Short form: `" + std::string(section.path) + ": <" + std::string(section.shorthand) + ">`.";
+    if (!section.shorthand.empty())
+      out += " Short form: `" + std::string(section.path) + ": <" + std::string(section.shorthand) + ">`.";
     out += "\n\n";
     append_rows(out, section.path);
   }

@@ -5,10 +5,18 @@
 namespace hadal {
 namespace {
 
-void assign(std::string& out, const Json& value) { out = value.as_string(); }
-void assign(bool& out, const Json& value) { out = value.as_bool(); }
-void assign(int64_t& out, const Json& value) { out = value.as_int(); }
-void assign(double& out, const Json& value) { out = value.as_double(); }
+void assign(std::string& out, const Json& value) {
+  out = value.as_string();
+}
+void assign(bool& out, const Json& value) {
+  out = value.as_bool();
+}
+void assign(int64_t& out, const Json& value) {
+  out = value.as_int();
+}
+void assign(double& out, const Json& value) {
+  out = value.as_double();
+}
 void assign(std::vector<std::string>& out, const Json& value) {
   out.clear();
   for (const Json& item : value.as_array()) out.push_back(item.as_string());
@@ -18,10 +26,18 @@ void assign(StringPairs& out, const Json& value) {
   for (const auto& [key, item] : value.as_object()) out.emplace_back(key, item.as_string());
 }
 
-Json show(const std::string& value) { return value; }
-Json show(bool value) { return value; }
-Json show(int64_t value) { return value; }
-Json show(double value) { return value; }
+Json show(const std::string& value) {
+  return value;
+}
+Json show(bool value) {
+  return value;
+}
+Json show(int64_t value) {
+  return value;
+}
+Json show(double value) {
+  return value;
+}
 Json show(const std::vector<std::string>& value) {
   return JsonArray(value.begin(), value.end());
 }

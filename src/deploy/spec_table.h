@@ -27,35 +27,35 @@ enum class SpecType {
 
 // What the text of a string (or of each item of a list, or each value of a map) must be.
 enum class TextRule {
-  kAny,          // one line, no control characters
-  kName,         // DNS-1035 label, at most 63: a name that becomes a Service's
-  kObjectName,   // DNS-1123 subdomain, at most 253
-  kNamespace,    // DNS-1123 label
-  kHost,         // DNS name, "*." allowed in front
-  kImage,        // image reference
-  kPath,         // absolute path
-  kVersion,      // 1.30, 0.9.0
-  kLabelKey,     // [prefix/]name of a label
-  kSecretKey,    // key of a Secret
-  kResource,     // extended resource: vendor.com/thing
-  kCidr,         // 10.0.0.0/8
-  kUrl,          // http(s)://host...
-  kModelName,    // name that clients send
-  kLabelValue,   // value of a label
-  kArgument,     // one word of a command line, may hold spaces
-  kInterface,    // network interface: eth0
-  kDevice,       // RDMA device: mlx5_0
-  kTaint,        // KEY, KEY=VALUE
-  kServedFile,   // relative path inside the volume
+  kAny,         // one line, no control characters
+  kName,        // DNS-1035 label, at most 63: a name that becomes a Service's
+  kObjectName,  // DNS-1123 subdomain, at most 253
+  kNamespace,   // DNS-1123 label
+  kHost,        // DNS name, "*." allowed in front
+  kImage,       // image reference
+  kPath,        // absolute path
+  kVersion,     // 1.30, 0.9.0
+  kLabelKey,    // [prefix/]name of a label
+  kSecretKey,   // key of a Secret
+  kResource,    // extended resource: vendor.com/thing
+  kCidr,        // 10.0.0.0/8
+  kUrl,         // http(s)://host...
+  kModelName,   // name that clients send
+  kLabelValue,  // value of a label
+  kArgument,    // one word of a command line, may hold spaces
+  kInterface,   // network interface: eth0
+  kDevice,      // RDMA device: mlx5_0
+  kTaint,       // KEY, KEY=VALUE
+  kServedFile,  // relative path inside the volume
 };
 
 struct SpecField {
-  std::string_view path;     // "storage.download.source"
+  std::string_view path;  // "storage.download.source"
   SpecType type;
   std::string_view help;
   std::string_view choices;  // "pvc|s3"; "" for any
   TextRule rule = TextRule::kAny;
-  double min = 0, max = 0;   // of numbers; both 0: none
+  double min = 0, max = 0;  // of numbers; both 0: none
   void (*set)(DeploySpec& spec, const Json& value) = nullptr;
   Json (*get)(const DeploySpec& spec) = nullptr;
   bool required = false;

@@ -28,14 +28,18 @@ DeploySpec parsed(std::string_view text) {
 
 TEST(Spec, ShortFormsAreTheSameAsLongOnes) {
   const DeploySpec a = parsed(
-      "name: x\nmodel: s3://b/p\nstorage: s3\nexposure: Ingress\napiKey: k\nengine: sglang\nopenWebUI: true\n");
-  const DeploySpec b = parsed("name: x\nmodel: {ref: \"s3://b/p\"}\nstorage: {type: s3}\nexposure: {type: Ingress}\n"
-                              "apiKey: {secret: k}\nengine: {name: sglang}\nopenWebUI: {enabled: true}\n");
+      "name: x\nmodel: s3://b/p\nstorage: s3\nexposure: Ingress\napiKey: k\nengine: sglang\nopenWebUI: "
+      "true\n");
+  const DeploySpec b = parsed(
+      "name: x\nmodel: {ref: \"s3://b/p\"}\nstorage: {type: s3}\nexposure: {type: Ingress}\n"
+      "apiKey: {secret: k}\nengine: {name: sglang}\nopenWebUI: {enabled: true}\n");
   for (const SpecField& field : spec_fields()) EXPECT_EQ(field.get(a), field.get(b)) << field.path;
 }
 
 TEST(Spec, NumbersStayAsTheyAreWritten) {
-  const DeploySpec spec = parsed("name: x\nmodel: m\nversions: {kubernetes: 1.30, lws: 0.9.0}\nengine: {version: 0123, env: {A: 8.0}}\n");
+  const DeploySpec spec = parsed(
+      "name: x\nmodel: m\nversions: {kubernetes: 1.30, lws: 0.9.0}\nengine: {version: 0123, env: {A: "
+      "8.0}}\n");
   EXPECT_EQ(spec.versions.kubernetes, "1.30");
   EXPECT_EQ(spec.engine.version, "0123");
   EXPECT_EQ(spec.engine.env[0].second, "8.0");
@@ -62,10 +66,10 @@ INSTANTIATE_TEST_SUITE_P(
     All, SpecErrors,
     ::testing::Values(
         ErrorCase{"name: x\nmodle: y\n", "s.yaml:2:1: there is no field \"modle\": did you mean model?"},
-        ErrorCase{kBase + "storage:\n  tpe: pvc\n", "s.yaml:4:3: there is no field \"storage.tpe\": did you mean type?"},
+        ErrorCase{kBase + "storage:\n  tpe: pvc\n",
+                  "s.yaml:4:3: there is no field \"storage.tpe\": did you mean type?"},
         ErrorCase{kBase + "storageClass: nfs\n", "s.yaml:3:1: there is no field \"storageClass\""},
-        ErrorCase{"name: x\n", "the spec needs model.ref"},
-        ErrorCase{"model: x\n", "the spec needs name"},
+        ErrorCase{"name: x\n", "the spec needs model.ref"}, ErrorCase{"model: x\n", "the spec needs name"},
         ErrorCase{"name: X\nmodel: m\n", "s.yaml:1:7: name is \"X\": it must be small letters"},
         ErrorCase{"name: x\nname: y\nmodel: m\n", "s.yaml:2:1: \"name\" is there twice"},
         ErrorCase{kBase + "replicas: two\n", "s.yaml:3:11: replicas is \"two\": it must be a whole number"},
@@ -77,13 +81,12 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "apiKey: true\n", "quote it"},
         ErrorCase{kBase + "labels: {\"a b\": c}\n", "s.yaml:3:10: \"a b\" in labels must be"},
         ErrorCase{kBase + "engine: {env: {1A: c}}\n", "name of an environment variable"},
-        ErrorCase{"name: x\n\tmodel: y\n", "s.yaml:2"},
-        ErrorCase{"- a\n", "a spec is a mapping"},
-        ErrorCase{"", "one YAML document"},
-        ErrorCase{"apiVersion: v1\nkind: Pod\n", "hadal deploy validate"},
+        ErrorCase{"name: x\n\tmodel: y\n", "s.yaml:2"}, ErrorCase{"- a\n", "a spec is a mapping"},
+        ErrorCase{"", "one YAML document"}, ErrorCase{"apiVersion: v1\nkind: Pod\n", "hadal deploy validate"},
         ErrorCase{kBase + "storage: s3\n", "storage s3 needs uri"},
         ErrorCase{kBase + "exposure: Gateway\n", "needs gateway"},
-        ErrorCase{kBase + "exposure: {type: ClusterIP, nodePort: 30000}\n", "goes with NodePort, not ClusterIP"},
+        ErrorCase{kBase + "exposure: {type: ClusterIP, nodePort: 30000}\n",
+                  "goes with NodePort, not ClusterIP"},
         ErrorCase{kBase + "network: host\n", "network.interface"},
         ErrorCase{kBase + "network: {type: rdma, gidIndex: 3}\n", "set fabric: roce"},
         ErrorCase{kBase + "rollout: {maxUnavailable: 0}\n", "no pod could ever change"},
@@ -91,22 +94,33 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: {env: {NCCL_IB_HCA: mlx5_0}}\n", "comes from the network section"},
         ErrorCase{kBase + "engine: {env: {NCCL_IB_CUDA_SUPPORT: \"1\"}}\n", "obsolete"},
         ErrorCase{kBase + "engine: {name: sglang, extraArgs: [--enable-metric]}\n", "--enable-metrics"},
-        ErrorCase{kBase + "engine: {name: sglang, extraArgs: [\"--api-key=abc\"]}\n", "apiKey, from a Secret"},
+        ErrorCase{kBase + "engine: {name: sglang, extraArgs: [\"--api-key=abc\"]}\n",
+                  "apiKey, from a Secret"},
         ErrorCase{kBase + "labels: {app.kubernetes.io/name: y}\n", "hadal's own"},
         // What only the whole tells.
         ErrorCase{kBase + "engine: sglang\ngpus: 4xA100\n", "do not fit"},
         ErrorCase{kBase + "engine: sglang\ngpus: 16xA800\n", "FP8"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH9000\n", "does not know the GPU"},
         ErrorCase{kBase + "engine: sglang\n", "needs gpus"},
-        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n", "resources.cpu"},
-        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nresources: {memory: 64Gi, shm: 64Gi}\n", "counts in the pod's memory"},
+        ErrorCase{kBase + "resources: {memory: 64Gi}\n", "do not fit the pod's memory"},
+        ErrorCase{kBase + "engine: {env: {SGLANG_USE_MODELSCOPE: \"1\"}}\n", "local directory"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xMI300X\n", "ROCm image"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nnodes: {cpu: 128}\nresources: {cpu: 128}\n",
+                  "cannot be scheduled"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nresources: {memory: 64Gi, shm: 64Gi}\n",
+                  "counts in the pod's memory"},
         ErrorCase{kBase + "engine: sglang\ngpus: 16xH200\ntopology: single\n", "use group"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\ntopology: group\n", "set nodes to 2"},
         ErrorCase{kBase + "engine: sglang\ngpus: {type: H200, perNode: 8, count: 12}\n", "do not make"},
         ErrorCase{kBase + "topology: prefill-decode\n", "hadal has no separate prefill"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH200\nversions: {lws: 0.3.0}\nnodes: 2\n", "0.4 or newer"},
-        ErrorCase{kBase + "engine: sglang\ngpus: 16xH200\nreplicas: 2\nscheduler: volcano\nversions: {lws: 0.6.0}\n", "gangs from 0.7"},
-        ErrorCase{"name: a-name-that-is-far-too-long-for-a-leader-worker-set-x\nmodel: deepseek-r1\nnodes: 2\n", "at most"},
+        ErrorCase{
+            kBase +
+                "engine: sglang\ngpus: 16xH200\nreplicas: 2\nscheduler: volcano\nversions: {lws: 0.6.0}\n",
+            "gangs from 0.7"},
+        ErrorCase{
+            "name: a-name-that-is-far-too-long-for-a-leader-worker-set-x\nmodel: deepseek-r1\nnodes: 2\n",
+            "at most"},
         ErrorCase{kBase + "engine: trtllm\ngpus: 8xH200\napiKey: k\n", "checks no API key"},
         ErrorCase{kBase + "engine: vllm\ngpus: 8xH200\nstorage: {size: 100Gi}\n", "storage.size"}));
 
@@ -141,7 +155,8 @@ TEST(Spec, Quantities) {
   EXPECT_EQ(value, 0.5);
   ASSERT_TRUE(parse_quantity("1.5T", value));
   EXPECT_EQ(value, 1.5e12);
-  for (std::string_view bad : {"", "Gi", "1GiB", "1 Gi", "-1", "1e3", "0x1", "1.", ".5", "1KiB", "99999999999999999999"})
+  for (std::string_view bad :
+       {"", "Gi", "1GiB", "1 Gi", "-1", "1e3", "0x1", "1.", ".5", "1KiB", "99999999999999999999"})
     EXPECT_FALSE(parse_quantity(bad, value)) << bad;
 }
 
@@ -158,7 +173,8 @@ TEST(SpecTable, EveryFieldIsReadWhereTheTableSays) {
   for (const SpecSection& section : spec_sections()) {
     EXPECT_FALSE(spec_children(section.path).empty()) << section.path;
     if (section.shorthand.empty()) continue;
-    EXPECT_NE(find_spec_field(std::string(section.path) + "." + std::string(section.shorthand)), nullptr) << section.path;
+    EXPECT_NE(find_spec_field(std::string(section.path) + "." + std::string(section.shorthand)), nullptr)
+        << section.path;
   }
 }
 

@@ -9,14 +9,24 @@
 namespace hadal {
 namespace {
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-bool is_alnum(char c) { return is_letter(c) || is_digit(c); }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z');
+}
+bool is_alnum(char c) {
+  return is_letter(c) || is_digit(c);
+}
 bool all_of(std::string_view text, bool (*ok)(char)) {
   return !text.empty() && std::all_of(text.begin(), text.end(), ok);
 }
-bool is_name_char(char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; }
+bool is_name_char(char c) {
+  return is_alnum(c) || c == '-' || c == '_' || c == '.';
+}
 
 bool is_dns_label(std::string_view text) {
   return text.size() <= 63 && all_of(text, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; }) &&
@@ -57,8 +67,9 @@ bool is_cidr(std::string_view text) {
   if (slash == std::string_view::npos) return false;
   const std::string_view bits = text.substr(slash + 1);
   int width = 0;
-  if (bits.size() > 3 || std::from_chars(bits.data(), bits.data() + bits.size(), width).ptr !=
-                             bits.data() + bits.size() || bits.empty())
+  if (bits.size() > 3 ||
+      std::from_chars(bits.data(), bits.data() + bits.size(), width).ptr != bits.data() + bits.size() ||
+      bits.empty())
     return false;
   std::string_view address = text.substr(0, slash);
   if (address.find(':') != std::string_view::npos) {
@@ -81,7 +92,8 @@ bool is_cidr(std::string_view text) {
   return parts == 3 && width <= 32;
 }
 bool is_image(std::string_view text) {
-  return text.size() <= 512 && all_of(text, [](char c) { return is_name_char(c) || c == '/' || c == ':' || c == '@'; }) &&
+  return text.size() <= 512 &&
+         all_of(text, [](char c) { return is_name_char(c) || c == '/' || c == ':' || c == '@'; }) &&
          is_alnum(text.front()) && is_alnum(text.back());
 }
 bool is_path(std::string_view text) {
@@ -94,9 +106,9 @@ bool is_url(std::string_view text) {
 }
 bool is_printable(std::string_view text) {
   // U+E000 is the Helm emitter's own mark.
-  return text.size() <= 8192 && utf8_is_valid(text) && text.find("\xEE\x80\x80") == std::string_view::npos && std::none_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+  return text.size() <= 8192 && utf8_is_valid(text) && text.find("\xEE\x80\x80") == std::string_view::npos &&
+         std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 bool is_taint(std::string_view text) {
   const size_t equals = text.find('=');
@@ -122,7 +134,8 @@ constexpr RuleText kRules[] = {
     {TextRule::kImage, "^[A-Za-z0-9]([-._/:@A-Za-z0-9]{0,510}[A-Za-z0-9])?$", "an image reference"},
     {TextRule::kPath, "^/[^:]*$", "an absolute path without \"..\" and \":\""},
     {TextRule::kVersion, "^v?[0-9]{1,4}(\\.[0-9]{1,4}){1,2}$", "a version such as 1.32 or 0.9.0"},
-    {TextRule::kLabelKey, "^([-.a-z0-9]+/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$", "the key of a label"},
+    {TextRule::kLabelKey, "^([-.a-z0-9]+/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
+     "the key of a label"},
     {TextRule::kSecretKey, "^[-._A-Za-z0-9]{1,253}$", "the key of a Secret: letters, digits, - _ ."},
     {TextRule::kResource, "^[-.a-z0-9]+/[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
      "a resource such as nvidia.com/gpu or rdma/ib"},
@@ -137,7 +150,8 @@ constexpr RuleText kRules[] = {
     {TextRule::kDevice, "^[A-Za-z0-9][-_A-Za-z0-9]{0,63}$", "an RDMA device such as mlx5_0"},
     {TextRule::kTaint, "^([-.a-z0-9]+/)?[A-Za-z0-9][-._A-Za-z0-9]*(=[-._A-Za-z0-9]*)?$",
      "a taint: KEY or KEY=VALUE"},
-    {TextRule::kServedFile, "^[^/:][^:]*$", "a path inside the volume, without a leading slash, \"..\" and \":\""},
+    {TextRule::kServedFile, "^[^/:][^:]*$",
+     "a path inside the volume, without a leading slash, \"..\" and \":\""},
 };
 
 const RuleText& text_of(TextRule rule) {
@@ -149,32 +163,47 @@ const RuleText& text_of(TextRule rule) {
 
 bool follows(TextRule rule, std::string_view text) {
   switch (rule) {
-    case TextRule::kName: return is_dns_label(text) && is_lower(text.front());
-    case TextRule::kObjectName: return is_dns_name(text);
-    case TextRule::kNamespace: return is_dns_label(text);
-    case TextRule::kHost: return is_dns_name(text.starts_with("*.") ? text.substr(2) : text);
-    case TextRule::kImage: return is_image(text);
-    case TextRule::kPath: return is_path(text);
-    case TextRule::kVersion: return is_version(text);
-    case TextRule::kLabelKey: return is_label_key(text);
-    case TextRule::kSecretKey: return text.size() <= 253 && all_of(text, is_name_char);
-    case TextRule::kResource: return text.find('/') != std::string_view::npos && is_label_key(text);
-    case TextRule::kCidr: return is_cidr(text);
-    case TextRule::kUrl: return is_url(text);
+    case TextRule::kName:
+      return is_dns_label(text) && is_lower(text.front());
+    case TextRule::kObjectName:
+      return is_dns_name(text);
+    case TextRule::kNamespace:
+      return is_dns_label(text);
+    case TextRule::kHost:
+      return is_dns_name(text.starts_with("*.") ? text.substr(2) : text);
+    case TextRule::kImage:
+      return is_image(text);
+    case TextRule::kPath:
+      return is_path(text);
+    case TextRule::kVersion:
+      return is_version(text);
+    case TextRule::kLabelKey:
+      return is_label_key(text);
+    case TextRule::kSecretKey:
+      return text.size() <= 253 && all_of(text, is_name_char);
+    case TextRule::kResource:
+      return text.find('/') != std::string_view::npos && is_label_key(text);
+    case TextRule::kCidr:
+      return is_cidr(text);
+    case TextRule::kUrl:
+      return is_url(text);
     case TextRule::kModelName:
       return text.size() <= 128 && all_of(text, [](char c) { return is_name_char(c) || c == '/'; }) &&
              is_alnum(text.front()) && is_alnum(text.back());
-    case TextRule::kLabelValue: return text.empty() || is_qualified_name(text);
+    case TextRule::kLabelValue:
+      return text.empty() || is_qualified_name(text);
     case TextRule::kInterface:
       return text.size() <= 15 && all_of(text, is_name_char) && is_alnum(text.front());
     case TextRule::kDevice:
       return text.size() <= 64 && all_of(text, [](char c) { return is_alnum(c) || c == '_' || c == '-'; }) &&
              is_alnum(text.front());
-    case TextRule::kTaint: return is_taint(text);
+    case TextRule::kTaint:
+      return is_taint(text);
     case TextRule::kServedFile:
       return !text.empty() && !text.starts_with("/") && is_path("/" + std::string(text));
     case TextRule::kAny:
-    case TextRule::kArgument: return true;
+    case TextRule::kArgument:
+      return true;
   }
   return false;
 }

@@ -66,8 +66,8 @@ Status resolve_model(const DeploySpec& spec, RenderContext& c) {
   c.model_subdir = !model.path.empty() ? model.path : in_volume ? model.ref.substr(1) : last_part(repository);
   while (c.model_subdir.ends_with("/")) c.model_subdir.pop_back();
   if (c.model_subdir.empty() || !check_spec_text(TextRule::kServedFile, c.model_subdir).ok()) {
-    return invalid_argument(spec.place("model.ref"), ": the model's directory cannot be told from \"", model.ref,
-                            "\": set model.path");
+    return invalid_argument(spec.place("model.ref"), ": the model's directory cannot be told from \"",
+                            model.ref, "\": set model.path");
   }
   c.model_dir = c.model_mount + "/" + c.model_subdir;
   c.served_name = model.served_name.empty() ? default_served_name(last_part(repository)) : model.served_name;
@@ -77,11 +77,14 @@ Status resolve_model(const DeploySpec& spec, RenderContext& c) {
                          ? "hf:" + std::string(known->huggingface)
                          : model.ref;
     if (c.model_source.find(':') == std::string::npos) c.model_source = "hf:" + c.model_source;
-    if (!model.revision.empty() && c.model_source.find('@') == std::string::npos) c.model_source += "@" + model.revision;
+    if (!model.revision.empty() && c.model_source.find('@') == std::string::npos)
+      c.model_source += "@" + model.revision;
   }
   if (known != nullptr) {
     c.weight_bytes = static_cast<double>(known->weight_bytes);
     c.num_parameters = known->num_parameters;
+    const auto config = catalog_config(*known);
+    c.own_code = config.ok() && config->architecture == Architecture::kDeepseekV3;
   }
   if (!model.size.empty()) parse_quantity(model.size, c.weight_bytes);
   return {};
@@ -126,7 +129,8 @@ std::string default_image(const RenderContext& c) {
            (engine.version.empty() ? c.spec.versions.dynamo : engine.version);
   }
   const EngineTraits& traits = engine_traits(c.engine);
-  return std::string(traits.repository) + ":" + (engine.version.empty() ? std::string(traits.tag) : engine.version);
+  return std::string(traits.repository) + ":" +
+         (engine.version.empty() ? std::string(traits.tag) : engine.version);
 }
 
 void resolve_names(const DeploySpec& spec, RenderContext& c) {
@@ -135,7 +139,8 @@ void resolve_names(const DeploySpec& spec, RenderContext& c) {
   std::string own = spec.storage.download.image;
   if (own.empty()) {
     const EngineTraits& hadal = engine_traits(EngineKind::kHadal);
-    own = c.engine == EngineKind::kHadal ? default_image(c) : std::string(hadal.repository) + ":" + std::string(hadal.tag);
+    own = c.engine == EngineKind::kHadal ? default_image(c)
+                                         : std::string(hadal.repository) + ":" + std::string(hadal.tag);
   }
   c.hadal_image = c.mirrored(own);
   c.router_image = spec.engine.router_image.empty() ? c.image : c.mirrored(spec.engine.router_image);
@@ -225,8 +230,9 @@ Result<RenderContext> make_context(const DeploySpec& spec) {
   resolve_storage(spec, c);
   HADAL_RETURN_IF_ERROR(resolve_gpus(spec, c));
   HADAL_RETURN_IF_ERROR(resolve_roles(spec, c));
-  c.llm_service = c.profile == ProfileKind::kKserve &&
-                  (spec.kserve.api == "LLMInferenceService" || (spec.kserve.api.empty() && (c.split || c.any_group())));
+  c.llm_service =
+      c.profile == ProfileKind::kKserve &&
+      (spec.kserve.api == "LLMInferenceService" || (spec.kserve.api.empty() && (c.split || c.any_group())));
   resolve_kserve_uri(spec, c);
   resolve_trtllm_path(c);
   resolve_names(spec, c);

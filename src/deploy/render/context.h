@@ -35,7 +35,7 @@ struct RoleContext {
 };
 
 struct TimeBudgets {
-  int64_t startup = 0;        // seconds from the container's start to ready
+  int64_t startup = 0;  // seconds from the container's start to ready
   int64_t longest_request = 0;
   int64_t grace = 0;          // terminationGracePeriodSeconds
   int64_t download = 0;       // seconds until the download counts as failed
@@ -52,25 +52,26 @@ struct RenderContext {
   bool split = false;              // prefill-decode
   bool llm_service = false;        // kserve: LLMInferenceService
 
-  std::string gpu_name;             // "H200"; "" CPU
-  std::string gpu_resource;         // "nvidia.com/gpu"
-  int64_t gpus_per_host = 0;        // of the usual host
-  std::string served_name;          // "deepseek-r1"
-  std::string model_mount;          // "/models"
-  std::string model_dir;            // "/models/DeepSeek-R1"
-  std::string model_subdir;         // "DeepSeek-R1"
-  std::string model_source;         // REF of hadal pull
-  std::string model_uri;            // KServe fetches and mounts the model from here; "": a volume of ours
+  std::string gpu_name;       // "H200"; "" CPU
+  std::string gpu_resource;   // "nvidia.com/gpu"
+  int64_t gpus_per_host = 0;  // of the usual host
+  std::string served_name;    // "deepseek-r1"
+  std::string model_mount;    // "/models"
+  std::string model_dir;      // "/models/DeepSeek-R1"
+  std::string model_subdir;   // "DeepSeek-R1"
+  std::string model_source;   // REF of hadal pull
+  std::string model_uri;      // KServe fetches and mounts the model from here; "": a volume of ours
   std::string storage_type;
   std::string claim;
-  double weight_bytes = 0;          // 0: unknown
+  double weight_bytes = 0;  // 0: unknown
   int64_t num_parameters = 0;
-  std::string image;                // of the engine
+  bool own_code = false;  // the checkpoint brings Python code that engines of Python ask leave to run
+  std::string image;      // of the engine
   std::string hadal_image;
   std::string router_image;
   int64_t port = 0;
   int64_t service_port = 0;
-  std::string api_service;          // what clients and routes talk to
+  std::string api_service;  // what clients and routes talk to
   std::string service_account;
   std::string group_secret;
   TimeBudgets time;
@@ -98,9 +99,9 @@ struct RenderContext {
 Result<RenderContext> make_context(const DeploySpec& spec);
 
 // Ports beside the API's.
-inline constexpr int64_t kDistPort = 20000;       // rendezvous of the hosts of a group
-inline constexpr int64_t kBootstrapPort = 8998;   // sglang: prefill's rendezvous with decode
-inline constexpr int64_t kPeerPort = 8081;        // hadal pull --serve
+inline constexpr int64_t kDistPort = 20000;      // rendezvous of the hosts of a group
+inline constexpr int64_t kBootstrapPort = 8998;  // sglang: prefill's rendezvous with decode
+inline constexpr int64_t kPeerPort = 8081;       // hadal pull --serve
 
 // Adds an object: its comments are taken out of it. `note`: a comment above its first line.
 void add_object(RenderResult& out, Json object, int wave, std::string_view note = {});

@@ -23,13 +23,14 @@ class Dashboard {
                              {"datasource", datasource()}}));
     }
     const int index = static_cast<int>(panels_.size());
-    panels_.push_back(obj({{"id", index + 1},
-                           {"type", "timeseries"},
-                           {"title", std::move(title)},
-                           {"datasource", datasource()},
-                           {"gridPos", obj({{"h", 8}, {"w", 12}, {"x", index % 2 * 12}, {"y", index / 2 * 8}})},
-                           {"fieldConfig", obj({{"defaults", obj({{"unit", std::move(unit)}})}, {"overrides", arr({})}})},
-                           {"targets", Json(std::move(targets))}}));
+    panels_.push_back(
+        obj({{"id", index + 1},
+             {"type", "timeseries"},
+             {"title", std::move(title)},
+             {"datasource", datasource()},
+             {"gridPos", obj({{"h", 8}, {"w", 12}, {"x", index % 2 * 12}, {"y", index / 2 * 8}})},
+             {"fieldConfig", obj({{"defaults", obj({{"unit", std::move(unit)}})}, {"overrides", arr({})}})},
+             {"targets", Json(std::move(targets))}}));
   }
   Json take_panels() { return Json(std::move(panels_)); }
 
@@ -48,18 +49,24 @@ std::string grafana_dashboard(const RenderContext& c) {
                               {quantile_query(c, 0.9, histogram), "p90"},
                               {quantile_query(c, 0.99, histogram), "p99"}};
   };
-  const auto rate = [&](std::string_view counter) { return "sum(rate(" + std::string(counter) + labels + "[1m]))"; };
+  const auto rate = [&](std::string_view counter) {
+    return "sum(rate(" + std::string(counter) + labels + "[1m]))";
+  };
   Dashboard dashboard;
   dashboard.panel("Time to first token", "s", percentiles(traits.first_token));
   dashboard.panel("Time between tokens", "s", percentiles(traits.inter_token));
   dashboard.panel("Time of a request", "s", percentiles(traits.request_time));
   if (!traits.generated_tokens.empty())
-    dashboard.panel("Tokens a second", "short", {{rate(traits.generated_tokens), "generated"}, {rate(traits.prompt_tokens), "prompt"}});
+    dashboard.panel("Tokens a second", "short",
+                    {{rate(traits.generated_tokens), "generated"}, {rate(traits.prompt_tokens), "prompt"}});
   if (!traits.running.empty())
-    dashboard.panel("Requests", "short", {{"sum(" + std::string(traits.running) + labels + ")", "running"},
-                                          {"sum(" + std::string(traits.waiting) + labels + ")", "waiting"}});
-  if (!traits.kv_usage.empty()) dashboard.panel("KV cache in use", "percentunit", {{kv_usage_query(c), "{{pod}}"}});
-  const Json source = obj({{"name", "datasource"}, {"type", "datasource"}, {"query", "prometheus"}, {"label", "Prometheus"}});
+    dashboard.panel("Requests", "short",
+                    {{"sum(" + std::string(traits.running) + labels + ")", "running"},
+                     {"sum(" + std::string(traits.waiting) + labels + ")", "waiting"}});
+  if (!traits.kv_usage.empty())
+    dashboard.panel("KV cache in use", "percentunit", {{kv_usage_query(c), "{{pod}}"}});
+  const Json source =
+      obj({{"name", "datasource"}, {"type", "datasource"}, {"query", "prometheus"}, {"label", "Prometheus"}});
   const Json out = obj({{"title", c.spec.name + " (" + c.spec.engine.name + ")"},
                         {"uid", "hadal-" + c.spec.name.substr(0, 34)},
                         {"schemaVersion", 39},

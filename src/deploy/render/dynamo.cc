@@ -10,17 +10,18 @@ namespace hadal {
 namespace {
 
 Json frontend(const RenderContext& c) {
-  Json container = obj({{"name", "main"},
-                        {"image", c.image},
-                        {"imagePullPolicy", c.spec.engine.pull_policy},
-                        {"command", arr({"python3", "-m", "dynamo.frontend"})},
-                        {"args", arr({"--http-port", std::to_string(c.port)})},
-                        {"env", Json(cache_env(c))},
-                        {"ports", arr({obj({{"name", "http"}, {"containerPort", c.port}, {"protocol", "TCP"}})})},
-                        {"resources", obj({{"requests", obj({{"cpu", "4"}, {"memory", "8Gi"}})},
-                                           {"limits", obj({{"memory", "8Gi"}})}})},
-                        {"securityContext", container_security(c)},
-                        {"volumeMounts", arr({model_mount(c, false), cache_mount()})}});
+  Json container = obj(
+      {{"name", "main"},
+       {"image", c.image},
+       {"imagePullPolicy", c.spec.engine.pull_policy},
+       {"command", arr({"python3", "-m", "dynamo.frontend"})},
+       {"args", arr({"--http-port", std::to_string(c.port)})},
+       {"env", Json(cache_env(c))},
+       {"ports", arr({obj({{"name", "http"}, {"containerPort", c.port}, {"protocol", "TCP"}})})},
+       {"resources",
+        obj({{"requests", obj({{"cpu", "4"}, {"memory", "8Gi"}})}, {"limits", obj({{"memory", "8Gi"}})}})},
+       {"securityContext", container_security(c)},
+       {"volumeMounts", arr({model_mount(c, false), cache_mount()})}});
   Json spec;
   add_pod_basics(c, spec);
   drop_account(spec);
@@ -30,7 +31,8 @@ Json frontend(const RenderContext& c) {
   return obj({{"name", "Frontend"},
               {"type", "frontend"},
               {"replicas", 1},
-              {"podTemplate", obj({{"metadata", obj({{"labels", c.labels("frontend")}})}, {"spec", std::move(spec)}})}});
+              {"podTemplate",
+               obj({{"metadata", obj({{"labels", c.labels("frontend")}})}, {"spec", std::move(spec)}})}});
 }
 
 Json worker(const RenderContext& c, const RoleContext& role) {

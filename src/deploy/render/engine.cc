@@ -10,8 +10,8 @@ namespace {
 #define HADAL_VERSION "latest"
 #endif
 
-// Metric names: hadal's src/engine/engine_metrics.cc; SGLang's observability metrics collector (0.5); vLLM's v1
-// metrics (0.11); TensorRT-LLM's metrics collector (1.1).
+// Metric names: hadal's src/engine/engine_metrics.cc; SGLang's observability metrics collector (0.5); vLLM's
+// v1 metrics (0.11); TensorRT-LLM's metrics collector (1.1).
 constexpr EngineTraits kTraits[] = {
     {.name = "hadal",
      .repository = "hadal",
@@ -21,7 +21,8 @@ constexpr EngineTraits kTraits[] = {
      .warm_up_cpu = 30,
      .waiting = "hadal_waiting_requests",
      .running = "hadal_running_requests",
-     .kv_usage = "sum by (pod) (hadal_kv_blocks{state=\"used\",%s}) / sum by (pod) (hadal_kv_blocks{state=\"total\",%s})",
+     .kv_usage = "sum by (pod) (hadal_kv_blocks{state=\"used\",%s}) / sum by (pod) "
+                 "(hadal_kv_blocks{state=\"total\",%s})",
      .first_token = "hadal_time_to_first_token_seconds",
      .inter_token = "hadal_inter_token_seconds",
      .request_time = "hadal_request_seconds",
@@ -147,7 +148,7 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
     flag(args, "--dist-init-addr", leader_address());
     flag(args, "--dist-timeout", c.time.startup);
   }
-  args.emplace_back("--trust-remote-code");
+  if (c.own_code) args.emplace_back("--trust-remote-code");
   if (!dynamo) args.emplace_back("--enable-metrics");
   if (c.spec.engine.log_requests && !dynamo) args.emplace_back("--log-requests");
   flag(args, "--watchdog-timeout", 3600);
@@ -163,8 +164,27 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
 }
 
 // Every rank runs the same words; the shell adds what only followers take.
-constexpr std::string_view kVllmScript =
-    "if [ \"$NODE_RANK\" != 0 ]; then set -- \"$@\" --headless; fi; exec vllm serve \"$@\"";
+std::string vllm_script(const RoleContext& role) {
+  std::string out = "if [ \"$NODE_RANK\" != 0 ]; then set -- \"$@\" --headless; fi; ";
+  if (role.dp > 1) {
+    out += "set -- \"$@\" --data-parallel-start-rank $((NODE_RANK * " + std::to_string(role.dp / role.nodes) +
+           ")); ";
+  }
+  return out + "exec vllm serve \"$@\"";
+}
+
+void add_vllm_group(const RoleContext& role, JsonArray& args) {
+  if (role.dp > 1) {  // each host has attention groups of its own
+    flag(args, "--data-parallel-size-local", role.dp / role.nodes);
+    flag(args, "--data-parallel-address", "$(LWS_LEADER_ADDRESS)");
+    flag(args, "--data-parallel-rpc-port", kDistPort);
+    return;
+  }
+  flag(args, "--nnodes", "$(LWS_GROUP_SIZE)");
+  flag(args, "--node-rank", "$(NODE_RANK)");
+  flag(args, "--master-addr", "$(LWS_LEADER_ADDRESS)");
+  flag(args, "--master-port", kDistPort);
+}
 
 EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
@@ -180,13 +200,8 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   if (role.pp > 1) flag(args, "--pipeline-parallel-size", role.pp);
   if (role.dp > 1) flag(args, "--data-parallel-size", role.dp);
   if (role.ep > 1) args.emplace_back("--enable-expert-parallel");
-  if (role.is_group() && !dynamo) {
-    flag(args, "--nnodes", "$(LWS_GROUP_SIZE)");
-    flag(args, "--node-rank", "$(NODE_RANK)");
-    flag(args, "--master-addr", "$(LWS_LEADER_ADDRESS)");
-    flag(args, "--master-port", kDistPort);
-  }
-  args.emplace_back("--trust-remote-code");
+  if (role.is_group() && !dynamo) add_vllm_group(role, args);
+  if (c.own_code) args.emplace_back("--trust-remote-code");
   if (role.memory_fraction > 0) flag(args, "--gpu-memory-utilization", number_text(role.memory_fraction));
   flag_if(args, "--max-model-len", c.spec.model.context_length);
   flag_if(args, "--max-num-seqs", c.spec.engine.max_running_requests);
@@ -199,7 +214,7 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   add_user_args(c, role, args);
   if (dynamo) return {arr({"python3", "-m", "dynamo.vllm"}), std::move(args)};
   if (!role.is_group()) return {arr({"vllm", "serve"}), std::move(args)};
-  return {arr({"sh", "-c", std::string(kVllmScript), "vllm"}), std::move(args)};
+  return {arr({"sh", "-c", vllm_script(role), "vllm"}), std::move(args)};
 }
 
 EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
@@ -228,7 +243,7 @@ EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
     flag_if(args, "--max_batch_size", c.spec.engine.max_running_requests);
     if (role.memory_fraction > 0)
       flag(args, "--kv_cache_free_gpu_memory_fraction", number_text(role.memory_fraction));
-    args.emplace_back("--trust_remote_code");
+    if (c.own_code) args.emplace_back("--trust_remote_code");
   }
   add_user_args(c, role, args);
   return {dynamo ? arr({"python3", "-m", "dynamo.trtllm"}) : arr({"trtllm-serve"}), std::move(args)};
@@ -242,10 +257,14 @@ const EngineTraits& engine_traits(EngineKind engine) {
 
 EngineCommand engine_command(const RenderContext& context, const RoleContext& role) {
   switch (context.engine) {
-    case EngineKind::kHadal: return hadal_command(context, role);
-    case EngineKind::kSglang: return sglang_command(context, role);
-    case EngineKind::kVllm: return vllm_command(context, role);
-    case EngineKind::kTrtllm: return trtllm_command(context, role);
+    case EngineKind::kHadal:
+      return hadal_command(context, role);
+    case EngineKind::kSglang:
+      return sglang_command(context, role);
+    case EngineKind::kVllm:
+      return vllm_command(context, role);
+    case EngineKind::kTrtllm:
+      return trtllm_command(context, role);
   }
   return {};
 }

@@ -74,7 +74,8 @@ void add_engine_env(const RenderContext& c, const RoleContext& role, JsonArray& 
   switch (c.engine) {
     case EngineKind::kHadal:
       if (!key.secret.empty()) env.push_back(env_secret("HADAL_API_KEY", key.secret, key.key));
-      if (role.is_group()) env.push_back(env_secret("HADAL_GROUP_SECRET", c.group_secret, c.spec.group_secret.key));
+      if (role.is_group())
+        env.push_back(env_secret("HADAL_GROUP_SECRET", c.group_secret, c.spec.group_secret.key));
       break;
     case EngineKind::kSglang:
       if (!key.secret.empty() && c.profile != ProfileKind::kDynamo)
@@ -85,16 +86,20 @@ void add_engine_env(const RenderContext& c, const RoleContext& role, JsonArray& 
       if (!key.secret.empty() && c.profile != ProfileKind::kDynamo)
         env.push_back(env_secret("VLLM_API_KEY", key.secret, key.key));
       if (role.is_group()) env.push_back(env_field("VLLM_HOST_IP", "status.podIP"));
-      if (role.kind != RoleKind::kServer) env.push_back(env_field("VLLM_NIXL_SIDE_CHANNEL_HOST", "status.podIP"));
+      if (role.kind != RoleKind::kServer)
+        env.push_back(env_field("VLLM_NIXL_SIDE_CHANNEL_HOST", "status.podIP"));
       break;
-    case EngineKind::kTrtllm: break;
+    case EngineKind::kTrtllm:
+      break;
   }
 }
 
-// Workers of Dynamo answer on the port that its operator gives them; readiness and liveness are the operator's.
+// Workers of Dynamo answer on the port that its operator gives them; readiness and liveness are the
+// operator's.
 void add_dynamo_probes(const RenderContext& c, Json& container) {
   constexpr int64_t kSystemPort = 9090, kPeriod = 10;
-  Json startup = probe(obj({{"path", "/live"}, {"port", kSystemPort}}), false, kPeriod, 5, (c.time.startup + kPeriod - 1) / kPeriod);
+  Json startup = probe(obj({{"path", "/live"}, {"port", kSystemPort}}), false, kPeriod, 5,
+                       (c.time.startup + kPeriod - 1) / kPeriod);
   put_why(container, "startupProbe", std::move(startup), c.time.startup_words);
 }
 
@@ -107,15 +112,17 @@ void add_probes(const RenderContext& c, const RoleContext& role, Json& container
   constexpr int64_t kStartupPeriod = 10;
   const int64_t period = slow ? 20 : kStartupPeriod;
   // Never longer than the period: probes of one container must not overlap.
-  Json startup = probe(check(paths.startup), exec, period, slow ? 15 : 5, (c.time.startup + period - 1) / period);
+  Json startup =
+      probe(check(paths.startup), exec, period, slow ? 15 : 5, (c.time.startup + period - 1) / period);
   put_why(container, "startupProbe", std::move(startup), c.time.startup_words);
   container.set("readinessProbe", probe(check(paths.ready), exec, slow ? 15 : 5, slow ? 10 : 3, 2));
   Json live = probe(check(paths.live), exec, slow ? 15 : 10, slow ? 10 : 5, slow ? 8 : 6);
   // A hung rank has nothing to drain.
   live.set("terminationGracePeriodSeconds", 10);
-  put_why(container, "livenessProbe", std::move(live),
-          "Asks whether the process makes progress, never for a token: load does not fail it. A rank that hangs "
-          "gets 10 s to end, not the drain's time.");
+  put_why(
+      container, "livenessProbe", std::move(live),
+      "Asks whether the process makes progress, never for a token: load does not fail it. A rank that hangs "
+      "gets 10 s to end, not the drain's time.");
 }
 
 }  // namespace hadal

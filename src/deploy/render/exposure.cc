@@ -33,9 +33,10 @@ void add_service(const RenderContext& c, RenderResult& out) {
   if (node_port && exposure.node_port > 0) port.set("nodePort", exposure.node_port);
   Json spec = obj({{"type", balancer ? "LoadBalancer" : node_port ? "NodePort" : "ClusterIP"}});
   put_why(spec, "selector", api_selector(c),
-          c.uses_lws() && !c.split ? "Leaders alone: they serve. The LeaderWorkerSet's own headless Service, which has its "
-                                     "name, leads to workers too."
-                                   : "The pods that serve.");
+          c.uses_lws() && !c.split
+              ? "Leaders alone: they serve. The LeaderWorkerSet's own headless Service, which has its "
+                "name, leads to workers too."
+              : "The pods that serve.");
   spec.set("ports", arr({std::move(port)}));
   if (balancer) {
     spec.set("externalTrafficPolicy", "Local");
@@ -43,7 +44,12 @@ void add_service(const RenderContext& c, RenderResult& out) {
     JsonArray ranges(exposure.source_ranges.begin(), exposure.source_ranges.end());
     put(spec, "loadBalancerSourceRanges", Json(std::move(ranges)));
   }
-  add_object(out, obj({{"apiVersion", "v1"}, {"kind", "Service"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 4);
+  add_object(out,
+             obj({{"apiVersion", "v1"},
+                  {"kind", "Service"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             4);
 }
 
 void add_ingress(const RenderContext& c, RenderResult& out) {
@@ -59,46 +65,60 @@ void add_ingress(const RenderContext& c, RenderResult& out) {
   Json backend = obj({{"service", obj({{"name", c.api_service}, {"port", obj({{"name", "http"}})}})}});
   Json rule;
   put(rule, "host", exposure.host);
-  rule.set("http", obj({{"paths", arr({obj({{"path", exposure.path}, {"pathType", "Prefix"}, {"backend", std::move(backend)}})})}}));
+  rule.set("http", obj({{"paths", arr({obj({{"path", exposure.path},
+                                            {"pathType", "Prefix"},
+                                            {"backend", std::move(backend)}})})}}));
   Json spec;
   put(spec, "ingressClassName", exposure.class_name);
   if (!exposure.tls.secret.empty())
     spec.set("tls", arr({obj({{"hosts", arr({exposure.host})}, {"secretName", exposure.tls.secret}})}));
   spec.set("rules", arr({std::move(rule)}));
-  add_object(out, obj({{"apiVersion", "networking.k8s.io/v1"}, {"kind", "Ingress"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 4);
+  add_object(out,
+             obj({{"apiVersion", "networking.k8s.io/v1"},
+                  {"kind", "Ingress"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             4);
 }
 
 void add_gateway(const RenderContext& c, RenderResult& out) {
   const ExposureSpec& exposure = c.spec.exposure;
   const bool tls = !exposure.tls.secret.empty();
-  const std::string section = exposure.gateway.section.empty() ? (tls ? "https" : "http") : exposure.gateway.section;
+  const std::string section =
+      exposure.gateway.section.empty() ? (tls ? "https" : "http") : exposure.gateway.section;
   Json listener = obj({{"name", section}, {"port", tls ? 443 : 80}, {"protocol", tls ? "HTTPS" : "HTTP"}});
   put(listener, "hostname", exposure.host);
   if (tls)
-    listener.set("tls", obj({{"mode", "Terminate"}, {"certificateRefs", arr({obj({{"name", exposure.tls.secret}})})}}));
+    listener.set("tls", obj({{"mode", "Terminate"},
+                             {"certificateRefs", arr({obj({{"name", exposure.tls.secret}})})}}));
   listener.set("allowedRoutes", obj({{"namespaces", obj({{"from", "Same"}})}}));
   add_object(out,
              obj({{"apiVersion", "gateway.networking.k8s.io/v1"},
                   {"kind", "Gateway"},
                   {"metadata", c.metadata(exposure.gateway.name, "route")},
-                  {"spec", obj({{"gatewayClassName", exposure.gateway.class_name}, {"listeners", arr({std::move(listener)})}})}}),
+                  {"spec", obj({{"gatewayClassName", exposure.gateway.class_name},
+                                {"listeners", arr({std::move(listener)})}})}}),
              4);
 }
 
 void add_http_route(const RenderContext& c, RenderResult& out) {
   const ExposureSpec& exposure = c.spec.exposure;
-  Json parent = obj({{"group", "gateway.networking.k8s.io"}, {"kind", "Gateway"}, {"name", exposure.gateway.name}});
+  Json parent =
+      obj({{"group", "gateway.networking.k8s.io"}, {"kind", "Gateway"}, {"name", exposure.gateway.name}});
   put(parent, "namespace", exposure.gateway.ns);
   if (exposure.gateway.create) {
-    parent.set("sectionName", exposure.gateway.section.empty() ? (exposure.tls.secret.empty() ? "http" : "https")
-                                                               : exposure.gateway.section);
+    parent.set("sectionName", exposure.gateway.section.empty()
+                                  ? (exposure.tls.secret.empty() ? "http" : "https")
+                                  : exposure.gateway.section);
   } else {
     put(parent, "sectionName", exposure.gateway.section);
   }
-  Json backend = exposure.type == "InferencePool"
-                     ? obj({{"group", "inference.networking.k8s.io"}, {"kind", "InferencePool"}, {"name", c.spec.name}})
-                     : obj({{"name", c.api_service}, {"port", c.service_port}});
-  Json rule = obj({{"matches", arr({obj({{"path", obj({{"type", "PathPrefix"}, {"value", exposure.path}})}})})}});
+  Json backend =
+      exposure.type == "InferencePool"
+          ? obj({{"group", "inference.networking.k8s.io"}, {"kind", "InferencePool"}, {"name", c.spec.name}})
+          : obj({{"name", c.api_service}, {"port", c.service_port}});
+  Json rule =
+      obj({{"matches", arr({obj({{"path", obj({{"type", "PathPrefix"}, {"value", exposure.path}})}})})}});
   put_why(rule, "timeouts", obj({{"request", "0s"}, {"backendRequest", "0s"}}),
           "No limit: Envoy would else cut an answer after 15 s.");
   rule.set("backendRefs", arr({std::move(backend)}));
@@ -108,7 +128,10 @@ void add_http_route(const RenderContext& c, RenderResult& out) {
   Json metadata = c.metadata(c.spec.name, "route");
   put(metadata, "annotations", exposure_annotations(c, {}));
   add_object(out,
-             obj({{"apiVersion", "gateway.networking.k8s.io/v1"}, {"kind", "HTTPRoute"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}),
+             obj({{"apiVersion", "gateway.networking.k8s.io/v1"},
+                  {"kind", "HTTPRoute"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
              4);
 }
 
@@ -116,18 +139,25 @@ void add_route(const RenderContext& c, RenderResult& out) {
   const ExposureSpec& exposure = c.spec.exposure;
   Json metadata = c.metadata(c.spec.name, "route");
   put_why(metadata, "annotations",
-          exposure_annotations(c, {{"haproxy.router.openshift.io/timeout", std::to_string(stream_seconds(c)) + "s"}}),
+          exposure_annotations(
+              c, {{"haproxy.router.openshift.io/timeout", std::to_string(stream_seconds(c)) + "s"}}),
           "The router would else cut an answer after 30 s.");
   Json spec;
   put(spec, "host", exposure.host);
   spec.set("to", obj({{"kind", "Service"}, {"name", c.api_service}, {"weight", 100}}));
   spec.set("port", obj({{"targetPort", "http"}}));
   if (exposure.tls.termination != "none") {
-    Json tls = obj({{"termination", exposure.tls.termination}, {"insecureEdgeTerminationPolicy", "Redirect"}});
+    Json tls =
+        obj({{"termination", exposure.tls.termination}, {"insecureEdgeTerminationPolicy", "Redirect"}});
     if (!exposure.tls.secret.empty()) tls.set("externalCertificate", obj({{"name", exposure.tls.secret}}));
     spec.set("tls", std::move(tls));
   }
-  add_object(out, obj({{"apiVersion", "route.openshift.io/v1"}, {"kind", "Route"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 4);
+  add_object(out,
+             obj({{"apiVersion", "route.openshift.io/v1"},
+                  {"kind", "Route"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             4);
 }
 
 void add_inference_pool(const RenderContext& c, RenderResult& out) {

@@ -19,30 +19,32 @@ void add_scc(const RenderContext& c, RenderResult& out) {
   JsonArray volumes{"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"};
   if (path) volumes.insert(volumes.begin() + 3, "hostPath");
   if (c.storage_type == "oci") volumes.insert(volumes.begin() + (path ? 4 : 3), "image");
-  Json scc = obj({{"apiVersion", "security.openshift.io/v1"},
-                  {"kind", "SecurityContextConstraints"},
-                  {"metadata", c.cluster_metadata(name, "server")},
-                  {"priority", nullptr},
-                  {"allowPrivilegedContainer", false},
-                  {"allowPrivilegeEscalation", false},
-                  {"allowHostNetwork", host},
-                  {"allowHostPorts", host},
-                  {"allowHostPID", false},
-                  {"allowHostIPC", false},
-                  {"allowHostDirVolumePlugin", path},
-                  {"readOnlyRootFilesystem", false},
-                  {"defaultAddCapabilities", nullptr},
-                  {"allowedCapabilities", rdma ? arr({"IPC_LOCK"}) : Json()},
-                  {"requiredDropCapabilities", arr({"ALL"})},
-                  {"runAsUser", obj({{"type", path || c.spec.security.run_as_root ? "RunAsAny" : "MustRunAsRange"}})},
-                  {"seLinuxContext", obj({{"type", "MustRunAs"}})},
-                  {"fsGroup", obj({{"type", "MustRunAs"}})},
-                  {"supplementalGroups", obj({{"type", "RunAsAny"}})},
-                  {"seccompProfiles", arr({"runtime/default"})},
-                  {"volumes", Json(std::move(volumes))},
-                  {"users", arr({})},
-                  {"groups", arr({})}});
-  add_object(out, std::move(scc), 0, "Only what this deployment needs beyond restricted-v2; privileged is not.");
+  Json scc = obj(
+      {{"apiVersion", "security.openshift.io/v1"},
+       {"kind", "SecurityContextConstraints"},
+       {"metadata", c.cluster_metadata(name, "server")},
+       {"priority", nullptr},
+       {"allowPrivilegedContainer", false},
+       {"allowPrivilegeEscalation", false},
+       {"allowHostNetwork", host},
+       {"allowHostPorts", host},
+       {"allowHostPID", false},
+       {"allowHostIPC", false},
+       {"allowHostDirVolumePlugin", path},
+       {"readOnlyRootFilesystem", false},
+       {"defaultAddCapabilities", nullptr},
+       {"allowedCapabilities", rdma ? arr({"IPC_LOCK"}) : Json()},
+       {"requiredDropCapabilities", arr({"ALL"})},
+       {"runAsUser", obj({{"type", path || c.spec.security.run_as_root ? "RunAsAny" : "MustRunAsRange"}})},
+       {"seLinuxContext", obj({{"type", "MustRunAs"}})},
+       {"fsGroup", obj({{"type", "MustRunAs"}})},
+       {"supplementalGroups", obj({{"type", "RunAsAny"}})},
+       {"seccompProfiles", arr({"runtime/default"})},
+       {"volumes", Json(std::move(volumes))},
+       {"users", arr({})},
+       {"groups", arr({})}});
+  add_object(out, std::move(scc), 0,
+             "Only what this deployment needs beyond restricted-v2; privileged is not.");
   add_object(out,
              obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
                   {"kind", "ClusterRole"},
@@ -52,13 +54,18 @@ void add_scc(const RenderContext& c, RenderResult& out) {
                                       {"resourceNames", arr({name})},
                                       {"verbs", arr({"use"})}})})}}),
              0);
-  add_object(out,
-             obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
-                  {"kind", "RoleBinding"},
-                  {"metadata", c.metadata(c.spec.name + "-scc", "server")},
-                  {"roleRef", obj({{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "ClusterRole"}, {"name", name + "-scc"}})},
-                  {"subjects", arr({obj({{"kind", "ServiceAccount"}, {"name", c.service_account}, {"namespace", c.spec.ns}})})}}),
-             0);
+  add_object(
+      out,
+      obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
+           {"kind", "RoleBinding"},
+           {"metadata", c.metadata(c.spec.name + "-scc", "server")},
+           {"roleRef", obj({{"apiGroup", "rbac.authorization.k8s.io"},
+                            {"kind", "ClusterRole"},
+                            {"name", name + "-scc"}})},
+           {"subjects",
+            arr({obj(
+                {{"kind", "ServiceAccount"}, {"name", c.service_account}, {"namespace", c.spec.ns}})})}}),
+      0);
 }
 
 Json port_rule(int64_t port) {
@@ -66,18 +73,21 @@ Json port_rule(int64_t port) {
 }
 
 void add_network_policy(const RenderContext& c, RenderResult& out) {
-  const Json ours = obj({{"podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name}})}})}});
+  const Json ours =
+      obj({{"podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name}})}})}});
   JsonArray clients;
   for (const std::string& name : c.spec.tenancy.allow_namespaces)
-    clients.push_back(obj({{"namespaceSelector", obj({{"matchLabels", obj({{"kubernetes.io/metadata.name", name}})}})}}));
+    clients.push_back(
+        obj({{"namespaceSelector", obj({{"matchLabels", obj({{"kubernetes.io/metadata.name", name}})}})}}));
   Json api = obj({{"ports", arr({port_rule(c.port)})}});
   if (!clients.empty()) {
     clients.push_back(ours);
     put_why(api, "from", Json(std::move(clients)), "Clients; Prometheus' namespace must be among them too.");
   }
   Json spec;
-  spec.set("podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name},
-                                                    {"app.kubernetes.io/component", std::string(c.role().component)}})}}));
+  spec.set("podSelector",
+           obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name},
+                                     {"app.kubernetes.io/component", std::string(c.role().component)}})}}));
   spec.set("policyTypes", arr({"Ingress"}));
   JsonArray rules;
   // Ranks reach one another on ports that their libraries choose.
@@ -91,8 +101,24 @@ void add_network_policy(const RenderContext& c, RenderResult& out) {
                     {"kind", "NetworkPolicy"},
                     {"metadata", c.metadata(role.workload, role.component)},
                     {"spec", spec}}),
-               0, "Between ranks anything, from elsewhere the API alone: what ranks send one another is not encrypted.");
+               0,
+               "Between ranks anything, from elsewhere the API alone: what ranks send one another is not "
+               "encrypted.");
   }
+}
+
+void add_account(const RenderContext& c, RenderResult& out) {
+  Json account = obj({{"apiVersion", "v1"},
+                      {"kind", "ServiceAccount"},
+                      {"metadata", c.metadata(c.service_account, "server")},
+                      {"automountServiceAccountToken", false}});
+  if (c.model_uri.starts_with("s3://") && !c.spec.storage.secret.empty()) {
+    put_why(account, "secrets", arr({obj({{"name", c.spec.storage.secret}})}),
+            "KServe fetches the model with this Secret; another endpoint than AWS goes into the Secret's "
+            "annotations "
+            "serving.kserve.io/s3-endpoint, s3-usehttps and s3-region.");
+  }
+  add_object(out, std::move(account), 0);
 }
 
 void add_quota(const RenderContext& c, RenderResult& out) {
@@ -116,12 +142,7 @@ void render_foundation(const RenderContext& c, RenderResult& out) {
     add_object(out, obj({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", std::move(metadata)}}), 0);
   }
   if (c.spec.security.service_account.empty()) {
-    add_object(out,
-               obj({{"apiVersion", "v1"},
-                    {"kind", "ServiceAccount"},
-                    {"metadata", c.metadata(c.service_account, "server")},
-                    {"automountServiceAccountToken", false}}),
-               0);
+    add_account(c, out);
   }
   if (needs_scc(c)) add_scc(c, out);
   if (c.spec.tenancy.network_policy) add_network_policy(c, out);

@@ -37,7 +37,8 @@ void add_serving_runtime(const RenderContext& c, Json container, RenderResult& o
   spec.set("multiModel", false);
   spec.set("containers", arr({std::move(container)}));
   Json metadata = c.metadata(c.spec.name, "server");
-  metadata.set("annotations", obj({{"openshift.io/display-name", c.spec.name + " (" + c.spec.engine.name + ")"}}));
+  metadata.set("annotations",
+               obj({{"openshift.io/display-name", c.spec.name + " (" + c.spec.engine.name + ")"}}));
   Json labels = *metadata.find("labels");
   labels.set("opendatahub.io/dashboard", "true");
   metadata.set("labels", std::move(labels));
@@ -87,7 +88,8 @@ Json parallelism_of(const RenderContext& c, const RoleContext& role) {
   }
   out.set("tensor", std::max<int64_t>(1, role.gpus_per_node));
   if (role.is_group())
-    put_why(out, "pipeline", role.nodes, "How many hosts KServe gives an instance; how the ranks share the model is in the arguments.");
+    put_why(out, "pipeline", role.nodes,
+            "How many hosts KServe gives an instance; how the ranks share the model is in the arguments.");
   return out;
 }
 
@@ -113,7 +115,10 @@ void add_llm_service(const RenderContext& c, RenderResult& out) {
   }
   const std::string& type = c.spec.exposure.type;
   if (c.split || type == "InferencePool")
-    put_why(spec, "router", obj({{"gateway", Json(JsonObject{})}, {"route", Json(JsonObject{})}, {"scheduler", Json(JsonObject{})}}),
+    put_why(spec, "router",
+            obj({{"gateway", Json(JsonObject{})},
+                 {"route", Json(JsonObject{})},
+                 {"scheduler", Json(JsonObject{})}}),
             "KServe's own gateway, route and scheduler.");
   add_object(out,
              obj({{"apiVersion", "serving.kserve.io/v1alpha2"},

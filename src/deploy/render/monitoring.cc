@@ -25,7 +25,8 @@ Json monitor_metadata(const RenderContext& c) {
 Json metrics_selector(const RenderContext& c) {
   if (!c.split || c.profile == ProfileKind::kDynamo) return obj({{"matchLabels", api_selector(c)}});
   Json labels = obj({{"app.kubernetes.io/name", c.spec.name}});
-  if (c.role().is_group() && c.roles.back().is_group()) labels.set("leaderworkerset.sigs.k8s.io/worker-index", "0");
+  if (c.role().is_group() && c.roles.back().is_group())
+    labels.set("leaderworkerset.sigs.k8s.io/worker-index", "0");
   return obj({{"matchLabels", std::move(labels)},
               {"matchExpressions", arr({obj({{"key", "app.kubernetes.io/component"},
                                              {"operator", "In"},
@@ -34,13 +35,15 @@ Json metrics_selector(const RenderContext& c) {
 
 Json endpoint_of(const RenderContext& c) {
   const EngineTraits& traits = engine_traits(c.engine);
-  Json out = obj({{"port", "http"},
-                  {"path", c.profile == ProfileKind::kDynamo ? "/metrics" : std::string(traits.metrics_path)},
-                  {"interval", std::to_string(c.spec.monitoring.interval) + "s"},
-                  {"scrapeTimeout", std::to_string(std::min<int64_t>(10, c.spec.monitoring.interval)) + "s"}});
+  Json out =
+      obj({{"port", "http"},
+           {"path", c.profile == ProfileKind::kDynamo ? "/metrics" : std::string(traits.metrics_path)},
+           {"interval", std::to_string(c.spec.monitoring.interval) + "s"},
+           {"scrapeTimeout", std::to_string(std::min<int64_t>(10, c.spec.monitoring.interval)) + "s"}});
   if (traits.metrics_need_key && !c.spec.api_key.secret.empty())
     put_why(out, "authorization",
-            obj({{"type", "Bearer"}, {"credentials", obj({{"name", c.spec.api_key.secret}, {"key", c.spec.api_key.key}})}}),
+            obj({{"type", "Bearer"},
+                 {"credentials", obj({{"name", c.spec.api_key.secret}, {"key", c.spec.api_key.key}})}}),
             "hadal asks for the API key at /metrics too.");
   return out;
 }
@@ -65,7 +68,8 @@ void add_monitor(const RenderContext& c, RenderResult& out) {
              5);
 }
 
-Json rule(std::string name, std::string expression, std::string wait, std::string severity, std::string summary) {
+Json rule(std::string name, std::string expression, std::string wait, std::string severity,
+          std::string summary) {
   return obj({{"alert", std::move(name)},
               {"expr", std::move(expression)},
               {"for", std::move(wait)},
@@ -78,32 +82,40 @@ void add_rules(const RenderContext& c, RenderResult& out) {
   const MonitoringSpec& monitoring = c.spec.monitoring;
   const std::string labels = metric_labels(c), name = c.spec.name;
   JsonArray rules;
-  rules.push_back(rule("LlmNoInstance", "absent(up{" + labels + "} == 1)", "2m", "critical", name + ": no instance answers Prometheus"));
-  rules.push_back(rule("LlmFirstTokenSlow",
-                       quantile_query(c, 0.99, traits.first_token) + " > " + to_json(Json(monitoring.ttft_p99)), "5m", "warning",
-                       name + ": one request in a hundred waits too long for its first token"));
-  rules.push_back(rule("LlmTokensSlow",
-                       quantile_query(c, 0.99, traits.inter_token) + " > " + to_json(Json(monitoring.inter_token_p99)), "5m",
-                       "warning", name + ": tokens come slowly"));
+  rules.push_back(rule("LlmNoInstance", "absent(up{" + labels + "} == 1)", "2m", "critical",
+                       name + ": no instance answers Prometheus"));
+  rules.push_back(
+      rule("LlmFirstTokenSlow",
+           quantile_query(c, 0.99, traits.first_token) + " > " + to_json(Json(monitoring.ttft_p99)), "5m",
+           "warning", name + ": one request in a hundred waits too long for its first token"));
+  rules.push_back(
+      rule("LlmTokensSlow",
+           quantile_query(c, 0.99, traits.inter_token) + " > " + to_json(Json(monitoring.inter_token_p99)),
+           "5m", "warning", name + ": tokens come slowly"));
   if (!traits.waiting.empty())
-    rules.push_back(rule("LlmQueueGrows", "sum(" + std::string(traits.waiting) + "{" + labels + "}) > " +
-                                              std::to_string(16 * std::max<int64_t>(1, c.spec.autoscaling.waiting_requests)),
+    rules.push_back(rule("LlmQueueGrows",
+                         "sum(" + std::string(traits.waiting) + "{" + labels + "}) > " +
+                             std::to_string(16 * std::max<int64_t>(1, c.spec.autoscaling.waiting_requests)),
                          "10m", "warning", name + ": requests wait; more instances are needed"));
   if (!traits.kv_usage.empty())
     rules.push_back(rule("LlmKvFull", "max(" + kv_usage_query(c) + ") > 0.95", "10m", "warning",
                          name + ": the KV cache is full, requests are preempted or wait"));
   rules.push_back(rule("LlmPodRestarts",
-                       "increase(kube_pod_container_status_restarts_total{namespace=\"" + c.spec.ns + "\",pod=~\"" + name +
-                           "-.*\"}[1d]) > 3",
+                       "increase(kube_pod_container_status_restarts_total{namespace=\"" + c.spec.ns +
+                           "\",pod=~\"" + name + "-.*\"}[1d]) > 3",
                        "0m", "warning", name + ": a pod restarts again and again"));
   if (monitoring.gpu_rules && c.on_gpus())
-    rules.push_back(rule("LlmGpuErrors", "increase(DCGM_FI_DEV_XID_ERRORS{namespace=\"" + c.spec.ns + "\",pod=~\"" + name + "-.*\"}[10m]) > 0",
-                         "0m", "critical", name + ": a GPU reported an Xid error"));
+    rules.push_back(rule(
+        "LlmGpuErrors",
+        "increase(DCGM_FI_DEV_XID_ERRORS{namespace=\"" + c.spec.ns + "\",pod=~\"" + name + "-.*\"}[10m]) > 0",
+        "0m", "critical", name + ": a GPU reported an Xid error"));
   add_object(out,
              obj({{"apiVersion", "monitoring.coreos.com/v1"},
                   {"kind", "PrometheusRule"},
                   {"metadata", monitor_metadata(c)},
-                  {"spec", obj({{"groups", arr({obj({{"name", c.spec.name}, {"interval", "30s"}, {"rules", Json(std::move(rules))}})})}})}}),
+                  {"spec", obj({{"groups", arr({obj({{"name", c.spec.name},
+                                                     {"interval", "30s"},
+                                                     {"rules", Json(std::move(rules))}})})}})}}),
              5);
 }
 
@@ -113,7 +125,8 @@ void add_dashboard(const RenderContext& c, RenderResult& out) {
   labels.set("grafana_dashboard", "1");
   metadata.set("labels", std::move(labels));
   Json object = obj({{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", std::move(metadata)}});
-  put_why(object, "data", obj({{c.spec.name + ".json", grafana_dashboard(c)}}), "Grafana's sidecar finds it by the label above.");
+  put_why(object, "data", obj({{c.spec.name + ".json", grafana_dashboard(c)}}),
+          "Grafana's sidecar finds it by the label above.");
   add_object(out, std::move(object), 5);
 }
 
@@ -126,13 +139,14 @@ std::string metric_labels(const RenderContext& c) {
 std::string kv_usage_query(const RenderContext& c) {
   const std::string labels = metric_labels(c);
   std::string out(engine_traits(c.engine).kv_usage);
-  for (size_t at = out.find("%s"); at != std::string::npos; at = out.find("%s", at + labels.size())) out.replace(at, 2, labels);
+  for (size_t at = out.find("%s"); at != std::string::npos; at = out.find("%s", at + labels.size()))
+    out.replace(at, 2, labels);
   return out;
 }
 
 std::string quantile_query(const RenderContext& c, double quantile, std::string_view histogram) {
-  return "histogram_quantile(" + to_json(Json(quantile)) + ", sum by (le) (rate(" + std::string(histogram) + "_bucket{" +
-         metric_labels(c) + "}[5m])))";
+  return "histogram_quantile(" + to_json(Json(quantile)) + ", sum by (le) (rate(" + std::string(histogram) +
+         "_bucket{" + metric_labels(c) + "}[5m])))";
 }
 
 void render_monitoring(const RenderContext& c, RenderResult& out) {

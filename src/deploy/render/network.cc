@@ -49,7 +49,8 @@ void add_network_env(const RenderContext& c, const RoleContext& role, JsonArray&
     env.push_back(env_value("NCCL_SOCKET_IFNAME", "=" + interface));
     env.push_back(env_value("NVSHMEM_BOOTSTRAP_UID_SOCK_IFNAME", interface));
   }
-  const bool rdma = network.type == "rdma" || (network.type == "host" && (!network.hcas.empty() || !network.resource.empty()));
+  const bool rdma = network.type == "rdma" ||
+                    (network.type == "host" && (!network.hcas.empty() || !network.resource.empty()));
   if (rdma) {
     add_rdma_env(network, c.on_gpus(), env);
   } else if (c.on_gpus() && network.type == "none") {

@@ -5,14 +5,14 @@
 
 namespace hadal {
 
-void render_foundation(const RenderContext& context, RenderResult& out);   // namespace, account, SCC, policies
-void render_storage(const RenderContext& context, RenderResult& out);      // claims, download, precache
-void render_workloads(const RenderContext& context, RenderResult& out);    // Deployment, LeaderWorkerSet, ...
+void render_foundation(const RenderContext& context, RenderResult& out);  // namespace, account, SCC, policies
+void render_storage(const RenderContext& context, RenderResult& out);     // claims, download, precache
+void render_workloads(const RenderContext& context, RenderResult& out);   // Deployment, LeaderWorkerSet, ...
 void render_kserve(const RenderContext& context, RenderResult& out);
 void render_dynamo(const RenderContext& context, RenderResult& out);
-void render_router(const RenderContext& context, RenderResult& out);       // of prefill and decode
-void render_services(const RenderContext& context, RenderResult& out);     // Service, routes
-void render_scheduling(const RenderContext& context, RenderResult& out);   // Volcano, disruption budgets
+void render_router(const RenderContext& context, RenderResult& out);      // of prefill and decode
+void render_services(const RenderContext& context, RenderResult& out);    // Service, routes
+void render_scheduling(const RenderContext& context, RenderResult& out);  // Volcano, disruption budgets
 void render_autoscaling(const RenderContext& context, RenderResult& out);
 void render_monitoring(const RenderContext& context, RenderResult& out);
 void render_web_ui(const RenderContext& context, RenderResult& out);

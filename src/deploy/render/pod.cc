@@ -84,18 +84,19 @@ Json engine_container(const RenderContext& c, const RoleContext& role, std::stri
 }
 
 Json preflight_container(const RenderContext& c, const RoleContext& role, const Json& engine) {
-  Json out = obj({{"name", "preflight"}, {"image", c.hadal_image}, {"imagePullPolicy", c.spec.engine.pull_policy}});
+  Json out =
+      obj({{"name", "preflight"}, {"image", c.hadal_image}, {"imagePullPolicy", c.spec.engine.pull_policy}});
   JsonArray args{"preflight", "--model-path", c.model_dir, "--cache-dir", "/cache"};
   if (c.on_gpus()) {
     args.emplace_back("--expect-gpus");
     args.emplace_back(std::to_string(role.gpus_per_node));
   }
   if (role.is_group()) {
-    for (const std::string& word : {std::string("--nnodes"), std::string("$(LWS_GROUP_SIZE)"),
-                                    std::string("--node-rank"), std::string(rank_variable(c)),
-                                    std::string("--dist-init-addr"),
-                                    "$(LWS_LEADER_ADDRESS):" + std::to_string(kDistPort), std::string("--timeout"),
-                                    std::to_string(c.time.startup)})
+    for (const std::string& word :
+         {std::string("--nnodes"), std::string("$(LWS_GROUP_SIZE)"), std::string("--node-rank"),
+          std::string(rank_variable(c)), std::string("--dist-init-addr"),
+          "$(LWS_LEADER_ADDRESS):" + std::to_string(kDistPort), std::string("--timeout"),
+          std::to_string(c.time.startup)})
       args.emplace_back(word);
   }
   out.set("command", arr({"hadal"}));
@@ -108,14 +109,30 @@ Json preflight_container(const RenderContext& c, const RoleContext& role, const 
   return out;
 }
 
+// Waits, in sight of kubectl get pods, for the file that hadal pull writes last; an engine without its
+// weights would end and be restarted again and again.
+Json wait_container(const RenderContext& c) {
+  return obj(
+      {{"name", "wait-for-model"},
+       {"image", c.image},
+       {"imagePullPolicy", c.spec.engine.pull_policy},
+       {"command", arr({"sh", "-c", "until [ -s \"$0\" ]; do echo \"waiting for $0\"; sleep 10; done"})},
+       {"args", arr({c.model_dir + "/.hadal-model.json"})},
+       {"resources", obj({{"requests", obj({{"cpu", "100m"}, {"memory", "64Mi"}})},
+                          {"limits", obj({{"memory", "256Mi"}})}})},
+       {"securityContext", container_security(c)},
+       {"volumeMounts", arr({model_mount(c, false)})}});
+}
+
 Json affinity_of(const RenderContext& c, const RoleContext& role) {
   Json out;
   if (!c.spec.gpus.product.empty()) {
     const Json term = obj({{"matchExpressions", arr({obj({{"key", "nvidia.com/gpu.product"},
                                                           {"operator", "In"},
                                                           {"values", arr({c.spec.gpus.product})}})})}});
-    out.set("nodeAffinity", obj({{"requiredDuringSchedulingIgnoredDuringExecution",
-                                  obj({{"nodeSelectorTerms", arr({term})}})}}));
+    out.set(
+        "nodeAffinity",
+        obj({{"requiredDuringSchedulingIgnoredDuringExecution", obj({{"nodeSelectorTerms", arr({term})}})}}));
   }
   const Json labels = obj({{"labelSelector", obj({{"matchLabels", c.selector(role.component)}})},
                            {"topologyKey", "kubernetes.io/hostname"}});
@@ -123,9 +140,8 @@ Json affinity_of(const RenderContext& c, const RoleContext& role) {
     // Two ranks on one host would share its NICs, and its ports on the host's network.
     out.set("podAntiAffinity", obj({{"requiredDuringSchedulingIgnoredDuringExecution", arr({labels})}}));
   } else if (role.replicas > 1) {
-    out.set("podAntiAffinity",
-            obj({{"preferredDuringSchedulingIgnoredDuringExecution",
-                  arr({obj({{"weight", 100}, {"podAffinityTerm", labels}})})}}));
+    out.set("podAntiAffinity", obj({{"preferredDuringSchedulingIgnoredDuringExecution",
+                                     arr({obj({{"weight", 100}, {"podAffinityTerm", labels}})})}}));
   }
   return out;
 }
@@ -133,7 +149,10 @@ Json affinity_of(const RenderContext& c, const RoleContext& role) {
 Json pod_annotations(const RenderContext& c, const RoleContext& role) {
   Json out;
   if (c.spec.scheduler.type == "kueue" && !c.spec.scheduler.topology.empty()) {
-    out.set("kueue.x-k8s.io/podset-" + c.spec.scheduler.topology_mode + "-topology", c.spec.scheduler.topology);
+    out.set("kueue.x-k8s.io/podset-" + c.spec.scheduler.topology_mode + "-topology",
+            c.spec.scheduler.topology);
+    // Leader and workers are two pod sets to Kueue: one domain for both.
+    if (role.is_group()) out.set("kueue.x-k8s.io/podset-group-name", role.workload);
   }
   if (c.spec.scheduler.type == "volcano") {
     const std::string queue = c.spec.scheduler.queue.empty() ? "default" : c.spec.scheduler.queue;
@@ -157,7 +176,8 @@ Json rank_claim_placeholder() {
 
 Json volumes_of(const RenderContext& c, const RoleContext& role) {
   JsonArray volumes;
-  if (c.model_uri.empty()) volumes.push_back(has_rank_claims(c) ? rank_claim_placeholder() : model_volume(c, false));
+  if (c.model_uri.empty())
+    volumes.push_back(has_rank_claims(c) ? rank_claim_placeholder() : model_volume(c, false));
   volumes.push_back(cache_volume(c));
   const double shm = shm_bytes(c, role);
   if (has_shm_volume(c, role)) {
@@ -177,7 +197,8 @@ Json container_security(const RenderContext& c, bool rdma) {
   Json capabilities = obj({{"drop", arr({"ALL"})}});
   if (rdma) {
     put_why(capabilities, "add", arr({"IPC_LOCK"}),
-            "RDMA pins memory. This is all it needs: no privileged. Where the user is not root the node's container "
+            "RDMA pins memory. This is all it needs: no privileged. Where the user is not root the node's "
+            "container "
             "runtime must allow memlock (LimitMEMLOCK=infinity) as well.");
   }
   out.set("capabilities", std::move(capabilities));
@@ -215,13 +236,15 @@ void add_pod_basics(const RenderContext& c, Json& spec) {
 void add_placement(const RenderContext& c, Json& spec) {
   put(spec, "nodeSelector", map_json(c.spec.nodes.selector));
   JsonArray out;
-  if (c.on_gpus()) out.push_back(obj({{"key", c.gpu_resource}, {"operator", "Exists"}, {"effect", "NoSchedule"}}));
+  if (c.on_gpus())
+    out.push_back(obj({{"key", c.gpu_resource}, {"operator", "Exists"}, {"effect", "NoSchedule"}}));
   for (const std::string& taint : c.spec.nodes.tolerations) {
     const size_t equals = taint.find('=');
     if (equals == std::string::npos) {
       out.push_back(obj({{"key", taint}, {"operator", "Exists"}}));
     } else {
-      out.push_back(obj({{"key", taint.substr(0, equals)}, {"operator", "Equal"}, {"value", taint.substr(equals + 1)}}));
+      out.push_back(obj(
+          {{"key", taint.substr(0, equals)}, {"operator", "Equal"}, {"value", taint.substr(equals + 1)}}));
     }
   }
   for (std::string_view key : {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}) {
@@ -236,7 +259,8 @@ void add_placement(const RenderContext& c, Json& spec) {
 }
 
 JsonArray cache_env(const RenderContext& c) {
-  JsonArray env{env_value("HOME", "/cache"), env_value("XDG_CACHE_HOME", "/cache"), env_value("TMPDIR", "/tmp")};
+  JsonArray env{env_value("HOME", "/cache"), env_value("XDG_CACHE_HOME", "/cache"),
+                env_value("TMPDIR", "/tmp")};
   if (c.engine == EngineKind::kHadal) return env;
   // An arbitrary user has no entry in /etc/passwd and no home: Python's getpwuid and every cache would fail.
   for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
@@ -287,16 +311,19 @@ Json pod_template(const RenderContext& c, const RoleContext& role, std::string_v
   if (host_network(c, role)) {
     spec.set("hostNetwork", true);
     put_why(spec, "dnsPolicy", "ClusterFirstWithHostNet",
-            "On the host's network the leader's name would else be asked of the host's DNS, which does not know it.");
+            "On the host's network the leader's name would else be asked of the host's DNS, which does not "
+            "know it.");
   }
   put_why(spec, "terminationGracePeriodSeconds", c.time.grace,
           "preStop " + std::to_string(c.spec.timing.endpoint_delay) + " s + the longest request " +
-              std::to_string(c.time.longest_request) + " s + margin " + std::to_string(c.spec.timing.margin) + " s.");
+              std::to_string(c.time.longest_request) + " s + margin " + std::to_string(c.spec.timing.margin) +
+              " s.");
   add_placement(c, spec);
   put(spec, "affinity", affinity_of(c, role));
   Json engine = engine_container(c, role, container_name);
   JsonArray init;
   const bool fetches = c.storage_type == "s3" || c.storage_type == "empty-dir" || has_rank_claims(c);
+  if (is_filled_by_us(c)) init.push_back(wait_container(c));
   if (fetches && c.model_uri.empty() && !c.model_source.empty()) init.push_back(pull_container(c, "fetch"));
   if (c.spec.preflight && c.engine == EngineKind::kHadal && c.profile != ProfileKind::kKserve)
     init.push_back(preflight_container(c, role, engine));

@@ -10,7 +10,8 @@
 namespace hadal {
 
 // {metadata: {labels, annotations}, spec}. The container is called `container_name`.
-Json pod_template(const RenderContext& context, const RoleContext& role, std::string_view container_name = "engine");
+Json pod_template(const RenderContext& context, const RoleContext& role,
+                  std::string_view container_name = "engine");
 
 // Parts that other pods (download, router, web page) share.
 Json container_security(const RenderContext& context, bool rdma = false);
@@ -29,6 +30,8 @@ Json cache_mount();
 // own templates are used (pvc-per-node).
 Json model_volume(const RenderContext& context, bool writable);
 Json model_mount(const RenderContext& context, bool writable);
+// A Job or DaemonSet of ours fills the volume while the engine's pods are there.
+bool is_filled_by_us(const RenderContext& context);
 // hadal pull's container.
 Json pull_container(const RenderContext& context, std::string_view name);
 

@@ -27,7 +27,8 @@ std::pair<int64_t, std::string> split_order(const std::string& text) {
   int64_t count = 0;
   const auto end = std::from_chars(text.data(), text.data() + text.size(), count).ptr;
   const size_t digits = static_cast<size_t>(end - text.data());
-  if (digits == 0 || digits >= text.size() || (text[digits] != 'x' && text[digits] != 'X') || count < 1 || count > 4096)
+  if (digits == 0 || digits >= text.size() || (text[digits] != 'x' && text[digits] != 'X') || count < 1 ||
+      count > 4096)
     return {0, text};
   return {count, text.substr(digits + 1)};
 }
@@ -50,7 +51,8 @@ int64_t gpus_for_model(const DeploySpec& spec, const GpuSpec& gpu) {
 }
 
 // Hosts and GPUs per host of one instance, from whatever of them is said. 0: not said.
-Result<Shape> shape_of(const DeploySpec& spec, const RenderContext& c, int64_t nodes, int64_t count, std::string_view field) {
+Result<Shape> shape_of(const DeploySpec& spec, const RenderContext& c, int64_t nodes, int64_t count,
+                       std::string_view field) {
   if (!c.on_gpus()) return Shape{std::max<int64_t>(1, nodes), 0};
   int64_t per_node = spec.gpus.per_node;
   if (count > 0 && nodes == 0) {
@@ -61,19 +63,20 @@ Result<Shape> shape_of(const DeploySpec& spec, const RenderContext& c, int64_t n
   if (count > 0 && per_node == 0) per_node = (count + nodes - 1) / nodes;
   if (per_node == 0) per_node = c.gpus_per_host;
   if (count > 0 && count != nodes * per_node) {
-    return invalid_argument(spec.place(field), ": ", count, " GPUs do not make ", nodes, " hosts with ", per_node,
-                            " each: change ", field, ", nodes.count or gpus.perNode");
+    return invalid_argument(spec.place(field), ": ", count, " GPUs do not make ", nodes, " hosts with ",
+                            per_node, " each: change ", field, ", nodes.count or gpus.perNode");
   }
   if (per_node > c.gpus_per_host && spec.gpus.per_node == 0) {
-    return invalid_argument(spec.place(field), ": a host has ", c.gpus_per_host, " ", c.gpu_name, ", so ", per_node,
-                            " need more hosts: set nodes to ", (per_node * nodes + c.gpus_per_host - 1) / c.gpus_per_host,
+    return invalid_argument(spec.place(field), ": a host has ", c.gpus_per_host, " ", c.gpu_name, ", so ",
+                            per_node, " need more hosts: set nodes to ",
+                            (per_node * nodes + c.gpus_per_host - 1) / c.gpus_per_host,
                             ", or gpus.perNode where your hosts have more");
   }
   return Shape{nodes, per_node};
 }
 
-Status set_parallelism(const DeploySpec& spec, const RenderContext& c, const RoleSpec& own, std::string_view field,
-                       RoleContext& role) {
+Status set_parallelism(const DeploySpec& spec, const RenderContext& c, const RoleSpec& own,
+                       std::string_view field, RoleContext& role) {
   const EngineSpec& engine = spec.engine;
   const int64_t ranks = c.on_gpus() ? role.gpus() : role.nodes;
   role.pp = std::max<int64_t>(1, engine.pp);
@@ -84,20 +87,22 @@ Status set_parallelism(const DeploySpec& spec, const RenderContext& c, const Rol
   const int64_t groups = c.engine == EngineKind::kVllm ? role.dp : 1;
   if (role.tp == 0) role.tp = std::max<int64_t>(1, ranks / (role.pp * groups));
   if (c.on_gpus() && role.tp * role.pp * groups != ranks) {
-    return invalid_argument(spec.place(own.tp > 0 ? std::string(field) + ".tensorParallel" : "engine.tensorParallel"),
-                            ": tensorParallel ", role.tp, groups > 1 ? " x dataParallel " + std::to_string(groups) : "",
-                            role.pp > 1 ? " x pipelineParallel " + std::to_string(role.pp) : "",
-                            " must be the instance's ", ranks, " GPUs");
+    return invalid_argument(
+        spec.place(own.tp > 0 ? std::string(field) + ".tensorParallel" : "engine.tensorParallel"),
+        ": tensorParallel ", role.tp, groups > 1 ? " x dataParallel " + std::to_string(groups) : "",
+        role.pp > 1 ? " x pipelineParallel " + std::to_string(role.pp) : "", " must be the instance's ",
+        ranks, " GPUs");
   }
   if (role.dp > 1 && groups == 1 && role.tp % role.dp != 0)
-    return invalid_argument(spec.place("engine.dataParallel"), ": dataParallel ", role.dp, " does not divide ", role.tp,
-                            " ranks");
+    return invalid_argument(spec.place("engine.dataParallel"), ": dataParallel ", role.dp,
+                            " does not divide ", role.tp, " ranks");
   role.memory_fraction = own.memory_fraction > 0 ? own.memory_fraction : engine.memory_fraction;
   role.extra_args = own.extra_args;
   return {};
 }
 
-Status add_role(const DeploySpec& spec, RenderContext& c, RoleKind kind, const RoleSpec& own, std::string_view field) {
+Status add_role(const DeploySpec& spec, RenderContext& c, RoleKind kind, const RoleSpec& own,
+                std::string_view field) {
   RoleContext role;
   role.kind = kind;
   role.component = field.empty() ? "server" : std::string(field);
@@ -110,10 +115,13 @@ Status add_role(const DeploySpec& spec, RenderContext& c, RoleKind kind, const R
     nodes = own.nodes;
     count = own.gpus;
   } else if (c.on_gpus() && count == 0 && nodes == 0 && spec.gpus.per_node == 0) {
-    count = gpus_for_model(spec, *find_gpu(c.gpu_name));
+    const GpuSpec* gpu = find_gpu(c.gpu_name);
+    if (gpu != nullptr) count = gpus_for_model(spec, *gpu);
   }
   HADAL_ASSIGN(const Shape shape, shape_of(spec, c, nodes, count,
-                                           field.empty() ? "gpus" : own_size ? field : std::string_view("gpus")));
+                                           field.empty() ? "gpus"
+                                           : own_size    ? field
+                                                         : std::string_view("gpus")));
   role.nodes = shape.nodes;
   role.gpus_per_node = shape.per_node;
   HADAL_RETURN_IF_ERROR(set_parallelism(spec, c, own, field, role));
@@ -140,14 +148,24 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
   if (spec.gpus.type.empty()) return {};
   const std::string type = split_order(spec.gpus.type).second;
   const GpuSpec* gpu = find_gpu(type);
+  if (gpu == nullptr && !spec.gpus.resource.empty()) {
+    c.gpu_name = type;
+    c.gpu_resource = spec.gpus.resource;
+    c.gpus_per_host = spec.gpus.per_node > 0 ? spec.gpus.per_node : 8;
+    c.warn("gpus.type", "unknown-gpu",
+           "hadal does not know the GPU \"" + type + "\": whether the model fits is not checked",
+           "see hadal plan");
+    return {};
+  }
   if (gpu == nullptr) {
     std::vector<std::string_view> names;
     for (const GpuSpec& row : gpu_table()) names.push_back(row.name);
     const std::string nearest = nearest_name(type, names);
     std::string all;
     for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
-    return invalid_argument(spec.place("gpus.type"), ": hadal does not know the GPU \"", type, "\": it knows ", all,
-                            nearest.empty() ? "" : "; did you mean " + nearest + "?");
+    return invalid_argument(spec.place("gpus.type"), ": hadal does not know the GPU \"", type,
+                            "\": it knows ", all, nearest.empty() ? "" : "; did you mean " + nearest + "?",
+                            " Others are taken unchecked where gpus.resource names their resource");
   }
   if (gpu->resource.empty()) return {};  // the table's row for the CPU
   c.gpu_name = gpu->name;
@@ -181,8 +199,9 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
   }
   input.num_nodes = static_cast<int>(nodes);
   input.num_groups = static_cast<int>(std::max<int64_t>(1, groups));
-  input.storage = c.storage_type == "pvc" ? (c.profile == ProfileKind::kTke ? StorageKind::kCfsTurbo : StorageKind::kNfs)
-                                          : StorageKind::kNvme;
+  input.storage = c.storage_type == "pvc"
+                      ? (c.profile == ProfileKind::kTke ? StorageKind::kCfsTurbo : StorageKind::kNfs)
+                      : StorageKind::kNvme;
   input.storage_gbs = spec.storage.read_gbs;
   input.num_graphs = c.on_gpus() ? 36 : 0;
   const TimeBudget budget = time_budget(input);
@@ -191,19 +210,24 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
                           : c.on_gpus()           ? traits.warm_up_gpu
                                                   : traits.warm_up_cpu;
   TimeBudgets& time = c.time;
-  const int64_t computed = std::max<int64_t>(300, static_cast<int64_t>(std::ceil((budget.start_s + budget.load_s) * 3 / 10)) * 10) +
-                           warm_up;
+  const int64_t computed =
+      std::max<int64_t>(300,
+                        static_cast<int64_t>(std::ceil((budget.start_s + budget.load_s) * 3 / 10)) * 10) +
+      warm_up;
   time.startup = spec.timing.startup > 0 ? spec.timing.startup : computed;
   const auto seconds = [](double value) { return std::to_string(static_cast<int64_t>(std::ceil(value))); };
-  time.startup_words =
-      spec.timing.startup > 0
-          ? "Startup budget of " + std::to_string(time.startup) + " s, from the spec."
-          : "Startup budget " + std::to_string(time.startup) + " s: three times (start " + seconds(budget.start_s) +
-                " s + read " + show_bytes(static_cast<double>(input.weight_bytes)) + " in " + seconds(budget.load_s) +
-                " s), and " + std::to_string(warm_up) + " s to warm up. Until it is over liveness does not count.";
+  time.startup_words = spec.timing.startup > 0
+                           ? "Startup budget of " + std::to_string(time.startup) + " s, from the spec."
+                           : "Startup budget " + std::to_string(time.startup) + " s: three times (start " +
+                                 seconds(budget.start_s) + " s + read " +
+                                 show_bytes(static_cast<double>(input.weight_bytes)) + " in " +
+                                 seconds(budget.load_s) + " s), and " + std::to_string(warm_up) +
+                                 " s to warm up. Until it is over liveness does not count.";
   if (c.weight_bytes <= 0 && spec.timing.startup == 0) {
-    c.warn("model", "unknown-size", "hadal does not know how large \"" + spec.model.ref + "\" is: the startup budget is made for 200 GB",
-           "set model.size, or model.like to a model of the same shape");
+    c.warn(
+        "model", "unknown-size",
+        "hadal does not know how large \"" + spec.model.ref + "\" is: the startup budget is made for 200 GB",
+        "set model.size, or model.like to a model of the same shape");
   }
   time.longest_request = spec.timing.longest_request;
   time.grace = spec.timing.endpoint_delay + time.longest_request + spec.timing.margin;
@@ -214,7 +238,8 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
 Status check_fit(const DeploySpec& spec, RenderContext& c) {
   for (const RoleContext& role : c.roles) HADAL_RETURN_IF_ERROR(check_resources(c, role));
   const CatalogModel* model = catalog_model(spec);
-  if (!c.on_gpus() || model == nullptr) return {};
+  const GpuSpec* gpu = find_gpu(c.gpu_name);
+  if (gpu == nullptr || model == nullptr) return {};
   HADAL_ASSIGN(const ModelConfig config, catalog_config(*model));
   for (const RoleContext& role : c.roles) {
     Layout layout;
@@ -227,7 +252,7 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
     // Fractions of vLLM and TensorRT-LLM are of other things.
     if (c.engine == EngineKind::kSglang) options.static_fraction = role.memory_fraction;
     options.context_length = spec.model.context_length;
-    const auto fit = fit_model(config, *find_gpu(c.gpu_name), layout, spec.model.dtype, options);
+    const auto fit = fit_model(config, *gpu, layout, spec.model.dtype, options);
     if (!fit.ok()) return invalid_argument(spec.place("gpus"), ": ", fit.error().message);
     if (!fit->fits()) {
       std::string why;

@@ -5,6 +5,7 @@
 
 #include "deploy/render/json_build.h"
 #include "deploy/spec_table.h"
+#include "plan/fit.h"
 #include "plan/node_request.h"
 
 namespace hadal {
@@ -29,7 +30,8 @@ struct CpuSize {
   double parameters, cpu;
 };
 // The guides' table of model sizes, rounded to what a CPU server needs.
-constexpr CpuSize kCpuSizes[] = {{0.5e9, 2}, {2e9, 4}, {9e9, 8}, {16e9, 12}, {40e9, 16}, {80e9, 32}, {1e13, 64}};
+constexpr CpuSize kCpuSizes[] = {{0.5e9, 2}, {2e9, 4},   {9e9, 8},  {16e9, 12},
+                                 {40e9, 16}, {80e9, 32}, {1e13, 64}};
 
 double default_cpu(const RenderContext& c, const RoleContext& role) {
   if (const double node = quantity(c.spec.nodes.cpu); node > 0)
@@ -114,7 +116,8 @@ void add_resources(const RenderContext& c, const RoleContext& role, Json& contai
   }
   Json resources;
   put_why(resources, "requests", std::move(requests),
-          "Below the node's capacity: kubelet and the system need their part. No CPU limit, which would throttle.");
+          "Below the node's capacity: kubelet and the system need their part. No CPU limit, which would "
+          "throttle.");
   resources.set("limits", std::move(limits));
   container.set("resources", std::move(resources));
 }
@@ -123,13 +126,21 @@ Status check_resources(const RenderContext& c, const RoleContext& role) {
   const ResourceSpec& asked = c.spec.resources;
   const auto cpu = cpu_request_obstacle(quantity(asked.cpu), quantity(c.spec.nodes.cpu));
   if (cpu.has_value()) return invalid_argument(c.spec.place("resources.cpu"), ": ", *cpu);
-  const auto host = memory_request_obstacle(quantity(asked.memory) / kGi, quantity(c.spec.nodes.memory) / kGi);
+  const auto host =
+      memory_request_obstacle(quantity(asked.memory) / kGi, quantity(c.spec.nodes.memory) / kGi);
   if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
+  const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
+  if (!c.on_gpus() && weights + shm > memory) {
+    return invalid_argument(c.spec.place("resources.memory"), ": ", show_bytes(weights),
+                            " of weights on each host do not fit the pod's memory of ", quantity_text(memory),
+                            ": raise resources.memory, use larger hosts, or set nodes to more of them");
+  }
   if (shm > memory * 0.8) {
-    return invalid_argument(c.spec.place("resources.shm"), ": /dev/shm of ", quantity_text(shm),
-                            " counts in the pod's memory of ", quantity_text(memory),
-                            " and leaves too little for the engine: raise resources.memory or lower resources.shm");
+    return invalid_argument(
+        c.spec.place("resources.shm"), ": /dev/shm of ", quantity_text(shm),
+        " counts in the pod's memory of ", quantity_text(memory),
+        " and leaves too little for the engine: raise resources.memory or lower resources.shm");
   }
   return {};
 }

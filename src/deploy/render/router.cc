@@ -10,20 +10,25 @@ namespace {
 constexpr int64_t kRouterMetricsPort = 29000;
 
 void add_rights(const RenderContext& c, const std::string& name, RenderResult& out) {
-  add_object(out, obj({{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", c.metadata(name, "router")}}), 0);
+  add_object(
+      out, obj({{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", c.metadata(name, "router")}}),
+      0);
   add_object(out,
              obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
                   {"kind", "Role"},
                   {"metadata", c.metadata(name, "router")},
-                  {"rules", arr({obj({{"apiGroups", arr({""})}, {"resources", arr({"pods"})}, {"verbs", arr({"get", "list", "watch"})}})})}}),
+                  {"rules", arr({obj({{"apiGroups", arr({""})},
+                                      {"resources", arr({"pods"})},
+                                      {"verbs", arr({"get", "list", "watch"})}})})}}),
              0, "The router watches the pods of this namespace to find prefill and decode.");
-  add_object(out,
-             obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
-                  {"kind", "RoleBinding"},
-                  {"metadata", c.metadata(name, "router")},
-                  {"roleRef", obj({{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", name}})},
-                  {"subjects", arr({obj({{"kind", "ServiceAccount"}, {"name", name}, {"namespace", c.spec.ns}})})}}),
-             0);
+  add_object(
+      out,
+      obj({{"apiVersion", "rbac.authorization.k8s.io/v1"},
+           {"kind", "RoleBinding"},
+           {"metadata", c.metadata(name, "router")},
+           {"roleRef", obj({{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "Role"}, {"name", name}})},
+           {"subjects", arr({obj({{"kind", "ServiceAccount"}, {"name", name}, {"namespace", c.spec.ns}})})}}),
+      0);
 }
 
 void add_selector(const RenderContext& c, const RoleContext& role, JsonArray& args) {
@@ -34,13 +39,20 @@ void add_selector(const RenderContext& c, const RoleContext& role, JsonArray& ar
 }
 
 Json router_container(const RenderContext& c) {
-  JsonArray args{"-m", "sglang_router.launch_router", "--pd-disaggregation", "--service-discovery",
-                 "--service-discovery-namespace", c.spec.ns, "--service-discovery-port", std::to_string(c.port)};
+  JsonArray args{"-m",
+                 "sglang_router.launch_router",
+                 "--pd-disaggregation",
+                 "--service-discovery",
+                 "--service-discovery-namespace",
+                 c.spec.ns,
+                 "--service-discovery-port",
+                 std::to_string(c.port)};
   for (const RoleContext& role : c.roles) add_selector(c, role, args);
-  for (const std::string& word : {std::string("--host"), std::string("0.0.0.0"), std::string("--port"), std::to_string(c.port),
-                                  std::string("--prometheus-host"), std::string("0.0.0.0"), std::string("--prometheus-port"),
-                                  std::to_string(kRouterMetricsPort), std::string("--request-timeout-secs"),
-                                  std::to_string(c.time.longest_request)})
+  for (const std::string& word :
+       {std::string("--host"), std::string("0.0.0.0"), std::string("--port"), std::to_string(c.port),
+        std::string("--prometheus-host"), std::string("0.0.0.0"), std::string("--prometheus-port"),
+        std::to_string(kRouterMetricsPort), std::string("--request-timeout-secs"),
+        std::to_string(c.time.longest_request)})
     args.emplace_back(word);
   JsonArray env = cache_env(c);
   if (!c.spec.api_key.secret.empty()) {
@@ -54,22 +66,28 @@ Json router_container(const RenderContext& c) {
                 {"timeoutSeconds", 5},
                 {"failureThreshold", failures}});
   };
-  return obj({{"name", "router"},
-              {"image", c.router_image},
-              {"imagePullPolicy", c.spec.engine.pull_policy},
-              {"command", arr({"python3"})},
-              {"args", Json(std::move(args))},
-              {"env", Json(std::move(env))},
-              {"ports", arr({obj({{"name", "http"}, {"containerPort", c.port}, {"protocol", "TCP"}}),
-                             obj({{"name", "metrics"}, {"containerPort", kRouterMetricsPort}, {"protocol", "TCP"}})})},
-              {"resources", obj({{"requests", obj({{"cpu", "2"}, {"memory", "4Gi"}})}, {"limits", obj({{"memory", "4Gi"}})}})},
-              {"securityContext", container_security(c)},
-              {"startupProbe", check("/liveness", 30)},
-              {"readinessProbe", check("/readiness", 2)},
-              {"livenessProbe", check("/liveness", 6)},
-              {"lifecycle", obj({{"preStop", obj({{"exec", obj({{"command", arr({"sleep", std::to_string(c.spec.timing.endpoint_delay)})}})}})}})},
-              {"volumeMounts", arr({cache_mount()})},
-              {"terminationMessagePolicy", "FallbackToLogsOnError"}});
+  return obj(
+      {{"name", "router"},
+       {"image", c.router_image},
+       {"imagePullPolicy", c.spec.engine.pull_policy},
+       {"command", arr({"python3"})},
+       {"args", Json(std::move(args))},
+       {"env", Json(std::move(env))},
+       {"ports",
+        arr({obj({{"name", "http"}, {"containerPort", c.port}, {"protocol", "TCP"}}),
+             obj({{"name", "metrics"}, {"containerPort", kRouterMetricsPort}, {"protocol", "TCP"}})})},
+       {"resources",
+        obj({{"requests", obj({{"cpu", "2"}, {"memory", "4Gi"}})}, {"limits", obj({{"memory", "4Gi"}})}})},
+       {"securityContext", container_security(c)},
+       {"startupProbe", check("/liveness", 30)},
+       {"readinessProbe", check("/readiness", 2)},
+       {"livenessProbe", check("/liveness", 6)},
+       {"lifecycle",
+        obj({{"preStop",
+              obj({{"exec",
+                    obj({{"command", arr({"sleep", std::to_string(c.spec.timing.endpoint_delay)})}})}})}})},
+       {"volumeMounts", arr({cache_mount()})},
+       {"terminationMessagePolicy", "FallbackToLogsOnError"}});
 }
 
 }  // namespace
@@ -81,13 +99,19 @@ void render_router(const RenderContext& c, RenderResult& out) {
   Json pod;
   add_pod_basics(c, pod);
   pod.set("serviceAccountName", name);
-  put_why(pod, "automountServiceAccountToken", true, "The router asks the API server for pods; nothing else here does.");
+  put_why(pod, "automountServiceAccountToken", true,
+          "The router asks the API server for pods; nothing else here does.");
   pod.set("terminationGracePeriodSeconds", c.time.grace);
   pod.set("containers", arr({router_container(c)}));
   pod.set("volumes", arr({cache_volume(c)}));
   Json spec = obj({{"replicas", 1}, {"selector", obj({{"matchLabels", c.selector("router")}})}});
   spec.set("template", obj({{"metadata", obj({{"labels", c.labels("router")}})}, {"spec", std::move(pod)}}));
-  add_object(out, obj({{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", c.metadata(name, "router")}, {"spec", std::move(spec)}}), 3);
+  add_object(out,
+             obj({{"apiVersion", "apps/v1"},
+                  {"kind", "Deployment"},
+                  {"metadata", c.metadata(name, "router")},
+                  {"spec", std::move(spec)}}),
+             3);
 }
 
 }  // namespace hadal

@@ -39,9 +39,10 @@ void add_budget(const RenderContext& c, const RoleContext& role, RenderResult& o
   const int64_t keep = asked >= 0 ? std::min(asked, instances) : std::max<int64_t>(1, instances - 1);
   Json spec;
   put_why(spec, "minAvailable", keep * role.nodes,
-          role.is_group() ? std::to_string(keep) + " of " + std::to_string(instances) + " instances of " +
-                                std::to_string(role.nodes) + " pods: one eviction takes a whole instance away."
-                          : std::to_string(keep) + " of " + std::to_string(instances) + " instances.");
+          role.is_group()
+              ? std::to_string(keep) + " of " + std::to_string(instances) + " instances of " +
+                    std::to_string(role.nodes) + " pods: one eviction takes a whole instance away."
+              : std::to_string(keep) + " of " + std::to_string(instances) + " instances.");
   spec.set("unhealthyPodEvictionPolicy", "AlwaysAllow");
   spec.set("selector", obj({{"matchLabels", c.selector(role.component)}}));
   add_object(out,

@@ -82,7 +82,8 @@ Json job_pod(const RenderContext& c, const std::string& claim) {
   return obj({{"metadata", obj({{"labels", c.labels("download")}})}, {"spec", std::move(spec)}});
 }
 
-void add_download(const RenderContext& c, const std::string& name, const std::string& claim, RenderResult& out) {
+void add_download(const RenderContext& c, const std::string& name, const std::string& claim,
+                  RenderResult& out) {
   Json spec;
   spec.set("backoffLimit", 20);
   put_why(spec, "activeDeadlineSeconds", c.time.download,
@@ -90,13 +91,18 @@ void add_download(const RenderContext& c, const std::string& name, const std::st
   spec.set("podReplacementPolicy", "Failed");
   Json metadata = c.metadata(name, "download");
   spec.set("template", job_pod(c, claim));
-  add_object(out, obj({{"apiVersion", "batch/v1"}, {"kind", "Job"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 2);
+  add_object(out,
+             obj({{"apiVersion", "batch/v1"},
+                  {"kind", "Job"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             2);
 }
 
 Json precache_container(const RenderContext& c) {
   Json out = pull_container(c, "serve");
-  out.set("args", arr({"pull", "--serve", "--to", c.model_mount + "/" + c.model_subdir, "--serve-host", "0.0.0.0",
-                       "--serve-port", std::to_string(kPeerPort)}));
+  out.set("args", arr({"pull", "--serve", "--to", c.model_mount + "/" + c.model_subdir, "--serve-host",
+                       "0.0.0.0", "--serve-port", std::to_string(kPeerPort)}));
   out.set("ports", arr({obj({{"name", "peer"}, {"containerPort", kPeerPort}, {"protocol", "TCP"}})}));
   out.set("readinessProbe", obj({{"tcpSocket", obj({{"port", "peer"}})},
                                  {"periodSeconds", 10},
@@ -107,7 +113,8 @@ Json precache_container(const RenderContext& c) {
 
 void as_root(Json& container) {
   Json security = *container.find("securityContext");
-  put_why(security, "runAsUser", 0, "The host's directory belongs to root; without any capability this is all that root means here.");
+  put_why(security, "runAsUser", 0,
+          "The host's directory belongs to root; without any capability this is all that root means here.");
   security.set("runAsNonRoot", false);
   container.set("securityContext", std::move(security));
 }
@@ -118,18 +125,23 @@ void add_precache(const RenderContext& c, RenderResult& out) {
   add_pod_basics(c, spec);
   add_placement(c, spec);
   if (c.on_gpus() && c.spec.nodes.selector.empty() && c.gpu_resource == "nvidia.com/gpu")
-    put_why(spec, "nodeSelector", obj({{"nvidia.com/gpu.present", "true"}}), "Label of the GPU operator's feature discovery.");
+    put_why(spec, "nodeSelector", obj({{"nvidia.com/gpu.present", "true"}}),
+            "Label of the GPU operator's feature discovery.");
   Json fetch = pull_container(c, "fetch"), serve = precache_container(c);
   as_root(fetch);
   as_root(serve);
   put_why(spec, "initContainers", arr({std::move(fetch)}),
-          "Fetches and checks the weights, then ends; a DaemonSet's pod must keep running, which the container below does.");
+          "Fetches and checks the weights, then ends; a DaemonSet's pod must keep running, which the "
+          "container below does.");
   spec.set("containers", arr({std::move(serve)}));
-  spec.set("volumes", arr({model_volume(c, true), obj({{"name", "cache"}, {"emptyDir", obj({{"sizeLimit", "1Gi"}})}})}));
+  spec.set("volumes",
+           arr({model_volume(c, true), obj({{"name", "cache"}, {"emptyDir", obj({{"sizeLimit", "1Gi"}})}})}));
   Json body;
   body.set("selector", obj({{"matchLabels", c.selector("precache")}}));
-  body.set("updateStrategy", obj({{"type", "RollingUpdate"}, {"rollingUpdate", obj({{"maxUnavailable", "100%"}})}}));
-  body.set("template", obj({{"metadata", obj({{"labels", c.labels("precache")}})}, {"spec", std::move(spec)}}));
+  body.set("updateStrategy",
+           obj({{"type", "RollingUpdate"}, {"rollingUpdate", obj({{"maxUnavailable", "100%"}})}}));
+  body.set("template",
+           obj({{"metadata", obj({{"labels", c.labels("precache")}})}, {"spec", std::move(spec)}}));
   add_object(out,
              obj({{"apiVersion", "apps/v1"},
                   {"kind", "DaemonSet"},
@@ -140,6 +152,12 @@ void add_precache(const RenderContext& c, RenderResult& out) {
 
 }  // namespace
 
+bool is_filled_by_us(const RenderContext& c) {
+  const bool volume = c.storage_type == "pvc" || c.storage_type == "host-path" ||
+                      (c.storage_type == "pvc-per-node" && !has_rank_claims(c));
+  return volume && c.model_uri.empty() && c.spec.storage.download.enabled && !c.model_source.empty();
+}
+
 Json model_volume(const RenderContext& c, bool writable) {
   Json out = obj({{"name", "model"}});
   if (c.storage_type == "pvc" || c.storage_type == "pvc-per-node") {
@@ -147,7 +165,8 @@ Json model_volume(const RenderContext& c, bool writable) {
     Json source = obj({{"claimName", claim}});
     out.set("persistentVolumeClaim", std::move(source));
   } else if (c.storage_type == "host-path") {
-    out.set("hostPath", obj({{"path", c.spec.storage.host_path}, {"type", writable ? "DirectoryOrCreate" : "Directory"}}));
+    out.set("hostPath", obj({{"path", c.spec.storage.host_path},
+                             {"type", writable ? "DirectoryOrCreate" : "Directory"}}));
   } else if (c.storage_type == "oci") {
     out.set("image", obj({{"reference", c.mirrored(c.spec.storage.image)}, {"pullPolicy", "IfNotPresent"}}));
   } else {
@@ -160,7 +179,8 @@ Json model_volume(const RenderContext& c, bool writable) {
 
 Json model_mount(const RenderContext& c, bool writable) {
   Json out = obj({{"name", "model"}, {"mountPath", c.model_mount}});
-  const bool renamed = !writable && c.storage_type != "oci" && c.model_dir != c.model_mount + "/" + c.model_subdir;
+  const bool renamed =
+      !writable && c.storage_type != "oci" && c.model_dir != c.model_mount + "/" + c.model_subdir;
   if (renamed) {
     out.set("mountPath", c.model_dir);
     out.set("subPath", c.model_subdir);
@@ -184,7 +204,8 @@ Json pull_container(const RenderContext& c, std::string_view name) {
   out.set("command", arr({"hadal"}));
   out.set("args", Json(std::move(args)));
   out.set("env", Json(pull_env(c)));
-  out.set("resources", obj({{"requests", obj({{"cpu", "1"}, {"memory", "1Gi"}})}, {"limits", obj({{"memory", "4Gi"}})}}));
+  out.set("resources",
+          obj({{"requests", obj({{"cpu", "1"}, {"memory", "1Gi"}})}, {"limits", obj({{"memory", "4Gi"}})}}));
   out.set("securityContext", container_security(c));
   out.set("volumeMounts", arr({model_mount(c, true), cache_mount()}));
   out.set("terminationMessagePolicy", "FallbackToLogsOnError");
@@ -213,7 +234,8 @@ void render_storage(const RenderContext& c, RenderResult& out) {
 
 // The claim of each rank of a LeaderWorkerSet (from 0.8), named as the volume is.
 Json rank_claim_template(const RenderContext& c) {
-  return obj({{"metadata", obj({{"name", "model"}, {"labels", c.labels("model")}})}, {"spec", claim_spec(c)}});
+  return obj(
+      {{"metadata", obj({{"name", "model"}, {"labels", c.labels("model")}})}, {"spec", claim_spec(c)}});
 }
 
 }  // namespace hadal

@@ -13,8 +13,10 @@ constexpr std::string_view kImage = "ghcr.io/open-webui/open-webui:v0.6.36";
 
 Json web_container(const RenderContext& c) {
   JsonArray env;
-  env.push_back(env_value("OPENAI_API_BASE_URL", "http://" + c.api_service + ":" + std::to_string(c.service_port) + "/v1"));
-  if (!c.spec.api_key.secret.empty()) env.push_back(env_secret("OPENAI_API_KEY", c.spec.api_key.secret, c.spec.api_key.key));
+  env.push_back(env_value("OPENAI_API_BASE_URL",
+                          "http://" + c.api_service + ":" + std::to_string(c.service_port) + "/v1"));
+  if (!c.spec.api_key.secret.empty())
+    env.push_back(env_secret("OPENAI_API_KEY", c.spec.api_key.secret, c.spec.api_key.key));
   env.push_back(env_value("ENABLE_OLLAMA_API", "False"));
   env.push_back(env_value("HOME", kData));
   // Sessions outlive a restart; the default place is not writable for other users.
@@ -31,7 +33,8 @@ Json web_container(const RenderContext& c) {
               {"imagePullPolicy", "IfNotPresent"},
               {"env", Json(std::move(env))},
               {"ports", arr({obj({{"name", "http"}, {"containerPort", kPort}, {"protocol", "TCP"}})})},
-              {"resources", obj({{"requests", obj({{"cpu", "500m"}, {"memory", "1Gi"}})}, {"limits", obj({{"memory", "2Gi"}})}})},
+              {"resources", obj({{"requests", obj({{"cpu", "500m"}, {"memory", "1Gi"}})},
+                                 {"limits", obj({{"memory", "2Gi"}})}})},
               {"securityContext", container_security(c)},
               {"startupProbe", check(60)},
               {"readinessProbe", check(3)},
@@ -50,20 +53,31 @@ void add_entry(const RenderContext& c, const std::string& name, RenderResult& ou
                     {"spec", obj({{"host", ui.host},
                                   {"to", obj({{"kind", "Service"}, {"name", name}, {"weight", 100}})},
                                   {"port", obj({{"targetPort", "http"}})},
-                                  {"tls", obj({{"termination", "edge"}, {"insecureEdgeTerminationPolicy", "Redirect"}})}})}}),
+                                  {"tls", obj({{"termination", "edge"},
+                                               {"insecureEdgeTerminationPolicy", "Redirect"}})}})}}),
                4);
     return;
   }
   Json spec;
   put(spec, "ingressClassName", ui.class_name);
-  if (!ui.tls_secret.empty()) spec.set("tls", arr({obj({{"hosts", arr({ui.host})}, {"secretName", ui.tls_secret}})}));
+  if (!ui.tls_secret.empty())
+    spec.set("tls", arr({obj({{"hosts", arr({ui.host})}, {"secretName", ui.tls_secret}})}));
   const Json backend = obj({{"service", obj({{"name", name}, {"port", obj({{"name", "http"}})}})}});
-  spec.set("rules", arr({obj({{"host", ui.host},
-                              {"http", obj({{"paths", arr({obj({{"path", "/"}, {"pathType", "Prefix"}, {"backend", backend}})})}})}})}));
+  spec.set(
+      "rules",
+      arr({obj(
+          {{"host", ui.host},
+           {"http",
+            obj({{"paths", arr({obj({{"path", "/"}, {"pathType", "Prefix"}, {"backend", backend}})})}})}})}));
   Json metadata = c.metadata(name, "open-webui");
   metadata.set("annotations", obj({{"nginx.ingress.kubernetes.io/proxy-read-timeout", "3600"},
                                    {"nginx.ingress.kubernetes.io/proxy-buffering", "off"}}));
-  add_object(out, obj({{"apiVersion", "networking.k8s.io/v1"}, {"kind", "Ingress"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 4);
+  add_object(out,
+             obj({{"apiVersion", "networking.k8s.io/v1"},
+                  {"kind", "Ingress"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             4);
 }
 
 }  // namespace
@@ -71,23 +85,40 @@ void add_entry(const RenderContext& c, const std::string& name, RenderResult& ou
 void render_web_ui(const RenderContext& c, RenderResult& out) {
   if (!c.spec.web_ui.enabled) return;
   const std::string name = c.spec.name + "-open-webui";
-  Json claim = obj({{"accessModes", arr({"ReadWriteOnce"})}, {"resources", obj({{"requests", obj({{"storage", c.spec.web_ui.size}})}})}});
+  Json claim = obj({{"accessModes", arr({"ReadWriteOnce"})},
+                    {"resources", obj({{"requests", obj({{"storage", c.spec.web_ui.size}})}})}});
   put(claim, "storageClassName", c.spec.web_ui.storage_class);
-  add_object(out, obj({{"apiVersion", "v1"}, {"kind", "PersistentVolumeClaim"}, {"metadata", c.metadata(name, "open-webui")}, {"spec", std::move(claim)}}), 1);
+  add_object(out,
+             obj({{"apiVersion", "v1"},
+                  {"kind", "PersistentVolumeClaim"},
+                  {"metadata", c.metadata(name, "open-webui")},
+                  {"spec", std::move(claim)}}),
+             1);
   Json pod;
   add_pod_basics(c, pod);
   pod.set("containers", arr({web_container(c)}));
   pod.set("volumes", arr({obj({{"name", "data"}, {"persistentVolumeClaim", obj({{"claimName", name}})}})}));
-  Json spec = obj({{"replicas", 1}, {"strategy", obj({{"type", "Recreate"}})}, {"selector", obj({{"matchLabels", c.selector("open-webui")}})}});
-  spec.set("template", obj({{"metadata", obj({{"labels", c.labels("open-webui")}})}, {"spec", std::move(pod)}}));
-  add_object(out, obj({{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", c.metadata(name, "open-webui")}, {"spec", std::move(spec)}}), 5);
+  Json spec = obj({{"replicas", 1},
+                   {"strategy", obj({{"type", "Recreate"}})},
+                   {"selector", obj({{"matchLabels", c.selector("open-webui")}})}});
+  spec.set("template",
+           obj({{"metadata", obj({{"labels", c.labels("open-webui")}})}, {"spec", std::move(pod)}}));
+  add_object(out,
+             obj({{"apiVersion", "apps/v1"},
+                  {"kind", "Deployment"},
+                  {"metadata", c.metadata(name, "open-webui")},
+                  {"spec", std::move(spec)}}),
+             5);
   add_object(out,
              obj({{"apiVersion", "v1"},
                   {"kind", "Service"},
                   {"metadata", c.metadata(name, "open-webui")},
                   {"spec", obj({{"type", "ClusterIP"},
                                 {"selector", c.selector("open-webui")},
-                                {"ports", arr({obj({{"name", "http"}, {"port", kPort}, {"targetPort", "http"}, {"protocol", "TCP"}})})}})}}),
+                                {"ports", arr({obj({{"name", "http"},
+                                                    {"port", kPort},
+                                                    {"targetPort", "http"},
+                                                    {"protocol", "TCP"}})})}})}}),
              5);
   add_entry(c, name, out);
 }

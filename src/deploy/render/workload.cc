@@ -23,8 +23,9 @@ Json deployment_strategy(const RenderContext& c, int64_t replicas) {
   if (recreates(c, replicas)) return obj({{"type", "Recreate"}});
   const RolloutSpec& rollout = c.spec.rollout;
   return obj({{"type", "RollingUpdate"},
-              {"rollingUpdate", obj({{"maxUnavailable", std::min(rollout.max_unavailable, std::max<int64_t>(1, replicas))},
-                                     {"maxSurge", rollout.max_surge}})}});
+              {"rollingUpdate",
+               obj({{"maxUnavailable", std::min(rollout.max_unavailable, std::max<int64_t>(1, replicas))},
+                    {"maxSurge", rollout.max_surge}})}});
 }
 
 void add_deployment(const RenderContext& c, const RoleContext& role, RenderResult& out) {
@@ -33,8 +34,9 @@ void add_deployment(const RenderContext& c, const RoleContext& role, RenderResul
   if (!scaled) spec.set("replicas", role.replicas);
   spec.set("selector", obj({{"matchLabels", c.selector(role.component)}}));
   put_why(spec, "strategy", deployment_strategy(c, role.replicas),
-          c.spec.rollout.max_surge > 0 ? "New pods come first: this needs spare hosts."
-                                       : "No spare GPUs are counted on: a new pod beside the old one would stay Pending.");
+          c.spec.rollout.max_surge > 0
+              ? "New pods come first: this needs spare hosts."
+              : "No spare GPUs are counted on: a new pod beside the old one would stay Pending.");
   put_why(spec, "progressDeadlineSeconds", c.time.startup + c.time.grace + 1800,
           "Startup budget, the old pod's drain, and half an hour to pull the image.");
   spec.set("revisionHistoryLimit", 5);
@@ -44,12 +46,18 @@ void add_deployment(const RenderContext& c, const RoleContext& role, RenderResul
   metadata.set("annotations", obj({{kChecksum.data(), sum}}));
   add_queue(c, metadata, false);
   spec.set("template", std::move(pod));
-  add_object(out, obj({{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"metadata", std::move(metadata)}, {"spec", std::move(spec)}}), 3);
+  add_object(out,
+             obj({{"apiVersion", "apps/v1"},
+                  {"kind", "Deployment"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", std::move(spec)}}),
+             3);
 }
 
 void use_claim(Json& pod, const std::string& claim) {
   for (Json& volume : pod.as_object()[1].second.as_object().back().second.as_array()) {
-    if (volume.find("name")->as_string() == "model") volume.set("persistentVolumeClaim", obj({{"claimName", claim}}));
+    if (volume.find("name")->as_string() == "model")
+      volume.set("persistentVolumeClaim", obj({{"claimName", claim}}));
   }
 }
 
@@ -83,7 +91,8 @@ void add_disaggregated_set(const RenderContext& c, RenderResult& out) {
                          {"spec", leader_worker_spec(c, role, true)}}));
   }
   Json spec;
-  put_why(spec, "roles", Json(std::move(roles)), "One object: prefill and decode change to a new revision together.");
+  put_why(spec, "roles", Json(std::move(roles)),
+          "One object: prefill and decode change to a new revision together.");
   Json metadata = c.metadata(c.spec.name, "server");
   metadata.set("annotations", obj({{kChecksum.data(), checksum(spec)}}));
   add_object(out,
@@ -130,16 +139,20 @@ Json leader_worker_spec(const RenderContext& c, const RoleContext& role, bool st
   spec.set("networkConfig", obj({{"subdomainPolicy", "Shared"}}));
   const RolloutSpec& rollout = c.spec.rollout;
   const int64_t replicas = std::max<int64_t>(1, role.replicas);
-  Json update = obj({{"maxUnavailable", recreates(c, role.replicas) ? replicas : std::min(rollout.max_unavailable, replicas)},
+  Json update = obj({{"maxUnavailable",
+                      recreates(c, role.replicas) ? replicas : std::min(rollout.max_unavailable, replicas)},
                      {"maxSurge", rollout.max_surge}});
   if (version_at_least(lws, "0.7") && !c.split) update.set("partition", rollout.partition);
-  put_why(spec, "rolloutStrategy", obj({{"type", "RollingUpdate"}, {"rollingUpdateConfiguration", std::move(update)}}),
-          rollout.max_surge > 0 ? "New groups come first: this needs spare hosts."
-                                : "No spare GPUs are counted on: a new group beside the old ones would stay Pending.");
+  put_why(spec, "rolloutStrategy",
+          obj({{"type", "RollingUpdate"}, {"rollingUpdateConfiguration", std::move(update)}}),
+          rollout.max_surge > 0
+              ? "New groups come first: this needs spare hosts."
+              : "No spare GPUs are counted on: a new group beside the old ones would stay Pending.");
   Json body;
   body.set("size", role.nodes);
   // A group whose image is still being pulled somewhere must not be torn down by an early rank's restart.
-  body.set("restartPolicy", version_at_least(lws, "0.9") ? "RecreateGroupAfterStart" : "RecreateGroupOnPodRestart");
+  body.set("restartPolicy",
+           version_at_least(lws, "0.9") ? "RecreateGroupAfterStart" : "RecreateGroupOnPodRestart");
   const Json pod = pod_template(c, role);
   Json leader = pod, worker = pod;
   if (c.storage_type == "pvc-per-node" && !has_rank_claims(c)) {
@@ -152,7 +165,8 @@ Json leader_worker_spec(const RenderContext& c, const RoleContext& role, bool st
   body.set("workerTemplate", std::move(worker));
   if (has_rank_claims(c)) {
     body.set("volumeClaimTemplates", arr({rank_claim_template(c)}));
-    body.set("persistentVolumeClaimRetentionPolicy", obj({{"whenDeleted", "Retain"}, {"whenScaled", "Retain"}}));
+    body.set("persistentVolumeClaimRetentionPolicy",
+             obj({{"whenDeleted", "Retain"}, {"whenScaled", "Retain"}}));
   }
   spec.set("leaderWorkerTemplate", std::move(body));
   return spec;
