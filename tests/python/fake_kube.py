@@ -116,7 +116,7 @@ class FakeKube:
         self.events = []        # (version, kind, type, object)
         self.version = 100
         self.oldest = 0
-        self.logs, self.proxy = {}, {}
+        self.logs, self.proxy = {}, {}  # proxy: (pod, path) to a text, or to (status, text)
         self.tokens = set(tokens)
         self.ready = ready
         self.requests = []      # (method, path with query)
@@ -333,6 +333,8 @@ class FakeKube:
                     return self.answer(refused.code, refused.status)
                 if action == "drop_after":
                     return self.hang_up()
+                if isinstance(result, tuple):
+                    return self.answer(result[0], result[1].encode())
                 self.answer(200, result)
 
             do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = run
@@ -389,7 +391,7 @@ class FakeKube:
                 text = self.proxy.get((pod, rest.split("/proxy", 1)[1]))
                 if text is None:
                     raise Refused(503, "ServiceUnavailable", "no endpoints available")
-                return text.encode()
+                return text if isinstance(text, tuple) else text.encode()
             return self.object_request(method, (kind, namespace, name), query, body)
 
     def object_request(self, method, key, query, body):

@@ -513,6 +513,15 @@ def test_status(cluster):
     process.communicate(timeout=10)
 
 
+def test_status_says_how_far_a_rank_has_loaded(cluster):
+    cluster.apply(lws(size=1))
+    starting = {"phase": "Running", "containerStatuses": [{"name": "engine", "started": False, "ready": False, "state": {"running": {}}}]}
+    cluster.kube.put(rank_pod(0, starting, node="gpu-1", startupProbe={"httpGet": {"path": "/startupz", "port": 8000}}))
+    cluster.kube.proxy[("dsr1-0", "/startupz")] = (503, '{"status":"starting","phase":"loading weights","progress":0.35}')
+    assert "loading weights, 35%" in cluster.run("status", "model", code=1)
+    assert len([r for r in cluster.kube.requests if "startupz" in r[1]]) == 1, "a 503 of the pod is its answer"
+
+
 def test_logs(cluster):
     broken_group(cluster)
     text = cluster.run("logs", "model", "--tail", "2")

@@ -171,7 +171,7 @@ Result<KubeReply> KubeClient::call(const KubeCall& call) {
       renewed = true;
       continue;
     }
-    const auto delay = delay_after(answer, attempt);
+    const auto delay = call.try_again ? delay_after(answer, attempt) : std::nullopt;
     if (!delay.has_value()) {
       if (answer.ok()) return make_reply(std::move(*answer), call.is_json);
       if (stop_.stop_requested()) return make_error(ErrorCode::kCancelled, "it was told to stop");
