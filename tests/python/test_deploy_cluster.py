@@ -277,6 +277,18 @@ def test_diff(cluster):
     assert "aHVudGVyMg" not in text and "hunter2" not in text
 
 
+def test_a_spec_is_rendered_and_applied(ready_cluster):
+    c = ready_cluster
+    spec = ROOT / "examples/tke-dual-node.yaml"
+    text = c.run("apply", spec)
+    assert "LeaderWorkerSet llm/deepseek-r1 created" in text and "deepseek-r1 is at revision 1" in text
+    assert text.index("PersistentVolumeClaim") < text.index("LeaderWorkerSet") < text.index("Service llm/")
+    assert c.run("diff", spec) == ""
+    assert "revision 1" in c.run("status", spec)
+    c.run("delete", spec, "--yes")
+    assert c.kube.get("LeaderWorkerSet", "deepseek-r1") is None and c.kube.get("PersistentVolumeClaim", "deepseek-r1-model")
+
+
 def test_rollback(cluster):
     c = cluster
     for value in "123":

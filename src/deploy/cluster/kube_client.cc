@@ -72,7 +72,8 @@ KubeReply make_reply(CurlResponse answer, bool is_json) {
 
 // A certificate that is refused now will be refused again.
 bool may_retry(const Error& error) {
-  if (error.message.find("certificate") != std::string::npos || error.message.find("SSL peer") != std::string::npos)
+  if (error.message.find("certificate") != std::string::npos ||
+      error.message.find("SSL peer") != std::string::npos)
     return false;
   return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDataLoss ||
          error.code == ErrorCode::kDeadlineExceeded;
