@@ -241,6 +241,17 @@ def test_namespaces(cluster):
     assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=1)
 
 
+def test_deployments_share_a_namespace(cluster):
+    c = cluster
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    c.apply(space, config_map("one"), flags=("-n", "other", "--wait=false"), name="one.json")
+    c.apply(space, config_map("two"), flags=("-n", "other", "--wait=false"), name="two.json")
+    text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
+    assert "stays: other deployments are in it" in text and c.kube.get("ConfigMap", "two", "other")
+    assert "not this deployment's" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
+    assert c.kube.get("Namespace", "other", "") and c.kube.get("ConfigMap", "two", "other") is None
+
+
 def test_job_is_replaced_where_its_template_changes(cluster):
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
