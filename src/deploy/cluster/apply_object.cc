@@ -174,8 +174,9 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
     return out;
   }
   Json body = object.object;
-  if (!options.owner.empty() && !shared)
-    member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, options.owner);
+  // All deployments are one field manager to the server: what is not sent again would go.
+  const std::string owner = shared ? std::string(other) : options.owner;
+  if (!owner.empty()) member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, owner);
   HADAL_ASSIGN(KubeReply reply, patch(client, object, body, options));
   if (reply.status == 409 && options.scaled_by_another && only_replicas(read_conflicts(reply.body))) {
     remove_member(member_of(body, "spec"), "replicas");
