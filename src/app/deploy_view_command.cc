@@ -40,9 +40,8 @@ Json read_progress(KubeClient& client, const std::vector<Json>& pods) {
     const int port = http_port_of(pod);
     if (port == 0) continue;
     const auto answer = get_from_pod(client, pod, port, "/startupz");
-    const std::string text = answer.ok() ? *answer : answer.error().message;
-    const size_t brace = text.find('{');
-    const auto parsed = brace == std::string::npos ? Result<Json>(Json()) : parse_json(text.substr(brace));
+    if (!answer.ok()) continue;
+    const auto parsed = parse_json(*answer);
     if (parsed.ok() && !startup_text(*parsed).empty()) out.set(name_of(pod), startup_text(*parsed));
   }
   return out;

@@ -93,15 +93,16 @@ constexpr CommandSpec kCommands[] = {
     {"deploy status", Command::kDeployStatus, kForStatus, "[NAME]",
      "Deployment; default: all of the namespace", "Show groups and ranks, and why one is not ready", 1,
      &take_optional_name, &validate_cluster},
-    {"deploy logs", Command::kDeployLogs, kForLogs, "NAME|SPEC", "Deployment, by its name or its spec", "Show the logs of all ranks", 1,
-     &take_name, &validate_cluster},
+    {"deploy logs", Command::kDeployLogs, kForLogs, "NAME|SPEC", "Deployment, by its name or its spec",
+     "Show the logs of all ranks", 1, &take_name, &validate_cluster},
     {"deploy doctor", Command::kDeployDoctor, kForDoctor, "[NAME]",
      "Deployment; default: all of the namespace", "Find out what is wrong and what to do about it", 1,
      &take_optional_name, &validate_cluster},
     {"deploy delete", Command::kDeployDelete, kForDelete, "NAME|SPEC", "Deployment, by its name or its spec",
      "Remove what apply made; storage stays", 1, &take_name, &validate_cluster},
-    {"deploy rollback", Command::kDeployRollback, kForRollback, "NAME|SPEC", "Deployment, by its name or its spec",
-     "Apply an earlier revision again", 1, &take_name, &validate_cluster},
+    {"deploy rollback", Command::kDeployRollback, kForRollback, "NAME|SPEC",
+     "Deployment, by its name or its spec", "Apply an earlier revision again", 1, &take_name,
+     &validate_cluster},
 };
 
 }  // namespace

@@ -35,16 +35,16 @@ std::vector<T> joined(std::initializer_list<std::span<const T>> parts) {
 }  // namespace
 
 std::span<const FlagSpec> flag_table() {
-  static const std::vector<FlagSpec> kTable = joined<FlagSpec>(
-      {serve_flags(), hub_flags(), plan_flags(), deploy_flags(), deploy_cluster_flags(),
-       preflight_flags(), kCommonFlags});
+  static const std::vector<FlagSpec> kTable =
+      joined<FlagSpec>({serve_flags(), hub_flags(), plan_flags(), deploy_flags(), deploy_cluster_flags(),
+                        preflight_flags(), kCommonFlags});
   return kTable;
 }
 
 std::span<const CommandSpec> command_table() {
-  static const std::vector<CommandSpec> kTable = joined<CommandSpec>(
-      {serve_commands(), hub_commands(), plan_commands(), deploy_commands(),
-       deploy_cluster_commands(), preflight_commands()});
+  static const std::vector<CommandSpec> kTable =
+      joined<CommandSpec>({serve_commands(), hub_commands(), plan_commands(), deploy_commands(),
+                           deploy_cluster_commands(), preflight_commands()});
   return kTable;
 }
 

@@ -33,6 +33,15 @@ KINDS = {
     "Job": ("batch/v1", "jobs", True),
     "HorizontalPodAutoscaler": ("autoscaling/v2", "horizontalpodautoscalers", True),
     "CustomResourceDefinition": ("apiextensions.k8s.io/v1", "customresourcedefinitions", False),
+    "PodDisruptionBudget": ("policy/v1", "poddisruptionbudgets", True),
+    "Ingress": ("networking.k8s.io/v1", "ingresses", True),
+    "NetworkPolicy": ("networking.k8s.io/v1", "networkpolicies", True),
+    "Role": ("rbac.authorization.k8s.io/v1", "roles", True),
+    "RoleBinding": ("rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "HTTPRoute": ("gateway.networking.k8s.io/v1", "httproutes", True),
+    "ServiceMonitor": ("monitoring.coreos.com/v1", "servicemonitors", True),
+    "PodMonitor": ("monitoring.coreos.com/v1", "podmonitors", True),
+    "PrometheusRule": ("monitoring.coreos.com/v1", "prometheusrules", True),
     "LeaderWorkerSet": ("leaderworkerset.x-k8s.io/v1", "leaderworkersets", True),
 }
 # The key of each item of a list that is a set of named items; other lists are replaced whole.
@@ -116,7 +125,7 @@ class FakeKube:
         self.events = []        # (version, kind, type, object)
         self.version = 100
         self.oldest = 0
-        self.logs, self.proxy = {}, {}
+        self.logs, self.proxy = {}, {}  # proxy: (pod, path) to a text, or to (status, text)
         self.tokens = set(tokens)
         self.ready = ready
         self.requests = []      # (method, path with query)
@@ -333,6 +342,8 @@ class FakeKube:
                     return self.answer(refused.code, refused.status)
                 if action == "drop_after":
                     return self.hang_up()
+                if isinstance(result, tuple):
+                    return self.answer(result[0], result[1].encode())
                 self.answer(200, result)
 
             do_GET = do_PATCH = do_POST = do_PUT = do_DELETE = run
@@ -389,7 +400,7 @@ class FakeKube:
                 text = self.proxy.get((pod, rest.split("/proxy", 1)[1]))
                 if text is None:
                     raise Refused(503, "ServiceUnavailable", "no endpoints available")
-                return text.encode()
+                return text if isinstance(text, tuple) else text.encode()
             return self.object_request(method, (kind, namespace, name), query, body)
 
     def object_request(self, method, key, query, body):

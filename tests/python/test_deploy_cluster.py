@@ -241,6 +241,17 @@ def test_namespaces(cluster):
     assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=1)
 
 
+def test_deployments_share_a_namespace(cluster):
+    c = cluster
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
+    c.apply(space, config_map("one"), flags=("-n", "other", "--wait=false"), name="one.json")
+    c.apply(space, config_map("two"), flags=("-n", "other", "--wait=false"), name="two.json")
+    text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
+    assert "stays: other deployments are in it" in text and c.kube.get("ConfigMap", "two", "other")
+    assert "not this deployment's" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
+    assert c.kube.get("Namespace", "other", "") and c.kube.get("ConfigMap", "two", "other") is None
+
+
 def test_job_is_replaced_where_its_template_changes(cluster):
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
@@ -275,6 +286,18 @@ def test_diff(cluster):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"k": "aHVudGVyMg=="}}
     text = c.run("diff", c.write(config_map(a="1"), deployment(), secret), code=1)
     assert "aHVudGVyMg" not in text and "hunter2" not in text
+
+
+def test_a_spec_is_rendered_and_applied(ready_cluster):
+    c = ready_cluster
+    spec = ROOT / "examples/tke-dual-node.yaml"
+    text = c.run("apply", spec)
+    assert "LeaderWorkerSet llm/deepseek-r1 created" in text and "deepseek-r1 is at revision 1" in text
+    assert text.index("PersistentVolumeClaim") < text.index("LeaderWorkerSet") < text.index("Service llm/")
+    assert c.run("diff", spec) == ""
+    assert "revision 1" in c.run("status", spec)
+    c.run("delete", spec, "--yes")
+    assert c.kube.get("LeaderWorkerSet", "deepseek-r1") is None and c.kube.get("PersistentVolumeClaim", "deepseek-r1-model")
 
 
 def test_rollback(cluster):
@@ -511,6 +534,15 @@ def test_status(cluster):
     read_until(process, "dsr1-0-1  ready")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
+
+
+def test_status_says_how_far_a_rank_has_loaded(cluster):
+    cluster.apply(lws(size=1))
+    starting = {"phase": "Running", "containerStatuses": [{"name": "engine", "started": False, "ready": False, "state": {"running": {}}}]}
+    cluster.kube.put(rank_pod(0, starting, node="gpu-1", startupProbe={"httpGet": {"path": "/startupz", "port": 8000}}))
+    cluster.kube.proxy[("dsr1-0", "/startupz")] = (503, '{"status":"starting","phase":"loading weights","progress":0.35}')
+    assert "loading weights, 35%" in cluster.run("status", "model", code=1)
+    assert len([r for r in cluster.kube.requests if "startupz" in r[1]]) == 1, "a 503 of the pod is its answer"
 
 
 def test_logs(cluster):

@@ -25,7 +25,7 @@ struct ApplyObject {
 };
 
 struct ApplyInput {
-  std::string name;    // of the deployment; "": the input does not say
+  std::string name;            // of the deployment; "": the input does not say
   std::string namespace_name;  // a spec's own; "": the input does not say
   std::string source;          // for the history: "deepseek.yaml"
   std::vector<ApplyObject> objects;

@@ -1,6 +1,7 @@
 #include "deploy/cluster/apply_object.h"
 
 #include "deploy/cluster/inventory.h"
+#include "deploy/cluster/inventory_store.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
 
@@ -119,6 +120,22 @@ std::string_view outcome_word(ApplyOutcome::Kind kind) {
   return "REFUSED";
 }
 
+std::string_view remove_word(RemoveOutcome outcome) {
+  switch (outcome) {
+    case RemoveOutcome::kRemoved:
+      return "removed";
+    case RemoveOutcome::kAbsent:
+      return "was gone already";
+    case RemoveOutcome::kNotOurs:
+      return "stays: it is not this deployment's any more";
+    case RemoveOutcome::kShared:
+      return "stays: other deployments are in it";
+    case RemoveOutcome::kKept:
+      break;
+  }
+  return "stays: it asks to be kept (helm.sh/resource-policy)";
+}
+
 std::vector<FieldConflict> read_conflicts(const Json& status) {
   std::vector<FieldConflict> out;
   for (const Json& cause : array_at(status, "details.causes")) {
@@ -147,15 +164,19 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
   ApplyOutcome out;
   HADAL_ASSIGN(out.before, get_live(client, object.path()));
   const std::string_view other = annotation_of(out.before, kOwnerAnnotation);
-  if (!other.empty() && other != options.owner && !options.force_conflicts) {
+  // Deployments share a namespace: it belongs to the one that made it, if any, and is nobody's obstacle.
+  const bool shared =
+      kind_of(object.object) == "Namespace" && !out.before.is_null() && other != options.owner;
+  if (!shared && !other.empty() && other != options.owner && !options.force_conflicts) {
     out.kind = ApplyOutcome::Kind::kRefused;
     out.message = "it belongs to deployment " + std::string(other) +
                   ": give it another name, or take it over with --force-conflicts";
     return out;
   }
   Json body = object.object;
-  if (!options.owner.empty())
-    member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, options.owner);
+  // All deployments are one field manager to the server: what is not sent again would go.
+  const std::string owner = shared ? std::string(other) : options.owner;
+  if (!owner.empty()) member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, owner);
   HADAL_ASSIGN(KubeReply reply, patch(client, object, body, options));
   if (reply.status == 409 && options.scaled_by_another && only_replicas(read_conflicts(reply.body))) {
     remove_member(member_of(body, "spec"), "replicas");
@@ -192,6 +213,12 @@ Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& reso
   const std::string_view annotation = annotation_of(live, kOwnerAnnotation);
   if (!owner.empty() && (annotation != owner || !is_applied_by_hadal(live))) return RemoveOutcome::kNotOurs;
   if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome::kKept;
+  if (resource.kind == "Namespace") {
+    HADAL_ASSIGN(const std::vector<Inventory> inside, InventoryStore(client).list(name));
+    for (const Inventory& inventory : inside) {
+      if (inventory.namespace_name + "/" + inventory.name != owner) return RemoveOutcome::kShared;
+    }
+  }
   HADAL_ASSIGN(const KubeReply reply, delete_uid(client, path, text_at(live, "metadata.uid"), dry_run));
   if (reply.ok() || reply.status == 404) return RemoveOutcome::kRemoved;
   if (reply.status == 409) return RemoveOutcome::kNotOurs;  // made anew under the same name meanwhile

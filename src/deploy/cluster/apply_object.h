@@ -47,9 +47,12 @@ std::string conflict_text(const std::vector<FieldConflict>& conflicts);
 Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
                                   const ApplyObjectOptions& options);
 
-enum class RemoveOutcome { kRemoved, kAbsent, kNotOurs, kKept };
+enum class RemoveOutcome { kRemoved, kAbsent, kNotOurs, kShared, kKept };
+// "stays: it is not this deployment's any more".
+std::string_view remove_word(RemoveOutcome outcome);
 // Deletes an object that hadal applied for `owner`; one that it did not, or that asks to be kept (annotation
-// helm.sh/resource-policy: keep), stays. background: its dependents go afterwards.
+// helm.sh/resource-policy: keep), or a namespace with other deployments in it, stays. background: its
+// dependents go afterwards.
 Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
                                     const std::string& namespace_name, const std::string& name,
                                     const std::string& owner, bool dry_run);

@@ -230,11 +230,7 @@ Status ApplyRun::prune(int lowest_wave) {
                                           options_.dry_run));
     }
     const bool gone = outcome == RemoveOutcome::kRemoved;
-    print_(entry.title() + (gone                                ? " pruned"
-                            : outcome == RemoveOutcome::kAbsent ? " was gone already"
-                            : outcome == RemoveOutcome::kNotOurs
-                                ? " stays: it is not this deployment's any more"
-                                : " stays: it asks to be kept (helm.sh/resource-policy)"));
+    print_(entry.title() + " " + (gone ? "pruned" : std::string(remove_word(outcome))));
     std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
   }
   prune_.remove = std::move(later);

@@ -59,8 +59,17 @@ std::vector<Json> find_workloads(const std::vector<Json>& objects, const Invento
 }
 
 Result<std::string> get_from_pod(KubeClient& client, const Json& pod, int port, const std::string& path) {
-  return client.get_text(object_path(*well_known_resource("Pod"), namespace_of(pod), name_of(pod)) + ":" +
-                         std::to_string(port) + "/proxy" + path);
+  KubeCall request;
+  request.path = object_path(*well_known_resource("Pod"), namespace_of(pod), name_of(pod)) + ":" +
+                 std::to_string(port) + "/proxy" + path;
+  request.is_json = false;
+  request.try_again = false;  // a pod that starts says 503, and that is what is asked for
+  HADAL_ASSIGN(KubeReply reply, client.call(request));
+  if (reply.ok()) return std::move(reply.text);
+  // The pod's own answer, not the API server's about it.
+  const bool from_pod = reply.body.is_object() ? kind_of(reply.body) != "Status" : reply.status == 503;
+  if (!from_pod) return kube_error(reply, "");
+  return reply.body.is_object() ? to_json(reply.body) : std::move(reply.text);
 }
 
 int http_port_of(const Json& pod) {

@@ -24,7 +24,8 @@ Result<ClusterObjects> read_cluster_objects(KubeClient& client, const std::strin
 std::vector<Json> find_workloads(const std::vector<Json>& objects, const Inventory* inventory,
                                  const std::string& name);
 
-// What the API server's proxy to a pod's port answers. Errors: as get_text.
+// What a pod's port answers, through the API server's proxy; also with status 503, which a pod that starts
+// has. Errors: the connection, no right to the proxy, no answer from the pod.
 Result<std::string> get_from_pod(KubeClient& client, const Json& pod, int port, const std::string& path);
 // The port that a pod's probes ask, else its port named http or metrics; 0: none.
 int http_port_of(const Json& pod);

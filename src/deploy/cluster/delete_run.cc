@@ -6,17 +6,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string outcome_text(RemoveOutcome outcome) {
-  switch (outcome) {
-    case RemoveOutcome::kRemoved:
-      return " deleted";
-    case RemoveOutcome::kAbsent:
-      return " was gone already";
-    case RemoveOutcome::kNotOurs:
-      return " stays: it is not this deployment's any more";
-    case RemoveOutcome::kKept:
-      break;
-  }
-  return " stays: it asks to be kept (helm.sh/resource-policy)";
+  return outcome == RemoveOutcome::kRemoved ? " deleted" : " " + std::string(remove_word(outcome));
 }
 
 Error no_deployment(const DeleteOptions& options, InventoryStore& store) {

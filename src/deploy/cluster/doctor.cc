@@ -164,8 +164,8 @@ DoctorReport examine(const DoctorSnapshot& snapshot) {
     const PodState state = explain_pod(*pod, input.view);
     out.num_ready += state.kind == PodState::Kind::kReady || state.kind == PodState::Kind::kDone;
   }
-  for (const auto* rules : {&doctor_pod_rules(), &doctor_config_rules()}) {
-    for (const DoctorRule& rule : *rules) add_finding(input, rule, out.findings);
+  for (const auto rules : {doctor_pod_rules(), doctor_config_rules()}) {
+    for (const DoctorRule& rule : rules) add_finding(input, rule, out.findings);
   }
   for (const DoctorLogRule& rule : doctor_log_rules()) add_log_finding(input, rule, out.findings);
   std::stable_sort(out.findings.begin(), out.findings.end(), [](const Diagnosis& a, const Diagnosis& b) {

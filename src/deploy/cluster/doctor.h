@@ -3,6 +3,7 @@
 // doctor_config_rules.cc). Pure functions; any thread.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -76,9 +77,9 @@ struct DoctorLogRule {
   // Alternatives with "|" between; each is found without regard to case; "a&b" needs both in one line.
   std::string_view words;
 };
-const std::vector<DoctorRule>& doctor_pod_rules();
-const std::vector<DoctorRule>& doctor_config_rules();
-const std::vector<DoctorLogRule>& doctor_log_rules();
+std::span<const DoctorRule> doctor_pod_rules();
+std::span<const DoctorRule> doctor_config_rules();
+std::span<const DoctorLogRule> doctor_log_rules();
 // Whether a line has the words of a log rule.
 bool line_matches(std::string_view line, std::string_view words);
 

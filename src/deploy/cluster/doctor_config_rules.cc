@@ -304,50 +304,50 @@ void look_routes(const DoctorInput& input, Evidence& out) {
   }
 }
 
+using enum DoctorLevel;
+constexpr DoctorRule kRules[] = {
+    {"network/headless-service", 6, kWarning, 45, "Ranks cannot find a leader that is not ready yet.",
+     "Set publishNotReadyAddresses: true on the group's headless Service.", &look_headless},
+    {"network/prefix-names", 11, kAdvice, 25, "A network device is chosen by the beginning of its name.",
+     "Write NCCL_IB_HCA with a leading =: \"=mlx5_0,mlx5_1\".", &look_prefix_names},
+    {"pod/shared-memory", 14, kWarning, 35,
+     "Several GPUs of a pod exchange data through a /dev/shm that is too small.",
+     "Mount an emptyDir of medium Memory at /dev/shm, with a sizeLimit, and count it in the memory limit.",
+     &look_shm},
+    {"route/timeout", 15, kWarning, 38, "A proxy's default timeout cuts answers that are streamed for long.",
+     "Set the timeout on the route (3600 s), and turn response buffering off.", &look_ingress},
+    {"drain/design", 16, kAdvice, 22, "When a pod ends, requests are lost.",
+     "Add a preStop hook that calls /drain, and a grace period above the longest answer.", &look_drain},
+    {"drain/hook-failed", 16, kWarning, 42, "A preStop hook failed: the pod ended without draining.",
+     "The hook's program or port must exist in the container, and end before the grace period does.",
+     &look_prestop_failed},
+    {"scale/gpu-resource", 17, kError, 64,
+     "An autoscaler wants the use of GPUs as a resource metric, which does not exist: it never scales.",
+     "Scale on the engine's queue (a Pods metric, or KEDA with Prometheus): hadal_waiting_requests.",
+     &look_gpu_hpa},
+    {"scale/no-metric", 17, kWarning, 50, "An autoscaler has no metric to scale on.",
+     "Does the metrics adapter (prometheus-adapter, KEDA) run, and does the query give a value?",
+     &look_scaler_metrics},
+    {"operator/never-ready", 20, kError, 62, "A controller does not bring its object to Ready.",
+     "See the controller's own log; check that every field is one that its version knows (`hadal deploy "
+     "validate`).",
+     &look_never_ready},
+    {"monitor/selects-nothing", 21, kWarning, 44,
+     "A monitor matches nothing, and nobody says so: there are no metrics.",
+     "Correct the selector's labels or the port's name (it is a name, not a number).", &look_monitors},
+    {"service/no-endpoints", 0, kError, 58, "A Service leads nowhere.",
+     "Correct its selector to the pods' labels and targetPort to a port's name.", &look_services},
+    {"service/reaches-workers", 0, kWarning, 56, "A Service sends requests to ranks that do not serve.",
+     "Select the leaders alone: leaderworkerset.sigs.k8s.io/worker-index: \"0\".", &look_worker_service},
+    {"route/refused", 0, kError, 57, "A gateway does not accept a route.",
+     "Correct what the condition names: parentRef, sectionName, hostname, or a ReferenceGrant for another "
+     "namespace.",
+     &look_routes},
+};
+
 }  // namespace
 
-const std::vector<DoctorRule>& doctor_config_rules() {
-  using enum DoctorLevel;
-  static const std::vector<DoctorRule> kRules = {
-      {"network/headless-service", 6, kWarning, 45, "Ranks cannot find a leader that is not ready yet.",
-       "Set publishNotReadyAddresses: true on the group's headless Service.", &look_headless},
-      {"network/prefix-names", 11, kAdvice, 25, "A network device is chosen by the beginning of its name.",
-       "Write NCCL_IB_HCA with a leading =: \"=mlx5_0,mlx5_1\".", &look_prefix_names},
-      {"pod/shared-memory", 14, kWarning, 35,
-       "Several GPUs of a pod exchange data through a /dev/shm that is too small.",
-       "Mount an emptyDir of medium Memory at /dev/shm, with a sizeLimit, and count it in the memory limit.",
-       &look_shm},
-      {"route/timeout", 15, kWarning, 38,
-       "A proxy's default timeout cuts answers that are streamed for long.",
-       "Set the timeout on the route (3600 s), and turn response buffering off.", &look_ingress},
-      {"drain/design", 16, kAdvice, 22, "When a pod ends, requests are lost.",
-       "Add a preStop hook that calls /drain, and a grace period above the longest answer.", &look_drain},
-      {"drain/hook-failed", 16, kWarning, 42, "A preStop hook failed: the pod ended without draining.",
-       "The hook's program or port must exist in the container, and end before the grace period does.",
-       &look_prestop_failed},
-      {"scale/gpu-resource", 17, kError, 64,
-       "An autoscaler wants the use of GPUs as a resource metric, which does not exist: it never scales.",
-       "Scale on the engine's queue (a Pods metric, or KEDA with Prometheus): hadal_waiting_requests.",
-       &look_gpu_hpa},
-      {"scale/no-metric", 17, kWarning, 50, "An autoscaler has no metric to scale on.",
-       "Does the metrics adapter (prometheus-adapter, KEDA) run, and does the query give a value?",
-       &look_scaler_metrics},
-      {"operator/never-ready", 20, kError, 62, "A controller does not bring its object to Ready.",
-       "See the controller's own log; check that every field is one that its version knows (`hadal deploy "
-       "validate`).",
-       &look_never_ready},
-      {"monitor/selects-nothing", 21, kWarning, 44,
-       "A monitor matches nothing, and nobody says so: there are no metrics.",
-       "Correct the selector's labels or the port's name (it is a name, not a number).", &look_monitors},
-      {"service/no-endpoints", 0, kError, 58, "A Service leads nowhere.",
-       "Correct its selector to the pods' labels and targetPort to a port's name.", &look_services},
-      {"service/reaches-workers", 0, kWarning, 56, "A Service sends requests to ranks that do not serve.",
-       "Select the leaders alone: leaderworkerset.sigs.k8s.io/worker-index: \"0\".", &look_worker_service},
-      {"route/refused", 0, kError, 57, "A gateway does not accept a route.",
-       "Correct what the condition names: parentRef, sectionName, hostname, or a ReferenceGrant for another "
-       "namespace.",
-       &look_routes},
-  };
+std::span<const DoctorRule> doctor_config_rules() {
   return kRules;
 }
 

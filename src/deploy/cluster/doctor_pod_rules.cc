@@ -393,125 +393,122 @@ void look_jobs(const DoctorInput& input, Evidence& out) {
   }
 }
 
+using enum DoctorLevel;
+constexpr DoctorRule kRules[] = {
+    {"group/dead-rank", 1, kError, 90,
+     "A rank of a group is not working while its leader looks healthy: requests hang.",
+     "See the rank's own log (`hadal deploy logs NAME --rank N --previous`); give every rank probes of its "
+     "own, so that the group leaves the Service and is made again.",
+     &look_dead_rank},
+    {"group/unprobed-ranks", 1, kAdvice, 20, "Workers have no probes: a worker that hangs is not noticed.",
+     "Probe every rank: hadal answers /startupz, /readyz and /livez on each; for others, an exec probe "
+     "that dials the rendezvous.",
+     &look_unprobed_ranks},
+    {"engine/hang", 1, kError, 88, "The engine has requests and makes no steps: it hangs.",
+     "Look at the ranks' last log lines; restart the group (delete its leader pod), and set livenessProbe "
+     "to /livez, which follows the engine's steps.",
+     &look_hang},
+    {"probe/liveness-kills", 2, kError, 70,
+     "The liveness probe kills an engine that may only be busy or loading.",
+     "Ask /livez (the scheduler's heartbeat) with timeoutSeconds 5 and failureThreshold 6, and leave "
+     "loading to a startupProbe.",
+     &look_liveness_kills},
+    {"probe/liveness-design", 2, kAdvice, 15, "The liveness probe can kill a healthy rank.",
+     "Ask /livez, which generates nothing, with a failureThreshold above 1 and timeoutSeconds below "
+     "periodSeconds.",
+     &look_liveness_design},
+    {"group/recreate-loop", 4, kError, 65,
+     "The group is deleted and made again over and over: one rank fails each time.",
+     "Find the first rank to fail: `hadal deploy logs NAME --previous`; fix that. restartPolicy None holds "
+     "the group still while you look.",
+     &look_recreate_loop},
+    {"group/restarted-alone", 4, kWarning, 40,
+     "A rank restarted alone: its group's collectives are broken, though every pod may look ready.",
+     "Set restartPolicy: RecreateGroupOnPodRestart, or delete the group's leader pod now.",
+     &look_recreate_skipped},
+    {"group/pull-skew", 5, kError, 72,
+     "One rank still pulls its image while another waits for it, gives up and restarts.",
+     "Pull the image on every node before (a DaemonSet), raise the rendezvous timeout above the pull time, "
+     "or use startupPolicy: LeaderReady.",
+     &look_pull_skew},
+    {"probe/startup-kills", 7, kError, 85,
+     "The start-up probe kills the engine before its weights are loaded.",
+     "Raise failureThreshold of the startupProbe above (bytes of weights / rate of the storage) with a "
+     "margin; `hadal deploy render` computes it.",
+     &look_startup_kills},
+    {"group/half-scheduled", 8, kError, 80,
+     "Only a part of a group found nodes: it holds GPUs and waits for the rest.",
+     "Schedule groups as one (Volcano gang with LWS 0.7 or later, or Kueue), and free or add what the line "
+     "says is short.",
+     &look_half_scheduled},
+    {"group/pod-group", 8, kError, 70, "The gang scheduler holds the group back.",
+     "Look at the queue's capability and what is in use (`kubectl get queue`); with LWS, turn on "
+     "gangSchedulingManagement of its controller: schedulerName alone makes no gang.",
+     &look_pod_group},
+    {"rollout/no-spare-gpus", 9, kError, 82, "The rolling update waits for GPUs that the old pods hold.",
+     "Where there are no spare GPUs set maxSurge 0 and maxUnavailable 1 (or strategy Recreate); to go on "
+     "now delete one old group.",
+     &look_stuck_rollout},
+    {"schedule/host-ports", 10, kError, 75,
+     "Host ports collide: two pods with host networking want the same ports of a node.",
+     "Give each its own ports, or leave host networking.", &look_port_collision},
+    {"node/lost", 22, kError, 95,
+     "A node is lost: its pods are moved only after minutes (about 40 s to notice, 300 s of toleration), "
+     "and a StatefulSet's pod stays Terminating.",
+     "Bring the node back, or delete the Node object (or taint it node.kubernetes.io/out-of-service) so "
+     "that its pods are made elsewhere; set tolerationSeconds 30 for unreachable and not-ready.",
+     &look_node_lost},
+    {"pod/stuck-terminating", 22, kError, 60, "A pod does not go away.",
+     "Its node is lost or its finalizer's controller does not run; when the node is surely off, delete it "
+     "with --force.",
+     &look_stuck_terminating},
+    {"schedule/no-node", 0, kError, 68, "No node fits a pod.",
+     "Free or add what is short; for taints add the toleration, for selectors and affinity correct the "
+     "labels (`kubectl get nodes --show-labels`).",
+     &look_unschedulable},
+    {"schedule/held", 0, kError, 55, "A pod waits and no scheduler has placed or refused it.",
+     "Does the scheduler that it names run? Is it held by a queue (Kueue, a scheduling gate)?", &look_gated},
+    {"image/pull", 0, kError, 78, "An image cannot be pulled.",
+     "Check the image's name and tag, the pull secret (imagePullSecrets), and that nodes reach the "
+     "registry.",
+     &look_image},
+    {"pod/config", 0, kError, 78,
+     "A container cannot be made: a Secret, ConfigMap, key or command that it names is missing.",
+     "Create what the message names, or correct the name.", &look_cannot_start},
+    {"pod/volume", 0, kError, 70, "A volume cannot be mounted, or the pod's network cannot be made.",
+     "Look at the claim and its driver's pods; a ReadWriteOnce volume goes to one node only.", &look_volume},
+    {"pod/init", 0, kError, 76, "An init container fails: the rank does not start.",
+     "Its last words say why; `hadal deploy logs NAME -c CONTAINER` shows all.", &look_init},
+    {"pod/evicted", 0, kError, 66, "A pod was evicted: its node ran out of memory or disk.",
+     "Set requests to what is used (shared memory counts), and limits for emptyDir and logs.", &look_evicted},
+    {"pod/out-of-memory", 0, kError, 77, "A container was killed because it used more memory than its limit.",
+     "Raise the memory limit: host memory for loading and /dev/shm (emptyDir of medium Memory) count in "
+     "it.",
+     &look_oom},
+    {"pod/crash", 0, kError, 30, "A container ends again and again.",
+     "Its last words are above; `hadal deploy logs NAME --previous` shows the rest.", &look_crash},
+    {"storage/unbound", 0, kError, 74, "A volume claim is not bound.",
+     "Does the StorageClass exist and support the access mode (ReadWriteMany for several nodes)? Is the "
+     "quota used up?",
+     &look_claims},
+    {"quota/refused", 0, kError, 73,
+     "Pods are refused when they are made: a quota, a policy or an admission rule.",
+     "Raise the quota, or correct what the message names; on OpenShift bind the service account to the "
+     "SCC.",
+     &look_quota},
+    {"workload/no-pods", 0, kError, 54, "A workload has no pods.",
+     "Its controller makes them: does it run, and does it say why not (`kubectl describe`)? A quota or a "
+     "policy may refuse them.",
+     &look_no_pods},
+    {"download/failed", 0, kError, 79, "A Job failed for good: what waits for it will not start.",
+     "See its log (`hadal deploy logs NAME`), correct the cause, delete the Job and apply again: the "
+     "download goes on where it stopped.",
+     &look_jobs},
+};
+
 }  // namespace
 
-const std::vector<DoctorRule>& doctor_pod_rules() {
-  using enum DoctorLevel;
-  static const std::vector<DoctorRule> kRules = {
-      {"group/dead-rank", 1, kError, 90,
-       "A rank of a group is not working while its leader looks healthy: requests hang.",
-       "See the rank's own log (`hadal deploy logs NAME --rank N --previous`); give every rank probes of its "
-       "own, so that the group leaves the Service and is made again.",
-       &look_dead_rank},
-      {"group/unprobed-ranks", 1, kAdvice, 20, "Workers have no probes: a worker that hangs is not noticed.",
-       "Probe every rank: hadal answers /startupz, /readyz and /livez on each; for others, an exec probe "
-       "that dials the rendezvous.",
-       &look_unprobed_ranks},
-      {"engine/hang", 1, kError, 88, "The engine has requests and makes no steps: it hangs.",
-       "Look at the ranks' last log lines; restart the group (delete its leader pod), and set livenessProbe "
-       "to /livez, which follows the engine's steps.",
-       &look_hang},
-      {"probe/liveness-kills", 2, kError, 70,
-       "The liveness probe kills an engine that may only be busy or loading.",
-       "Ask /livez (the scheduler's heartbeat) with timeoutSeconds 5 and failureThreshold 6, and leave "
-       "loading to a startupProbe.",
-       &look_liveness_kills},
-      {"probe/liveness-design", 2, kAdvice, 15, "The liveness probe can kill a healthy rank.",
-       "Ask /livez, which generates nothing, with a failureThreshold above 1 and timeoutSeconds below "
-       "periodSeconds.",
-       &look_liveness_design},
-      {"group/recreate-loop", 4, kError, 65,
-       "The group is deleted and made again over and over: one rank fails each time.",
-       "Find the first rank to fail: `hadal deploy logs NAME --previous`; fix that. restartPolicy None holds "
-       "the group still while you look.",
-       &look_recreate_loop},
-      {"group/restarted-alone", 4, kWarning, 40,
-       "A rank restarted alone: its group's collectives are broken, though every pod may look ready.",
-       "Set restartPolicy: RecreateGroupOnPodRestart, or delete the group's leader pod now.",
-       &look_recreate_skipped},
-      {"group/pull-skew", 5, kError, 72,
-       "One rank still pulls its image while another waits for it, gives up and restarts.",
-       "Pull the image on every node before (a DaemonSet), raise the rendezvous timeout above the pull time, "
-       "or use startupPolicy: LeaderReady.",
-       &look_pull_skew},
-      {"probe/startup-kills", 7, kError, 85,
-       "The start-up probe kills the engine before its weights are loaded.",
-       "Raise failureThreshold of the startupProbe above (bytes of weights / rate of the storage) with a "
-       "margin; `hadal deploy render` computes it.",
-       &look_startup_kills},
-      {"group/half-scheduled", 8, kError, 80,
-       "Only a part of a group found nodes: it holds GPUs and waits for the rest.",
-       "Schedule groups as one (Volcano gang with LWS 0.7 or later, or Kueue), and free or add what the line "
-       "says is short.",
-       &look_half_scheduled},
-      {"group/pod-group", 8, kError, 70, "The gang scheduler holds the group back.",
-       "Look at the queue's capability and what is in use (`kubectl get queue`); with LWS, turn on "
-       "gangSchedulingManagement of its controller: schedulerName alone makes no gang.",
-       &look_pod_group},
-      {"rollout/no-spare-gpus", 9, kError, 82, "The rolling update waits for GPUs that the old pods hold.",
-       "Where there are no spare GPUs set maxSurge 0 and maxUnavailable 1 (or strategy Recreate); to go on "
-       "now delete one old group.",
-       &look_stuck_rollout},
-      {"schedule/host-ports", 10, kError, 75,
-       "Host ports collide: two pods with host networking want the same ports of a node.",
-       "Give each its own ports, or leave host networking.", &look_port_collision},
-      {"node/lost", 22, kError, 95,
-       "A node is lost: its pods are moved only after minutes (about 40 s to notice, 300 s of toleration), "
-       "and a StatefulSet's pod stays Terminating.",
-       "Bring the node back, or delete the Node object (or taint it node.kubernetes.io/out-of-service) so "
-       "that its pods are made elsewhere; set tolerationSeconds 30 for unreachable and not-ready.",
-       &look_node_lost},
-      {"pod/stuck-terminating", 22, kError, 60, "A pod does not go away.",
-       "Its node is lost or its finalizer's controller does not run; when the node is surely off, delete it "
-       "with --force.",
-       &look_stuck_terminating},
-      {"schedule/no-node", 0, kError, 68, "No node fits a pod.",
-       "Free or add what is short; for taints add the toleration, for selectors and affinity correct the "
-       "labels (`kubectl get nodes --show-labels`).",
-       &look_unschedulable},
-      {"schedule/held", 0, kError, 55, "A pod waits and no scheduler has placed or refused it.",
-       "Does the scheduler that it names run? Is it held by a queue (Kueue, a scheduling gate)?",
-       &look_gated},
-      {"image/pull", 0, kError, 78, "An image cannot be pulled.",
-       "Check the image's name and tag, the pull secret (imagePullSecrets), and that nodes reach the "
-       "registry.",
-       &look_image},
-      {"pod/config", 0, kError, 78,
-       "A container cannot be made: a Secret, ConfigMap, key or command that it names is missing.",
-       "Create what the message names, or correct the name.", &look_cannot_start},
-      {"pod/volume", 0, kError, 70, "A volume cannot be mounted, or the pod's network cannot be made.",
-       "Look at the claim and its driver's pods; a ReadWriteOnce volume goes to one node only.",
-       &look_volume},
-      {"pod/init", 0, kError, 76, "An init container fails: the rank does not start.",
-       "Its last words say why; `hadal deploy logs NAME -c CONTAINER` shows all.", &look_init},
-      {"pod/evicted", 0, kError, 66, "A pod was evicted: its node ran out of memory or disk.",
-       "Set requests to what is used (shared memory counts), and limits for emptyDir and logs.",
-       &look_evicted},
-      {"pod/out-of-memory", 0, kError, 77,
-       "A container was killed because it used more memory than its limit.",
-       "Raise the memory limit: host memory for loading and /dev/shm (emptyDir of medium Memory) count in "
-       "it.",
-       &look_oom},
-      {"pod/crash", 0, kError, 30, "A container ends again and again.",
-       "Its last words are above; `hadal deploy logs NAME --previous` shows the rest.", &look_crash},
-      {"storage/unbound", 0, kError, 74, "A volume claim is not bound.",
-       "Does the StorageClass exist and support the access mode (ReadWriteMany for several nodes)? Is the "
-       "quota used up?",
-       &look_claims},
-      {"quota/refused", 0, kError, 73,
-       "Pods are refused when they are made: a quota, a policy or an admission rule.",
-       "Raise the quota, or correct what the message names; on OpenShift bind the service account to the "
-       "SCC.",
-       &look_quota},
-      {"workload/no-pods", 0, kError, 54, "A workload has no pods.",
-       "Its controller makes them: does it run, and does it say why not (`kubectl describe`)? A quota or a "
-       "policy may refuse them.",
-       &look_no_pods},
-      {"download/failed", 0, kError, 79, "A Job failed for good: what waits for it will not start.",
-       "See its log (`hadal deploy logs NAME`), correct the cause, delete the Job and apply again: the "
-       "download goes on where it stopped.",
-       &look_jobs},
-  };
+std::span<const DoctorRule> doctor_pod_rules() {
   return kRules;
 }
 

@@ -72,7 +72,8 @@ KubeReply make_reply(CurlResponse answer, bool is_json) {
 
 // A certificate that is refused now will be refused again.
 bool may_retry(const Error& error) {
-  if (error.message.find("certificate") != std::string::npos || error.message.find("SSL peer") != std::string::npos)
+  if (error.message.find("certificate") != std::string::npos ||
+      error.message.find("SSL peer") != std::string::npos)
     return false;
   return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDataLoss ||
          error.code == ErrorCode::kDeadlineExceeded;
@@ -171,7 +172,7 @@ Result<KubeReply> KubeClient::call(const KubeCall& call) {
       renewed = true;
       continue;
     }
-    const auto delay = delay_after(answer, attempt);
+    const auto delay = call.try_again ? delay_after(answer, attempt) : std::nullopt;
     if (!delay.has_value()) {
       if (answer.ok()) return make_reply(std::move(*answer), call.is_json);
       if (stop_.stop_requested()) return make_error(ErrorCode::kCancelled, "it was told to stop");

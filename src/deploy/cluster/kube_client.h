@@ -29,7 +29,8 @@ struct KubeCall {
   KubeQuery query;
   Json body;  // null: none
   std::string content_type = "application/json";
-  bool is_json = true;  // of the answer; false: any text
+  bool is_json = true;    // of the answer; false: any text
+  bool try_again = true;  // false: the first answer stands, whatever it is
 };
 
 struct KubeReply {

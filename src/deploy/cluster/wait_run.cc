@@ -79,8 +79,8 @@ void ReadinessWaiter::say(const WaitItem& item, const Readiness& readiness) {
 }
 
 WaitEnd ReadinessWaiter::look(const std::vector<WaitItem>& items) {
-  const ClusterView view = make_cluster_view(cache_->all(), ::time(nullptr));
-  std::vector<Json> all = cache_->all();
+  const std::vector<Json> all = cache_->all();
+  const ClusterView view = make_cluster_view(all, ::time(nullptr));
   bool ready = true, failed = false;
   for (const WaitItem& item : items) {
     const Json* live = find_object(all, item);
