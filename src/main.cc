@@ -50,6 +50,10 @@ int run_command(hadal::Settings settings) {
       return hadal::run_serve(std::move(settings));
     case hadal::Command::kPreflight:
       return hadal::run_preflight(std::move(settings));
+    case hadal::Command::kPull:
+      return hadal::run_pull(std::move(settings));
+    case hadal::Command::kPush:
+      return hadal::run_push(std::move(settings));
     default:
       return hadal::run_chat(std::move(settings));
   }

@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "group/group_executor.h"
 #include "group/wire.h"
+#include "hub/model_marker.h"
 #include "runtime/host_memory.h"
 #include "runtime/local_executor.h"
 
@@ -105,6 +106,7 @@ struct ModelHost::Impl {
     HADAL_ASSIGN(options.dummy_dtype, parse_dummy_dtype(settings.engine.dummy_dtype));
     if (settings.engine.random_seed >= 0)
       options.dummy_seed = static_cast<uint64_t>(settings.engine.random_seed);
+    HADAL_RETURN_IF_ERROR(check_before_loading(settings.engine.model_path));
     HADAL_ASSIGN(opened, open_model(settings.engine.model_path, options));
     HADAL_RETURN_IF_ERROR(check_quantization(settings.engine.quantization, opened));
     HADAL_ASSIGN(const int64_t available, available_memory());

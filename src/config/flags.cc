@@ -17,7 +17,7 @@ namespace hadal {
 namespace {
 
 // Commands of the design that this version does not have.
-constexpr std::string_view kLaterCommands[] = {"pull", "bench", "route", "plan", "deploy"};
+constexpr std::string_view kLaterCommands[] = {"bench", "route", "plan", "deploy"};
 
 Status apply_values(const FlagValueMap& values, Settings& settings) {
   for (const auto& [flag, value] : values) {
@@ -99,12 +99,11 @@ Status read_settings(const CommandSpec& spec, const ArgumentLayer& line, const E
 Error unknown_command(const std::string& name) {
   for (std::string_view later : kLaterCommands) {
     if (name == later)
-      return make_error(ErrorCode::kUnsupported, "hadal ", name,
-                        " is not in this version: it has serve and chat");
+      return make_error(ErrorCode::kUnsupported, "hadal ", name, " is not in this version: see hadal --help");
   }
   if (name.starts_with("-"))
     return invalid_argument("flags come after the command: hadal serve MODEL ", name, " ...");
-  constexpr std::string_view kNames[] = {"serve", "chat", "preflight", "version", "help"};
+  constexpr std::string_view kNames[] = {"serve", "chat", "pull", "push", "preflight", "version", "help"};
   const std::string nearest = nearest_name(name, kNames);
   if (!nearest.empty())
     return invalid_argument("there is no command \"", name, "\": did you mean hadal ", nearest, "?");

@@ -343,7 +343,7 @@ TEST(Flags, CommandsAndHelp) {
   EXPECT_NE(error_of({}).find("hadal --help"), std::string::npos);
   EXPECT_NE(error_of({"sevre", "/m"}).find("did you mean hadal serve?"), std::string::npos);
   EXPECT_NE(error_of({"./model.gguf"}).find("hadal serve ./model.gguf"), std::string::npos);
-  for (const char* later : {"pull", "bench", "route", "plan", "deploy"}) {
+  for (const char* later : {"bench", "route", "plan", "deploy"}) {
     EXPECT_NE(error_of({later, "x"}).find("is not in this version"), std::string::npos) << later;
   }
 }

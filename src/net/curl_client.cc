@@ -9,12 +9,6 @@ namespace {
 
 using CurlHeaders = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
-// libcurl wants this once, before any thread uses it.
-void initialize_curl() {
-  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
-  HADAL_CHECK(code == CURLE_OK) << curl_easy_strerror(code);
-}
-
 // One request as it runs. libcurl calls its members.
 struct Transfer {
   const CurlRequest& request;
@@ -103,6 +97,11 @@ ErrorCode error_code_of(CURLcode code) {
 }
 
 }  // namespace
+
+void initialize_curl() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  HADAL_CHECK(code == CURLE_OK) << curl_easy_strerror(code);
+}
 
 struct CurlClient::Impl {
   explicit Impl(CurlOptions o) : options(std::move(o)) {

@@ -18,6 +18,9 @@
 
 namespace hadal {
 
+// What libcurl wants once before it is used; any thread, any number of times.
+void initialize_curl();
+
 struct CurlOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   // Silence from the server that ends the request.

@@ -27,6 +27,7 @@ constexpr size_t kIdleRead = 512;  // while idle or answering: there may be thou
 constexpr size_t kMaxPipelined = size_t{64} << 10;
 // Unsent bytes of whole answers above which no further pipelined request is started.
 constexpr size_t kMaxBacklog = size_t{256} << 10;
+constexpr size_t kRegionRead = size_t{256} << 10;  // of a file that is a body
 constexpr std::chrono::seconds kLinger{3};
 constexpr std::chrono::milliseconds kRoomPoll{200};
 
@@ -205,7 +206,9 @@ void HttpConnection::on_eof() {
 
 asio::awaitable<void> HttpConnection::run_writes([[maybe_unused]] std::shared_ptr<HttpConnection> self) {
   while (state_ != State::kClosed) {
+    if (out_.empty() && region_) read_region();
     if (out_.empty()) {
+      if (state_ == State::kClosed) break;
       if (close_after_write_) break;
       writing_now_ = false;
       co_await writer_wake_.async_wait(kToken);
@@ -477,7 +480,7 @@ void HttpConnection::refuse(int status, std::string_view message) {
 }
 
 void HttpConnection::apply(HttpWrite&& write) {
-  if (write.exchange != exchange_ || state_ == State::kClosed) return;
+  if (write.exchange != exchange_ || state_ == State::kClosed || region_) return;
   // What waited before: one large event is no sign of a slow reader.
   const size_t waiting = backlog();
   for (auto& field : write.log) exchange_->log_fields_.push_back(std::move(field));
@@ -513,9 +516,15 @@ void HttpConnection::apply(HttpWrite&& write) {
 void HttpConnection::send_whole(const HttpResponse& response) {
   keep_alive_ = keep_alive_ && !shared_->closing.load(std::memory_order_relaxed);
   const bool no_body = response.status == 204 || response.status == 304;
-  append_response_head(out_, response, no_body ? BodyFraming::kNone : BodyFraming::kLength,
-                       response.body.size(), keep_alive_);
+  const size_t length = response.region ? static_cast<size_t>(response.region->size) : response.body.size();
+  append_response_head(out_, response, no_body ? BodyFraming::kNone : BodyFraming::kLength, length,
+                       keep_alive_);
   outcome_.status = response.status;
+  if (response.region && length > 0 && !no_body && exchange_->request().method != "HEAD") {
+    region_ = response.region;
+    wake_writer();
+    return;
+  }
   if (!no_body && exchange_->request().method != "HEAD") {
     out_ += response.body;
     outcome_.bytes_sent = response.body.size();
@@ -523,6 +532,27 @@ void HttpConnection::send_whole(const HttpResponse& response) {
   finish_exchange(false);
   wake_writer();
   pump();
+}
+
+// The next piece of a body that is a file. Reading may wait for the disk: servers of large files have several
+// io threads.
+void HttpConnection::read_region() {
+  const size_t count = std::min(kRegionRead, static_cast<size_t>(region_->size));
+  out_.resize(count);
+  ssize_t n = -1;
+  do {
+    n = ::pread(region_->file->get(), out_.data(), count, region_->offset);
+  } while (n < 0 && errno == EINTR);
+  out_.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  if (n <= 0) {
+    // The length has been announced: only a cut connection says that it is not all there.
+    close();
+    return;
+  }
+  region_->offset += n;
+  region_->size -= n;
+  outcome_.bytes_sent += static_cast<size_t>(n);
+  if (region_->size == 0) finish_exchange(false);
 }
 
 void HttpConnection::begin_stream(const HttpResponse& response) {
@@ -547,6 +577,7 @@ void HttpConnection::finish_exchange(bool client_gone) {
   outcome_ = HttpOutcome();
   streaming_ = false;
   chunked_ = false;
+  region_.reset();
   event_head_.reset();
   parser_.reset();
   if (state_ == State::kClosed) return;

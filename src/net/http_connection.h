@@ -63,6 +63,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void keep_stream_alive(Clock::time_point now);
 
   void send_whole(const HttpResponse& response);
+  void read_region();
   void begin_stream(const HttpResponse& response);
   void finish_exchange(bool client_gone);
   void wake_writer();
@@ -95,6 +96,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool keep_alive_ = false;
   std::unique_ptr<HttpResponse> event_head_;  // see HttpWrite
   Clock::time_point last_sent_;               // of the exchange's answer; at first its start
+
+  std::optional<HttpFileRegion> region_;  // what is still to be read of the answer's body
 
   std::string out_;      // to be written after writing_
   std::string writing_;  // handed to the socket

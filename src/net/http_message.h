@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "base/unique_fd.h"
 
 namespace hadal {
 
@@ -43,10 +46,19 @@ struct HttpRequest {
   std::string peer;  // "address:port"
 };
 
+// Bytes of an open file as a body: read piece by piece as they are sent.
+struct HttpFileRegion {
+  std::shared_ptr<const UniqueFd> file;
+  int64_t offset = 0;
+  int64_t size = 0;
+};
+
 struct HttpResponse {
   int status = 200;
   HttpHeaders headers;  // Content-Length, Transfer-Encoding, Connection and Date are the sender's
   std::string body;
+  // In place of `body`; of whole answers alone. A file that turns out shorter ends the connection.
+  std::optional<HttpFileRegion> region = std::nullopt;
 };
 
 std::string_view http_reason(int status);

@@ -1,0 +1,409 @@
+"""hadal pull against servers that lie, break and ask for patience.
+
+HADAL_PULL_BYTES sets the size of the large file (2000000000 for the full run; small by default), HADAL_PULL_KILLS the
+number of kill -9.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from hostile_server import COMMIT, HostileServer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", ROOT / "build/release"))
+PROGRAM = str(BUILD / "hadal")
+BYTES = int(os.environ.get("HADAL_PULL_BYTES", 60_000_000))
+KILLS = int(os.environ.get("HADAL_PULL_KILLS", 30))
+TOKEN = "hf_secret0123456789"
+
+pytestmark = pytest.mark.skipif(not os.path.exists(PROGRAM), reason=f"{PROGRAM} is not built")
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("AWS_", "HF_"))}
+    env["HOME"] = "/nonexistent"
+    return env | {k: str(v) for k, v in more.items()}
+
+
+def command(*args):
+    return [PROGRAM, "pull", *map(str, args)]
+
+
+def run(*args, env=None, timeout=120):
+    result = subprocess.run(command(*args), env=env or environment(), capture_output=True, text=True, timeout=timeout)
+    print(result.stdout, result.stderr)
+    for secret in (TOKEN, "sig=secret"):
+        assert secret not in result.stdout + result.stderr
+    return result
+
+
+def write_random(path, size, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = random.Random(seed)
+    with open(path, "wb") as file:
+        while size > 0:
+            count = min(size, 1 << 20)
+            file.write(source.randbytes(count))
+            size -= count
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def content(tmp_path_factory):
+    """A repository: two shards, small files, what is skipped."""
+    folder = tmp_path_factory.mktemp("content")
+    sizes = {
+        "config.json": 500,
+        "model-00001-of-00002.safetensors": 9_000_000,
+        "model-00002-of-00002.safetensors": 3_000_001,
+        "empty.txt": 0,
+        "sub/vocab.json": 700,
+        "pytorch_model.bin": 5000,
+        "original/consolidated.00.pth": 5000,
+        "original/params.json": 5000,
+        "model-q8.gguf": 5000,
+        "figure.png": 2000,
+    }
+    return {name: write_random(folder / name, size, i) for i, (name, size) in enumerate(sizes.items())}
+
+
+WANTED = {
+    "config.json",
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "empty.txt",
+    "sub/vocab.json",
+}
+
+
+@pytest.fixture
+def start(request):
+    servers = []
+
+    def make(files, **options):
+        servers.append(HostileServer(files, **options))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+def same(content, directory, names):
+    found = {
+        str(path.relative_to(directory)) for path in pathlib.Path(directory).rglob("*") if path.is_file() and path.name != ".hadal-model.json"
+    }
+    assert found == set(names)
+    for name in names:
+        assert pathlib.Path(content[name]).read_bytes() == (pathlib.Path(directory) / name).read_bytes(), name
+
+
+def hf(server):
+    return environment(HF_ENDPOINT=server.url, HF_TOKEN=TOKEN)
+
+
+def test_hugging_face(content, start, tmp_path):
+    server = start(content, token=TOKEN)
+    first = run("hf:org/name@v1", "--to", tmp_path / "m", env=hf(server))
+    assert first.returncode == 0
+    assert COMMIT in first.stderr and "a pickle" in first.stderr and "another format" in first.stderr
+    same(content, tmp_path / "m", WANTED)
+    assert server.problems == []
+    assert sum(server.sent.values()) == sum(os.path.getsize(content[name]) for name in WANTED)
+    marker = json.loads((tmp_path / "m/.hadal-model.json").read_text())
+    assert marker["source"] == "hf:org/name" and marker["revision"] == COMMIT
+    assert {file["path"] for file in marker["files"]} == WANTED
+    again = run("org/name@v1", "--to", tmp_path / "m", env=hf(server))
+    assert again.returncode == 0 and "complete already" in again.stdout
+    assert run("--verify", tmp_path / "m").returncode == 0
+    with open(tmp_path / "m/config.json", "r+b") as file:
+        file.write(b"?")
+    broken = run("--verify", tmp_path / "m")
+    assert broken.returncode == 1 and "config.json has other content" in broken.stderr
+    sent = dict(server.sent)
+    assert run("hf:org/name@v1", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    same(content, tmp_path / "m", WANTED)
+    assert {name for name in sent if server.sent[name] != sent[name]} == {"config.json"}
+
+
+def test_choice_of_files(content, start, tmp_path):
+    server = start(content)
+    assert run("hf:org/name", "--to", tmp_path / "a", "--include", "*.json", "--exclude", "sub/*", env=hf(server)).returncode == 0
+    same(content, tmp_path / "a", {"config.json", "original/params.json"})
+    assert run("hf:org/name", "--to", tmp_path / "b", "--all-files", env=hf(server)).returncode == 0
+    same(content, tmp_path / "b", set(content) - {"pytorch_model.bin", "original/consolidated.00.pth"})
+    assert run("hf:org/name", "--to", tmp_path / "c", "--include", "*.bin", "--allow-pickle", env=hf(server)).returncode == 0
+    same(content, tmp_path / "c", {"pytorch_model.bin"})
+    result = run("hf:org/name", "--to", tmp_path / "d", "--include", "*.bin", env=hf(server))
+    assert result.returncode == 2 and "--allow-pickle" in result.stderr
+    result = run("hf:org/name", "--to", tmp_path / "d", "--include", "nothing", env=hf(server))
+    assert result.returncode == 2 and "no file is left" in result.stderr
+
+
+def test_modelscope(content, start, tmp_path):
+    server = start(content)
+    env = environment(MODELSCOPE_ENDPOINT=server.url, MODELSCOPE_API_TOKEN=TOKEN)
+    assert run("ms:org/name", "--to", tmp_path / "m", env=env).returncode == 0
+    same(content, tmp_path / "m", WANTED)
+
+
+def test_plain_http_and_names(content, start, tmp_path):
+    server = start(content)
+    large = "model-00001-of-00002.safetensors"
+    sha256 = server.files[large].sha256
+    url = f"{server.url}/files/{large}"
+    assert run(url, "--to", tmp_path / "m", "--sha256", sha256).returncode == 0
+    same(content, tmp_path / "m", {large})
+    assert run(url, f"{server.url}/files/config.json", "--to", tmp_path / "n").returncode == 0
+    same(content, tmp_path / "n", {large, "config.json"})
+    wrong = run(url, "--to", tmp_path / "o", "--sha256", "0" * 64)
+    assert wrong.returncode == 1 and "should be " + "0" * 64 in wrong.stderr
+    assert not (tmp_path / "o" / large).exists()
+    missing = run(f"{server.url}/files/nothing.safetensors", "--to", tmp_path / "p")
+    assert missing.returncode == 1 and "404" in missing.stderr and "127.0.0.1" in missing.stderr
+    pickle = run(f"{server.url}/files/pytorch_model.bin", "--to", tmp_path / "p")
+    assert pickle.returncode == 2 and "pickle" in pickle.stderr
+
+
+def test_errors_say_what_to_do(content, start, tmp_path):
+    server = start(content, token="another")
+    result = run("hf:org/name", "--to", tmp_path / "m", env=hf(server))
+    assert result.returncode == 1 and "401" in result.stderr and "--token-file" in result.stderr
+    server = start(content)
+    result = run("hf:org/name@nope", "--to", tmp_path / "m", env=hf(server))
+    assert result.returncode == 1 and "404" in result.stderr and "Invalid rev id" in result.stderr
+    assert run("what is this", "--to", tmp_path / "m").returncode == 2
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/x.gguf"
+    result = run(url, "--to", tmp_path / "m", "--retries", 1)
+    assert result.returncode == 1 and "does not accept connections" in result.stderr
+
+
+FAULTS = {
+    "drop": 0.1,
+    "throttle": 0.01,
+    "throttle_date": 0.01,
+    "error": 0.05,
+    "whole": 0.05,
+    "wrong_range": 0.04,
+    "wrong_total": 0.04,
+    "no_range_field": 0.04,
+    "short": 0.05,
+    "long": 0.05,
+    "expired": 0.05,
+}
+
+
+def test_every_fault_at_once(content, start, tmp_path):
+    server = start(content, rates=FAULTS, token=TOKEN, seed=random.randrange(1 << 30))
+    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "256Ki", "--retries", 20, env=hf(server))
+    assert result.returncode == 0
+    same(content, tmp_path / "m", WANTED)
+    assert server.problems == [] and server.early == 0
+    assert len(server.counts) >= 8, server.counts
+
+
+def test_silence_ends_a_request(content, start, tmp_path):
+    server = start(content, rates={"silent": 0.2}, seed=5)
+    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "1Mi", "--read-timeout", 1, "--connections", 4, env=hf(server))
+    assert result.returncode == 0 and server.counts["silent"] > 0
+    same(content, tmp_path / "m", WANTED)
+
+
+def test_a_server_without_ranges(content, start, tmp_path):
+    server = start(content, rates={"whole": 1.0})
+    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "1Mi", env=hf(server))
+    assert result.returncode == 0 and "knows no ranges" in result.stderr
+    same(content, tmp_path / "m", WANTED)
+
+
+def test_retries_have_an_end(content, start, tmp_path):
+    for fault in ("error", "drop", "wrong_range", "throttle"):
+        server = start(content, rates={fault: 1.0} if fault != "drop" else {"no_range_field": 1.0})
+        result = run("hf:org/name", "--to", tmp_path / fault, "--retries", 1, "--connections", 1, env=hf(server))
+        assert result.returncode == 1 and "127.0.0.1" in result.stderr
+        assert server.requests < 40
+
+
+def test_one_corrupt_part(content, start, tmp_path):
+    large = "model-00001-of-00002.safetensors"
+    big = dict(content)
+    big[large] = write_random(tmp_path / "big", 40_000_000, 77)
+    server = start(big, corrupt=(large, 12_345_678))
+    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "2Mi", env=hf(server))
+    assert result.returncode == 0 and "were corrupt and are right now" in result.stderr
+    same(big, tmp_path / "m", WANTED)
+    assert server.sent[large] < 90_000_000
+
+
+def test_the_file_changes(content, start, tmp_path):
+    name = "model-00001-of-00002.safetensors"
+    old = write_random(tmp_path / "old", 8_000_000, 11)
+    new = write_random(tmp_path / "new", 8_000_000, 12)
+    server = start({name: old}, rate=1_000_000)
+
+    def change():
+        time.sleep(1)
+        fresh = HostileServer({name: new})
+        server.files[name] = fresh.files[name]
+
+    threading.Thread(target=change).start()
+    result = run(f"{server.url}/files/{name}", "--to", tmp_path / "m", "--connections", 2, "--part-size", "512Ki")
+    assert result.returncode == 0 and "changed" in result.stderr
+    same({name: new}, tmp_path / "m", {name})
+
+
+def test_paths_from_servers(content, start, tmp_path):
+    for bad in ("../evil.json", "/etc/evil.json", "a/../../evil.json", ".hadal-model.json"):
+        server = start({"config.json": content["config.json"], bad: content["config.json"]})
+        result = run("hf:org/name", "--to", tmp_path / "m/m", env=hf(server))
+        assert result.returncode == 2 and "nothing is written" in result.stderr
+        assert not list(tmp_path.rglob("*.json"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "n").mkdir()
+    (tmp_path / "n/sub").symlink_to(tmp_path / "elsewhere")
+    server = start(content)
+    result = run("hf:org/name", "--to", tmp_path / "n", env=hf(server))
+    assert result.returncode != 0 and "link" in result.stderr
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_one_pull_at_a_time_and_interrupt(content, start, tmp_path):
+    server = start(content, rate=300_000)
+    args = command("hf:org/name", "--to", tmp_path / "m", "--connections", 2)
+    first = subprocess.Popen(args, env=hf(server), stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 20
+    while not (tmp_path / "m/.hadal-pull/journal").exists() and time.time() < deadline:
+        time.sleep(0.02)
+    time.sleep(1)
+    second = run("hf:org/name", "--to", tmp_path / "m", env=hf(server))
+    assert second.returncode == 1 and "another hadal pull" in second.stderr
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=20)
+    assert first.returncode == 130 and "run the same command again" in err
+    refused = subprocess.run([PROGRAM, "serve", tmp_path / "m", "--port", "0"], capture_output=True, text=True, timeout=60)
+    assert refused.returncode != 0 and "a pull into this directory has not ended" in refused.stderr
+    server.rate = 0
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    same(content, tmp_path / "m", WANTED)
+
+
+def test_rate_limit(content, start, tmp_path):
+    server = start(content)
+    begin = time.time()
+    assert run("hf:org/name", "--to", tmp_path / "m", "--max-rate", "4M", "--include", "model-00001*", env=hf(server)).returncode == 0
+    # 9 MB at 4 MB/s; nothing is asserted about how much longer it may take.
+    assert time.time() - begin > 1.5
+
+
+def test_local_directory(content, start, tmp_path):
+    server = start(content)
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    assert run(tmp_path / "m", "--to", tmp_path / "copy").returncode == 0
+    same(content, tmp_path / "copy", WANTED)
+    marker = json.loads((tmp_path / "copy/.hadal-model.json").read_text())
+    assert marker["source"] == "hf:org/name"
+    (tmp_path / "copy/.hadal-model.json").unlink()
+    assert run(tmp_path / "copy", "--to", tmp_path / "copy").returncode == 0
+    assert run("--verify", tmp_path / "copy").returncode == 0
+
+
+def start_seed(*args, env=None):
+    process = subprocess.Popen(
+        command(*args, "--serve", "--host", "127.0.0.1", "--port", "0"), env=env or environment(), stderr=subprocess.PIPE, text=True
+    )
+    line = process.stderr.readline()
+    assert " to peers at " in line, line
+    return process, line.split(" at ")[-1].strip()
+
+
+def test_peers(content, start, tmp_path):
+    server = start(content, token=TOKEN)
+    (tmp_path / "token").write_text("peer-secret\n")
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    before = dict(server.sent)
+    seed, url = start_seed("--to", tmp_path / "m", "--peer-token-file", tmp_path / "token")
+    try:
+        result = run("hf:org/name", "--to", tmp_path / "n", "--seed-from", url, "--peer-token-file", tmp_path / "token", env=hf(server))
+        assert result.returncode == 0 and "from peers" in result.stdout
+        same(content, tmp_path / "n", WANTED)
+        large = "model-00001-of-00002.safetensors"
+        assert server.sent[large] - before[large] < 1_000_000
+        # Without the secret the peer gives nothing and the origin everything.
+        result = run("hf:org/name", "--to", tmp_path / "o", "--seed-from", url, env=hf(server))
+        assert result.returncode == 0 and "--peer-token-file" in result.stderr
+        same(content, tmp_path / "o", WANTED)
+    finally:
+        seed.send_signal(signal.SIGTERM)
+        assert seed.wait(timeout=20) == 0
+
+
+def test_a_peer_that_lies_and_one_that_dies(content, start, tmp_path):
+    server = start(content)
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    large = tmp_path / "m/model-00001-of-00002.safetensors"
+    with open(large, "r+b") as file:
+        file.seek(4_000_000)
+        file.write(b"not the model")
+    seed, url = start_seed("--to", tmp_path / "m")
+    try:
+        result = run("hf:org/name", "--to", tmp_path / "n", "--seed-from", f"{url},http://127.0.0.1:9", env=hf(server))
+        assert result.returncode == 0 and "that came from peers" in result.stderr
+        same(content, tmp_path / "n", WANTED)
+    finally:
+        seed.kill()
+        seed.wait()
+
+
+def test_seeding_while_pulling(content, start, tmp_path):
+    server = start(content, rate=400_000)
+    seed, url = start_seed("hf:org/name", "--to", tmp_path / "m", "--connections", 2, env=hf(server))
+    try:
+        time.sleep(1)
+        result = run("hf:org/name", "--to", tmp_path / "n", "--seed-from", url, "--connections", 4, env=hf(server))
+        assert result.returncode == 0
+        same(content, tmp_path / "n", WANTED)
+    finally:
+        seed.send_signal(signal.SIGTERM)
+        seed.wait(timeout=20)
+
+
+def test_thirty_kills(start, tmp_path):
+    """The result is exact, and little is fetched twice: what was on its way at each kill."""
+    name = "model.safetensors"
+    path = write_random(tmp_path / "source", BYTES, 3)
+    rates = {"drop": 0.1, "throttle": 0.002, "error": 0.02, "whole": 0.02, "wrong_range": 0.02, "wrong_total": 0.02, "expired": 0.05}
+    server = start({name: path, "config.json": write_random(tmp_path / "config", 300, 4)}, rates=rates, token=TOKEN, rate=BYTES / 200)
+    connections = 4
+    args = command(
+        "hf:org/name", "--to", tmp_path / "m", "--connections", connections, "--part-size", max(1 << 20, BYTES // 100), "--retries", 20
+    )
+    source = random.Random(random.randrange(1 << 30))
+    for kill in range(KILLS):
+        process = subprocess.Popen(args, env=hf(server), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            assert process.wait(timeout=0.25 + source.random() * 0.75) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    killed_at = server.sent[name]
+    server.rate = 0
+    assert run(*args[2:], env=hf(server), timeout=600).returncode == 0
+    assert hashlib.sha256((tmp_path / "m" / name).read_bytes()).hexdigest() == server.files[name].sha256
+    assert server.problems == []
+    again = server.sent[name] - BYTES
+    print(f"{BYTES} bytes, {KILLS} kills: {killed_at} sent before the last run, {again} sent twice; {server.counts}")
+    # At a kill, each connection has what the program had not written yet and what was in the sockets' buffers; the same
+    # at each fault.
+    faults = sum(server.counts.values())
+    assert again < (KILLS * connections + faults) * (4 << 20)
