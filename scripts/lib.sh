@@ -22,7 +22,7 @@ readonly RUNTIME_PACKAGES=(
   ca-certificates ibverbs-providers libcurl4 libedit2 libfmt9 libgloo0 libpcre2-8-0 libprometheus-cpp-core1.0 libsimdjson14
   libspdlog1.10 libssl3 libstdc++6 libyaml-0-2
 )
-readonly TEST_PACKAGES=(libgtest-dev libgmock-dev python3-venv clang-format-14)
+readonly TEST_PACKAGES=(libgtest-dev libgmock-dev python3-venv clang-format-14 iproute2)
 
 step() { printf '\n==> %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }

@@ -1,6 +1,7 @@
 #include "preflight/disk_checks.h"
 
 #include "base/file.h"
+#include "hub/model_marker.h"
 #include "preflight/disk_rate.h"
 #include "preflight/host.h"
 #include "preflight/model_files.h"
@@ -10,7 +11,6 @@ namespace hadal {
 namespace {
 
 constexpr size_t kSampledFiles = 16;
-constexpr const char* kMarker = "/.hadal-model.json";
 
 CheckResult no_model() {
   return not_checked("no model was named (--model)");
@@ -60,10 +60,33 @@ CheckResult check_model_files(const CheckContext& context) {
 
 CheckResult check_model_marker(const CheckContext& context) {
   if (context.config.model.empty()) return no_model();
-  const auto text = context.host.read(context.config.model + kMarker);
-  if (!text)
-    return not_checked("no .hadal-model.json: hadal pull did not fetch this model, so its digest is unknown");
-  return not_checked("this build does not read markers");
+  const std::string path = context.host.under_root(context.config.model);
+  const std::string directory = is_directory(path) ? path : path.substr(0, path.rfind('/'));
+  // A pull that has not ended, a file that is missing or has another size.
+  const Status loadable = check_before_loading(directory);
+  if (!loadable.ok()) return fail_check(loadable.error().message);
+  const auto marker = read_marker(directory);
+  if (!marker.ok()) return fail_check(marker.error().message);
+  if (!marker->has_value()) {
+    return not_checked("no " + std::string(kMarkerName) +
+                       ": hadal pull did not fetch this model, so its digest is unknown");
+  }
+  const std::string revision =
+      (*marker)->revision.empty() ? "" : " revision " + (*marker)->revision.substr(0, 12);
+  JsonObject facts{{"source", Json((*marker)->source)},
+                   {"revision", Json((*marker)->revision)},
+                   {"digest", Json((*marker)->digest())}};
+  const std::string text = (*marker)->source + revision + ", " + count_text((*marker)->files.size(), "file") +
+                           " in their sizes, " + (*marker)->digest().substr(0, 19);
+  std::vector<std::string> touched;
+  if (const Status sizes = check_marker_sizes(directory, **marker, &touched); !sizes.ok())
+    return fail_check(sizes.error().message);
+  if (!touched.empty())
+    return warn(
+        text + "; times are not those of the pull, so a copy, or changed since: " + list_text(touched),
+        "hadal pull checks the contents and mends them", std::move(facts));
+  // Hashing hundreds of gigabytes is hadal pull's work.
+  return pass(text + " (contents not hashed again)", std::move(facts));
 }
 
 CheckResult check_model_disk(const CheckContext& context) {

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "preflight/peer_wire.h"
+#include "hub/digest.h"
 
 namespace hadal {
 namespace {
@@ -60,7 +60,7 @@ Result<ModelFiles> look_at_model(const std::string& model) {
   std::string identity;
   if (const auto config = read_file(model + "/config.json", kMaxConfigBytes); config.ok()) {
     out.has_config = true;
-    identity += sha256_text(*config) + "\n";
+    identity += to_hex(digest_of(DigestKind::kSha256, *config)) + "\n";
   }
   if (path_exists(model + "/model.safetensors.index.json")) {
     HADAL_ASSIGN(const std::string text, read_file(model + "/model.safetensors.index.json", kMaxIndexBytes));
@@ -82,7 +82,7 @@ Result<ModelFiles> look_at_model(const std::string& model) {
   }
   std::sort(lines.begin(), lines.end());
   for (const std::string& line : lines) identity += line + "\n";
-  out.fingerprint = sha256_text(identity);
+  out.fingerprint = to_hex(digest_of(DigestKind::kSha256, identity));
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "hub/model_marker.h"
 #include "preflight/gpu_inventory.h"
 #include "preflight/host.h"
 #include "preflight/model_files.h"
@@ -79,6 +80,8 @@ PeerNode describe_self(const CheckContext& context, std::vector<std::string> fai
   if (!context.config.model.empty()) {
     const auto files = look_at_model(context.host.under_root(context.config.model));
     add("model", files.ok() ? files->fingerprint : "", true);
+    const auto marker = read_marker(context.host.under_root(context.config.model));
+    if (marker.ok() && marker->has_value()) add("model digest", (*marker)->digest(), true);
   }
   const GpuInventory& gpus = context.gpus;
   if (!gpus.gpus.empty()) {

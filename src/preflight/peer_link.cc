@@ -12,6 +12,8 @@
 #include <cstring>
 #include <memory>
 
+#include "hub/digest.h"
+
 namespace hadal {
 namespace {
 
@@ -68,7 +70,7 @@ std::string transcript(std::string_view role, const PeerHello& hello, const std:
 std::string proof_of(const std::string& secret, std::string_view role, const PeerHello& hello,
                      const std::string& client_nonce, const std::string& server_nonce) {
   return to_hex(
-      hmac_text("hadal preflight 1 " + secret, transcript(role, hello, client_nonce, server_nonce)));
+      hmac_of_sha256("hadal preflight 1 " + secret, transcript(role, hello, client_nonce, server_nonce)));
 }
 
 Error gone(const char* what) {
@@ -258,7 +260,8 @@ Status prove_as_client(PeerLink& link, const PeerHello& self, const std::string&
                  Json(JsonObject{{"proof", Json(proof_of(secret, "client", self, nonce, server_nonce))}})},
                 deadline));
   if (!known) return make_error(ErrorCode::kUnauthenticated, kOtherSecret);
-  link.set_key(hmac_text("hadal preflight 1 " + secret, transcript("session", self, nonce, server_nonce)));
+  link.set_key(
+      hmac_of_sha256("hadal preflight 1 " + secret, transcript("session", self, nonce, server_nonce)));
   return link.expect(PeerFrame::kAccept, deadline).status();
 }
 
@@ -282,7 +285,7 @@ Result<PeerHello> hello_from(PeerLink& link, const std::string& secret, PeerTime
   if (!same_secret_text(proof, proof_of(secret, "client", hello, nonce, own_nonce)))
     return make_error(ErrorCode::kUnauthenticated, "rank ", hello.rank, " at ", link.peer_address(), " has ",
                       kOtherSecret);
-  link.set_key(hmac_text("hadal preflight 1 " + secret, transcript("session", hello, nonce, own_nonce)));
+  link.set_key(hmac_of_sha256("hadal preflight 1 " + secret, transcript("session", hello, nonce, own_nonce)));
   return hello;
 }
 

@@ -1,21 +1,14 @@
 #include "preflight/peer_meeting.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 
 #include "preflight/net_name.h"
 #include "preflight/peer_link.h"
 #include "preflight/peer_measure.h"
-#include "preflight/words.h"
+#include "preflight/peer_reception.h"
 
 namespace hadal {
 namespace {
@@ -24,14 +17,12 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 constexpr auto kHandshakeTime = std::chrono::seconds(5);
 constexpr auto kRetryPause = milliseconds(200);
-constexpr auto kWatchPause = milliseconds(50);
 constexpr auto kFrameTime = std::chrono::seconds(5);
 // Beside the two directions' time: connecting, round trips, a slow link's last chunk.
 constexpr auto kPairMargin = std::chrono::seconds(10);
 // All measurements together; each gets less where there are many hosts.
 constexpr auto kAllMeasurements = std::chrono::seconds(60);
 constexpr auto kLeastMeasurement = milliseconds(50);
-constexpr int kMaxPending = 64;
 
 milliseconds measurement_time(milliseconds wanted, int nnodes) {
   const auto share =
@@ -82,154 +73,6 @@ void serve_measurement(const PeerOptions& options, int listener, int peer, milli
 }
 
 // --- rank 0 ---
-
-struct Joined {
-  std::unique_ptr<PeerLink> link;
-  PeerNode node;
-  int data_port = 0;
-};
-
-// The door: each who comes is asked on a thread of its own, so silent strangers hold nobody up.
-class Reception {
- public:
-  explicit Reception(const PeerOptions& options)
-      : options_(options), joined_(static_cast<size_t>(options.nnodes)) {}
-  ~Reception() {
-    {
-      // Who is still shaking hands is not waited for.
-      std::lock_guard lock(mutex_);
-      for (PeerLink* link : shaking_) ::shutdown(link->fd(), SHUT_RDWR);
-    }
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  // The missing ranks in words, or "" where all are there.
-  std::string wait_for_all(int listener) {
-    while (Clock::now() < options_.deadline) {
-      drop_who_left();
-      if (complete()) return "";
-      auto fd = accept_peer(listener, std::min(options_.deadline, Clock::now() + kWatchPause));
-      if (!fd.ok() && fd.error().code != ErrorCode::kDeadlineExceeded) return fd.error().message;
-      if (fd.ok() && pending_.load() < kMaxPending) start(std::move(fd).value());
-    }
-    std::lock_guard lock(mutex_);
-    return missing() + (refused_.empty() ? "" : "; last refused: " + refused_);
-  }
-
-  std::vector<std::optional<Joined>> take() {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-    return std::move(joined_);
-  }
-
- private:
-  void start(UniqueFd fd) {
-    ++pending_;
-    threads_.emplace_back([this, shared = std::make_shared<UniqueFd>(std::move(fd))] {
-      auto link = std::make_unique<PeerLink>(std::move(*shared), true);
-      PeerLink* const key = link.get();
-      set_shaking(key, true);
-      admit(std::move(link), key);
-      --pending_;
-    });
-  }
-
-  void set_shaking(PeerLink* link, bool is) {
-    std::lock_guard lock(mutex_);
-    if (is) {
-      shaking_.insert(link);
-      if (closed_) ::shutdown(link->fd(), SHUT_RDWR);
-    } else {
-      shaking_.erase(link);
-    }
-  }
-
-  void admit(std::unique_ptr<PeerLink> link, PeerLink* key) {
-    // Before the link goes or is kept.
-    const auto end = [&](auto*) { set_shaking(key, false); };
-    const std::unique_ptr<PeerLink, decltype(end)> shaking(key, end);
-    const auto deadline = Clock::now() + kHandshakeTime;
-    const auto hello = hello_from(*link, options_.secret, deadline);
-    if (!hello.ok()) {
-      // Who says nothing of a preflight is a port scanner or a probe, not a rank.
-      if (hello.error().code == ErrorCode::kUnauthenticated) refuse(hello.error().message);
-      return;
-    }
-    const std::string who = "rank " + std::to_string(hello->rank) + " at " + link->peer_address();
-    if (hello->purpose != "join") return;
-    std::string objection;
-    if (hello->nnodes != options_.nnodes) {
-      objection = "--nnodes is " + std::to_string(hello->nnodes) + " there and " +
-                  std::to_string(options_.nnodes) + " on rank 0";
-    } else if (hello->rank < 1 || hello->rank >= options_.nnodes) {
-      objection = "--node-rank " + std::to_string(hello->rank) + " is not one of 1 to " +
-                  std::to_string(options_.nnodes - 1);
-    } else if (is_taken(hello->rank)) {
-      objection = "--node-rank " + std::to_string(hello->rank) + " has already come from another host";
-    }
-    if (!objection.empty()) {
-      refuse(who + ": " + objection);
-      return reject_client(*link, objection);
-    }
-    if (!accept_client(*link, deadline).ok()) return;
-    const auto identity = link->expect(PeerFrame::kIdentity, deadline);
-    if (!identity.ok()) return;
-    const Json* described = identity->find("node");
-    const auto node = parse_node(described == nullptr ? Json() : *described);
-    const auto port = int_member(*identity, "data_port", 1, 65535);
-    if (!node.ok() || !port.ok()) return refuse(who + ": a broken identity");
-    keep(hello->rank, std::move(link), *node, static_cast<int>(*port));
-  }
-
-  void keep(int rank, std::unique_ptr<PeerLink> link, PeerNode node, int port) {
-    node.rank = rank;
-    node.address = link->peer_address();
-    std::lock_guard lock(mutex_);
-    if (closed_) return;
-    auto& place = joined_[static_cast<size_t>(rank)];
-    if (!place || place->link->is_gone()) place = Joined{std::move(link), std::move(node), port};
-  }
-
-  bool is_taken(int rank) {
-    std::lock_guard lock(mutex_);
-    return closed_ ||
-           (joined_[static_cast<size_t>(rank)] && !joined_[static_cast<size_t>(rank)]->link->is_gone());
-  }
-
-  void refuse(const std::string& reason) {
-    std::lock_guard lock(mutex_);
-    refused_ = reason;
-  }
-
-  void drop_who_left() {
-    std::lock_guard lock(mutex_);
-    for (auto& one : joined_) {
-      if (one && one->link->is_gone()) one.reset();
-    }
-  }
-
-  bool complete() {
-    std::lock_guard lock(mutex_);
-    return std::all_of(joined_.begin() + 1, joined_.end(), [](const auto& one) { return one.has_value(); });
-  }
-
-  std::string missing() const {
-    std::vector<std::string> names;
-    for (size_t rank = 1; rank < joined_.size(); ++rank) {
-      if (!joined_[rank]) names.push_back(std::to_string(rank));
-    }
-    return (names.size() == 1 ? "rank " : "ranks ") + list_text(names, 16) + " did not come in time";
-  }
-
-  const PeerOptions& options_;
-  std::mutex mutex_;
-  std::vector<std::optional<Joined>> joined_;  // [nnodes]; rank 0's place stays empty
-  std::set<PeerLink*> shaking_;
-  bool closed_ = false;
-  std::string refused_;
-  std::atomic<int> pending_{0};
-  std::vector<std::thread> threads_;
-};
 
 class Leader {
  public:
@@ -332,7 +175,7 @@ class Leader {
   }
 
   Json own_part(int b) {
-    const Joined& other = *hosts_[static_cast<size_t>(b)];
+    const JoinedPeer& other = *hosts_[static_cast<size_t>(b)];
     return measure_with(options_, b, {other.node.address, other.data_port}, time_);
   }
 
@@ -372,7 +215,7 @@ class Leader {
   const PeerOptions& options_;
   const milliseconds time_;
   UniqueFd data_listener_;
-  std::vector<std::optional<Joined>> hosts_;
+  std::vector<std::optional<JoinedPeer>> hosts_;
   PeerOutcome outcome_;
 };
 

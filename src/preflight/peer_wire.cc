@@ -1,11 +1,11 @@
 #include "preflight/peer_wire.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <cmath>
+
+#include "hub/digest.h"
 
 namespace hadal {
 namespace {
@@ -30,7 +30,7 @@ std::string mac_of(std::string_view frame, std::string_view key, uint64_t number
   put_u32(text, static_cast<uint32_t>(number));
   put_u32(text, static_cast<uint32_t>(number >> 32));
   text += frame;
-  return hmac_text(key, text);
+  return hmac_of_sha256(key, text);
 }
 
 Error missing(std::string_view name) {
@@ -39,38 +39,9 @@ Error missing(std::string_view name) {
 
 }  // namespace
 
-std::string hmac_text(std::string_view key, std::string_view data) {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  const char none = 0;
-  const void* bytes = key.empty() ? static_cast<const void*>(&none) : key.data();
-  HADAL_CHECK(HMAC(EVP_sha256(), bytes, static_cast<int>(key.size()),
-                   reinterpret_cast<const unsigned char*>(data.data()), data.size(), out,
-                   &length) != nullptr);
-  return std::string(reinterpret_cast<const char*>(out), length);
-}
-
-std::string sha256_text(std::string_view data) {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  HADAL_CHECK(EVP_Digest(data.data(), data.size(), out, &length, EVP_sha256(), nullptr) == 1);
-  return to_hex({reinterpret_cast<const char*>(out), length});
-}
-
 std::string random_text(size_t count) {
   std::string out(count, '\0');
   HADAL_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(count)) == 1);
-  return out;
-}
-
-std::string to_hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
   return out;
 }
 

@@ -41,10 +41,7 @@ struct PeerHeader {
   size_t payload_len = 0;
 };
 
-std::string hmac_text(std::string_view key, std::string_view data);  // 32 bytes
-std::string sha256_text(std::string_view data);                      // 64 hex digits
-std::string random_text(size_t count);                               // from the system's random source
-std::string to_hex(std::string_view bytes);
+std::string random_text(size_t count);                          // from the system's random source
 bool same_secret_text(std::string_view a, std::string_view b);  // in time that tells nothing of the contents
 
 struct PeerMessage {

@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 
+#include "hub/model_marker.h"
 #include "preflight/disk_checks.h"
 #include "preflight/disk_rate.h"
 #include "preflight/limit_checks.h"
@@ -10,6 +13,7 @@
 #include "preflight/model_files.h"
 #include "preflight/net_checks.h"
 #include "preflight/net_name.h"
+#include "preflight/peer_checks.h"
 #include "preflight/rdma_inventory.h"
 #include "preflight/system_checks.h"
 #include "preflight/test_host.h"
@@ -292,6 +296,36 @@ TEST(Model, IndexAndFingerprint) {
        {"", "[]", "{}", R"({"weight_map":{"x":1}})", R"({"weight_map":{"x":"../../etc/passwd"}})",
         R"({"weight_map":{"x":"/etc/passwd"}})"})
     EXPECT_FALSE(index_files(bad).ok()) << bad;
+}
+
+TEST(Model, Marker) {
+  FakeHost host;
+  TestContext context(host);
+  context.config.model = "/models/m";
+  host.put("/models/m/a.safetensors", "12345678");
+  const std::string directory = host.under_root("/models/m");
+  ModelMarker marker;
+  marker.source = "hf:org/name";
+  marker.revision = "0123456789abcdef0123456789abcdef01234567";
+  struct stat file {};
+  ASSERT_EQ(::stat((directory + "/a.safetensors").c_str(), &file), 0);
+  const int64_t time = int64_t{1'000'000'000} * file.st_mtim.tv_sec + file.st_mtim.tv_nsec;
+  marker.files = {{"a.safetensors", 8, *hash_file(directory + "/a.safetensors"), time}};
+  ASSERT_TRUE(write_marker(directory, marker).ok());
+  const CheckResult good = check_model_marker(context.get());
+  EXPECT_EQ(good.verdict, Verdict::kPass) << good.text;
+  EXPECT_NE(good.text.find("hf:org/name"), std::string::npos) << good.text;
+  const std::vector<PeerFact> facts = describe_self(context.get(), {}).facts;
+  EXPECT_TRUE(
+      std::any_of(facts.begin(), facts.end(), [](const PeerFact& f) { return f.name == "model digest"; }));
+  marker.files[0].mtime_ns = time - 1;
+  ASSERT_TRUE(write_marker(directory, marker).ok());
+  EXPECT_EQ(check_model_marker(context.get()).verdict, Verdict::kWarn);
+  host.put("/models/m/a.safetensors", "1234567");
+  EXPECT_EQ(check_model_marker(context.get()).verdict, Verdict::kFail);
+  host.put("/models/m/a.safetensors", "12345678");
+  host.put("/models/m/.hadal-model.json", "{}");
+  EXPECT_EQ(check_model_marker(context.get()).verdict, Verdict::kFail);
 }
 
 TEST(Cache, WritableOrNot) {
