@@ -41,7 +41,7 @@ def places(node, path=()):
 def mutate(doc, rng):
     """Returns (what was done) or None where the choice does not fit."""
     kind = rng.choice(["unknown", "misspelt", "type", "missing", "word", "number"])
-    spots = [p for p in places(doc) if p[2][0] not in ("apiVersion", "kind") and p[2] != ("metadata",) and p[2] != ("metadata", "name")]
+    spots = [p for p in places(doc) if p[2][0] not in ("apiVersion", "kind") and p[2] != ("metadata",) and p[2][:2] not in (("metadata", "name"), ("metadata", "namespace"))]
     if kind == "unknown":
         maps = [(p[0][p[1]], p[2]) for p in spots if isinstance(p[0][p[1]], dict) and p[2][-1] not in FREE]
         if not maps:

@@ -1,6 +1,6 @@
 // Every error that guides carry is found at its line, and the safe fixes work: testdata/seed_errors/*.yaml.
-// "# expect: RULE..." at the end of a line names what must be found there; "# lws: VERSION" sets the
-// controller's. An error that no line expects fails the test too.
+// "# expect: RULE..." at the end of a line names what must be found there, "# expect+3: RULE" three lines
+// below; "# lws: VERSION" sets the controller's. An error that no line expects fails the test too.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,10 +31,12 @@ std::set<Place> expected_of(const std::string& text) {
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
-    const size_t mark = line.find("# expect:");
+    const size_t mark = line.find("# expect");
     if (mark == std::string::npos) continue;
-    std::istringstream rules(line.substr(mark + 9));
-    for (std::string rule; rules >> rule;) out.emplace(number, rule);
+    const size_t colon = line.find(':', mark);
+    const std::string below = line.substr(mark + 8, colon - mark - 8);
+    std::istringstream rules(line.substr(colon + 1));
+    for (std::string rule; rules >> rule;) out.emplace(number + (below.empty() ? 0 : std::stoi(below)), rule);
   }
   return out;
 }
