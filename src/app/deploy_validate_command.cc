@@ -11,15 +11,13 @@
 #include "deploy/render.h"
 #include "deploy/spec.h"
 #include "deploy/validate.h"
+#include "deploy/validate/fix.h"
 #include "deploy/validate/report_format.h"
 #include "deploy/validate/rule_table.h"
 #include "deploy/validate/schema.h"
 
 namespace hadal {
 namespace {
-
-// A fix may uncover what another one hid: a YAML error, all that follows it.
-constexpr int kMaxPasses = 8;
 
 int fail(const Error& error) {
   std::fprintf(stderr, "%s\n", error.message.c_str());
@@ -59,25 +57,18 @@ Result<std::vector<ManifestFile>> render_specs(std::vector<ManifestFile> files) 
   return files;
 }
 
-// Applies safe fixes until none is left. Returns how many.
+// Writes the files that safe fixes change. Returns how many fixes.
 Result<int> fix_files(std::vector<ManifestFile>& files, const ValidateOptions& options) {
-  int total = 0;
-  for (int pass = 0; pass < kMaxPasses; ++pass) {
-    const ValidationReport report = validate_manifests(files, options);
-    int in_pass = 0;
-    for (ManifestFile& file : files) {
-      if (file.path.ends_with(" (rendered)")) continue;
-      int count = 0;
-      std::string text = fixed_text(file, report.findings, &count);
-      if (count == 0 || text == file.text) continue;
-      file.text = std::move(text);
-      HADAL_RETURN_IF_ERROR(write_file(file.path, file.text));
-      in_pass += count;
-    }
-    if (in_pass == 0) break;
-    total += in_pass;
+  std::vector<std::string> keep;
+  for (const ManifestFile& file : files) {
+    if (file.path.ends_with(" (rendered)")) keep.push_back(file.path);
   }
-  return total;
+  const FixResult fixed = apply_safe_fixes(files, options, keep);
+  for (const ManifestFile& file : files) {
+    if (std::find(fixed.changed.begin(), fixed.changed.end(), file.path) == fixed.changed.end()) continue;
+    HADAL_RETURN_IF_ERROR(write_file(file.path, file.text));
+  }
+  return fixed.num_fixed;
 }
 
 }  // namespace

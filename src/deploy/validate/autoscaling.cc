@@ -47,8 +47,12 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
   for (const ManifestDocument& other : context.set.documents) {
     if (&other == &d) break;
     if (other.kind != "HorizontalPodAutoscaler" && other.kind != "ScaledObject") continue;
-    if (other.namespace_name == d.namespace_name && same_target(reference, other.view().at("spec.scaleTargetRef"), "Deployment"))
-      d.reporter->add("hpa/two-scalers", *reference, "the " + other.kind + " " + other.name + " scales the same workload", "keep one of them: KEDA makes an HPA itself");
+    if (other.namespace_name == d.namespace_name && same_target(reference, other.view().at("spec.scaleTargetRef"), "Deployment")) {
+      // Two files of a folder may be a choice.
+      Finding& finding = d.reporter->add("hpa/two-scalers", *reference, "the " + other.kind + " " + other.name + " scales the same workload",
+                                         "keep one of them: KEDA makes an HPA itself");
+      if (other.file != d.file) finding.severity = Severity::kWarning;
+    }
   }
 }
 

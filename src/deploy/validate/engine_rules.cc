@@ -87,8 +87,12 @@ void check_model(const PodTemplate& pod, View container, const EngineCommand& en
   Reporter& reporter = pod.reporter();
   const std::string model = engine.model();
   const CommandWord* word = engine.word({"--model-path", "--model", "-m"});
-  const YamlMark mark = word == nullptr ? YamlMark{} : mark_inside(reporter.source(), *word->value, model);
-  if (model.empty() || word == nullptr) return;
+  if (model.empty()) return;
+  for (const CommandWord& w : engine.words) {
+    if (w.text == model) word = &w;
+  }
+  if (word == nullptr) return;
+  const YamlMark mark = mark_inside(reporter.source(), *word->value, model);
   const bool is_path = model[0] == '/';
   if (is_path && !engine.flag({"--served-model-name"}) && engine.kind != EngineKind::kHadal)
     reporter.add_at_mark("engine/no-served-name", mark, "without --served-model-name clients must ask for the model \"" + model + "\"", "add --served-model-name deepseek-r1");
@@ -133,6 +137,8 @@ void check_ranks(const PodTemplate& pod, View container, const EngineCommand& en
   if (nodes && pod.document->kind == "LeaderWorkerSet" && *nodes != size)
     reporter.add_at_mark("engine/nnodes-not-size", mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
                          "--nnodes is " + std::to_string(*nodes) + ", and a group has " + std::to_string(size) + " Pods", "write --nnodes $(LWS_GROUP_SIZE)");
+  // What an operator adds to such a template is not known here.
+  if (pod.partial) return;
   if (gpus == 0 || !tp || *tp < 1 || pp < 1 || *tp > 100'000 || pp > 1'000) return;
   const int64_t have = gpus * std::max<int64_t>(size, nodes.value_or(1));
   if (*tp * pp > have)

@@ -155,16 +155,19 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
 namespace {
 
 // How the server asks names of a kind to look.
-bool is_good_name(const ManifestDocument& d, std::string_view name, std::string& rule) {
+bool is_good_name(const ManifestDocument& d, std::string_view name, const ValidateOptions& options, std::string& rule) {
+  // Filled in by a tool before a server sees it.
+  if (name.find("{{") != std::string_view::npos || name.find("$(") != std::string_view::npos) return true;
   if (d.group == "rbac.authorization.k8s.io") {
     rule = "a path's segment";
     return name != "." && name != ".." && name.find_first_of("/%") == std::string_view::npos;
   }
-  if (d.is("", "Service")) {
+  // Since 1.35 a Service's name may begin with a digit (RelaxedServiceNameValidation).
+  if (d.is("", "Service") && compare_versions(options.kubernetes_version, "1.35") < 0) {
     rule = "a DNS label that begins with a letter";
     return is_dns1035_label(name);
   }
-  if (d.is("", "Namespace")) {
+  if (d.is("", "Namespace") || d.is("", "Service")) {
     rule = "a DNS label";
     return is_dns1123_label(name);
   }
@@ -177,7 +180,7 @@ void check_labels(const ManifestDocument& d, View metadata) {
     const View value(label.value);
     if (!is_qualified_name(label.key))
       d.reporter->add_at_key("object/label", label.value, "\"" + label.key + "\" is no label's key");
-    if (value.is_string() && !is_label_value(value.text()))
+    if (value.is_string() && value.text().find("{{") == std::string_view::npos && !is_label_value(value.text()))
       d.reporter->add("object/label", *value, shown_text(value) + " is no label's value",
                       "use letters, digits, \"-\", \"_\" and \".\", at most 63 characters");
   }
@@ -194,17 +197,34 @@ void check_labels(const ManifestDocument& d, View metadata) {
 
 }  // namespace
 
-void check_metadata(const ManifestDocument& d) {
+namespace {
+
+// Kinds whose fields all stand in spec, some of them required.
+void check_spec_there(const ManifestDocument& d) {
+  constexpr std::string_view kKinds[] = {"Pod", "PersistentVolumeClaim", "PersistentVolume", "Deployment", "StatefulSet", "DaemonSet",
+                                         "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler", "Ingress", "Service"};
+  const bool needed = d.schema != nullptr && d.schema->native && std::find(std::begin(kKinds), std::end(kKinds), d.kind) != std::end(kKinds);
+  if (needed && !d.view()["spec"].exists()) check_present(*d.reporter, d.view(), "spec");
+  const View pod = d.view().at("spec.template");
+  const bool has_template = d.group == "apps" || d.kind == "Job";
+  if (needed && has_template && pod.is_map() && !pod["spec"].exists()) check_present(*d.reporter, pod, "spec");
+}
+
+}  // namespace
+
+void check_metadata(const ManifestDocument& d, const ValidateOptions& options) {
+  check_spec_there(d);
   const View metadata = d.view()["metadata"];
   const View name = metadata["name"];
   if (name.text().empty() && metadata["generateName"].text().empty()) {
-    if (d.kind.ends_with("List")) return;
+    // Files of tools have a kind and no name.
+    if (d.kind.ends_with("List") || (d.schema == nullptr && metadata.get() == nullptr)) return;
     d.reporter->add("object/required", metadata.get() != nullptr && metadata.get()->is_map() ? *metadata : *d.root,
                     "metadata.name is missing", "add a name");
     return;
   }
   std::string rule;
-  if (name.is_string() && !is_good_name(d, name.text(), rule))
+  if (name.is_string() && !is_good_name(d, name.text(), options, rule))
     d.reporter->add("object/name", *name, shown_text(name) + " is no name for a " + d.kind + ": it must be " + rule);
   const View ns = metadata["namespace"];
   if (ns.is_string() && !ns.text().empty()) {

@@ -124,7 +124,8 @@ std::vector<const PodTemplate*> ManifestSet::selected(View match_labels, std::st
         match_labels.members().begin(), match_labels.members().end(), [&](const ValueMember& wanted) {
           return std::any_of(labels.begin(), labels.end(), [&](const auto& label) {
             return label.first == wanted.key &&
-                   (label.second == "*" || label.second == View(wanted.value).any_text());
+                   (label.second == "*" || label.second == View(wanted.value).any_text() ||
+                    (label.second == "!0" && View(wanted.value).any_text() != "0"));
           });
         });
     if (all) out.push_back(&pod);
@@ -181,7 +182,8 @@ std::vector<std::pair<std::string, std::string>> pod_labels(const PodTemplate& p
     out.emplace_back("leaderworkerset.sigs.k8s.io/group-key", "*");
     const bool leads = pod.role == "leader" || !d.view().at("spec.leaderWorkerTemplate.leaderTemplate").exists();
     if (leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "0");
-    if (pod.role == "worker") out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "*");
+    if (pod.role == "worker" && !leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "!0");
+    if (pod.role == "worker" && leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "*");
   } else if (d.kind == "StatefulSet") {
     out.emplace_back("statefulset.kubernetes.io/pod-name", "*");
     out.emplace_back("apps.kubernetes.io/pod-index", "*");

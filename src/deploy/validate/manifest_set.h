@@ -23,7 +23,8 @@ struct ManifestDocument {
   Reporter* reporter = nullptr;
   const KindSchema* schema = nullptr;  // null: the kind is unknown
   std::string group, version, kind, name, namespace_name;
-  bool sound = true;  // the schema found nothing: the rules may trust types
+  bool in_kustomization = false;  // a kustomization adds to it what may be missing
+  bool sound = true;              // the schema found nothing: the rules may trust types
 
   View view() const { return View(root); }
   bool is(std::string_view g, std::string_view k) const { return group == g && kind == k; }

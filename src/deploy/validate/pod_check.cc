@@ -55,7 +55,7 @@ void PodCheck::check_spec() {
   check_choice(reporter_, spec_.at("os.name"), {"linux", "windows"});
   for (const std::string_view key : {"serviceAccountName", "priorityClassName", "runtimeClassName", "schedulerName"}) {
     const View name = spec_[key];
-    if (name.is_string() && !name.text().empty() && !is_dns1123_subdomain(name.text()))
+    if (name.is_string() && !name.text().empty() && name.text().find("$(") == std::string_view::npos && !is_dns1123_subdomain(name.text()))
       reporter_.add("object/name", *name, shown_text(name) + " is no name of an object");
   }
   for (const std::string_view key : {"hostname", "subdomain"}) {

@@ -44,8 +44,9 @@ void PodCheck::check_containers() {
 
 void PodCheck::check_container(View container, bool init) {
   const View name = container["name"];
-  if (check_present(reporter_, container, "name")) {
-    if (name.is_string() && !is_dns1123_label(name.text()))
+  if (!pod_.partial) check_present(reporter_, container, "name");
+  if (!name.text().empty()) {
+    if (!is_dns1123_label(name.text()))
       reporter_.add("object/name", *name, shown_text(name) + " is no name of a container (a DNS label)",
                     "use lower-case letters, digits and \"-\", at most 63");
     if (!container_names_.emplace(name.text()).second)
@@ -99,7 +100,7 @@ void PodCheck::check_env(View container) {
         reporter_, from, {"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"},
         "object/combination", true);
     if (source == "configMapKeyRef" || source == "secretKeyRef") check_present(reporter_, from[source], "key");
-    if (source == "configMapKeyRef" || source == "secretKeyRef") check_present(reporter_, from[source], "name");
+    if (!pod_.partial && (source == "configMapKeyRef" || source == "secretKeyRef")) check_present(reporter_, from[source], "name");
     if (source == "resourceFieldRef") check_present(reporter_, from[source], "resource");
     const View path = from.at("fieldRef.fieldPath");
     if (path.is_string() && !is_field_path(path.text()))

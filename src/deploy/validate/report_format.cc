@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/json.h"
-#include "deploy/validate/edits.h"
 #include "deploy/validate/rule_table.h"
 
 namespace hadal {
@@ -148,14 +147,6 @@ std::string report_sarif(std::span<const Finding> findings, std::string_view ver
                                  {"runs", Json(JsonArray{std::move(run)})}}),
                  2) +
          "\n";
-}
-
-std::string fixed_text(const ManifestFile& file, std::span<const Finding> findings, int* num_fixed) {
-  std::vector<TextEdit> edits;
-  for (const Finding& f : findings) {
-    if (f.file == file.path && f.safe_fix) edits.insert(edits.end(), f.edits.begin(), f.edits.end());
-  }
-  return apply_edits(file.text, std::move(edits), num_fixed);
 }
 
 }  // namespace hadal

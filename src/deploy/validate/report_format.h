@@ -17,7 +17,4 @@ std::string report_json(const ValidationReport& report, std::span<const Finding>
 // The schema of docs.oasis-open.org/sarif/sarif/v2.1.0.
 std::string report_sarif(std::span<const Finding> findings, std::string_view version);
 
-// The file with the safe fixes done; the same text where there are none. num_fixed: how many.
-std::string fixed_text(const ManifestFile& file, std::span<const Finding> findings, int* num_fixed);
-
 }  // namespace hadal

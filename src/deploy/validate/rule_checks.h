@@ -9,7 +9,7 @@ namespace hadal {
 // kind_rules.cc: apiVersion and kind exist, in this version; names, labels and annotations of the metadata.
 // Sets the document's schema. False: it is no object to look at further.
 bool check_kind(ManifestDocument& document, const ValidateOptions& options, const SchemaSet& schemas);
-void check_metadata(const ManifestDocument& document);
+void check_metadata(const ManifestDocument& document, const ValidateOptions& options);
 
 // What the API server asks of its own kinds beyond their schemas.
 void check_workload_object(const ManifestDocument& document);    // workload_objects.cc

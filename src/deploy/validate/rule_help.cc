@@ -14,7 +14,8 @@ std::string shown_text(View value) {
 }
 
 bool check_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices) {
-  if (!value.is_string()) return true;
+  // An empty one is defaulted.
+  if (!value.is_string() || value.text().empty() || value.text().find("{{") != std::string_view::npos) return true;
   const std::string_view text = value.text();
   std::string list;
   for (const std::string_view choice : choices) {

@@ -55,6 +55,8 @@ void check_behavior(Reporter& reporter, View rules) {
   if (!rules.is_map()) return;
   check_range(reporter, rules["stabilizationWindowSeconds"], 0, 3600);
   check_choice(reporter, rules["selectPolicy"], {"Max", "Min", "Disabled"});
+  if (rules["policies"].is_list() && rules["policies"].items().empty())
+    reporter.add("object/required", *rules["policies"], "policies needs at least one entry", "add a policy, or remove the line");
   for (const Value& item : rules["policies"].items()) {
     const View policy(item);
     if (check_present(reporter, policy, "type")) check_choice(reporter, policy["type"], {"Pods", "Percent"});

@@ -19,6 +19,12 @@ bool has_port_name(View spec, std::string_view name) {
   return false;
 }
 
+// A kustomization may add the port.
+void add_port_finding(const ManifestDocument& d, std::string_view rule, const Value& at, std::string message, std::string fix) {
+  Finding& finding = d.reporter->add(rule, at, std::move(message), std::move(fix));
+  if (d.in_kustomization) finding.severity = Severity::kWarning;
+}
+
 bool has_pods_in(const ManifestSet& set, const ManifestDocument& near) {
   return std::any_of(set.templates.begin(), set.templates.end(), [&](const PodTemplate& pod) {
     const std::string& ns = pod.document->namespace_name;
@@ -46,7 +52,7 @@ void check_service_selector(const ManifestDocument& d, const RuleContext& contex
     if (!target.is_string() || target.text().empty()) continue;
     const bool found = std::any_of(pods.begin(), pods.end(), [&](const PodTemplate* pod) { return has_port_name(pod->view(), target.text()); });
     if (!found && std::none_of(pods.begin(), pods.end(), [](const PodTemplate* pod) { return pod->partial; }))
-      d.reporter->add("service/undefined-target-port", *target, "no container behind this Service has a port that is called " + shown_text(target),
+      add_port_finding(d, "service/undefined-target-port", *target, "no container behind this Service has a port that is called " + shown_text(target),
                       "name the container's port, or write its number");
   }
 }

@@ -11,8 +11,10 @@ void check_access_modes(Reporter& reporter, View spec) {
   if (!spec.is_map()) return;
   if (spec["accessModes"].items().empty())
     reporter.add("object/required", *spec, "accessModes is missing", "add accessModes: [ReadWriteOnce] or [ReadWriteMany]");
-  for (const Value& mode : spec["accessModes"].items())
+  for (const Value& mode : spec["accessModes"].items()) {
+    if (View(mode).text().empty()) reporter.add("object/enum", mode, "this is no access mode");
     check_choice(reporter, View(mode), {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"});
+  }
   check_choice(reporter, spec["volumeMode"], {"Filesystem", "Block"});
 }
 
@@ -100,7 +102,8 @@ void check_binding(const ManifestDocument& d) {
     const View subject(item);
     check_present(reporter, subject, "name");
     check_choice(reporter, subject["kind"], {"ServiceAccount", "User", "Group"});
-    if (subject["kind"].text() == "ServiceAccount" && subject["namespace"].text().empty())
+    if (d.kind == "ClusterRoleBinding" && subject["kind"].text() == "ServiceAccount" && subject["namespace"].text().empty() &&
+        !d.in_kustomization)
       reporter.add("object/required", item, "a ServiceAccount needs its namespace here", "add namespace:");
     if (subject["kind"].text() == "ServiceAccount" && !subject["apiGroup"].text().empty())
       reporter.add("object/combination", *subject["apiGroup"], "a ServiceAccount has no apiGroup", "remove the line");

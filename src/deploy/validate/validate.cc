@@ -33,8 +33,15 @@ class KustomizePatches {
         if (!path.empty()) paths_.insert(folder_of(file.path) + std::string(path));
       }
     }
+    for (const Value& item : root["resources"].items()) resources_.insert(folder_of(file.path) + std::string(View(item).text()));
   }
-  bool has(const ManifestFile& file) const { return paths_.count(file.path) > 0; }
+  // Named by a kustomization, or by the custom of calling such files so.
+  bool has(const ManifestFile& file) const {
+    const std::string name = file.path.substr(file.path.rfind('/') + 1);
+    return paths_.count(file.path) > 0 || name.find("_patch.") != std::string::npos || name.find("-patch.") != std::string::npos ||
+           name.starts_with("patch.") || name.starts_with("patch_") || name.starts_with("patch-") || file.path.find("/patches/") != std::string::npos;
+  }
+  bool is_resource(const ManifestFile& file) const { return resources_.count(file.path) > 0; }
 
  private:
   static std::string folder_of(const std::string& path) {
@@ -42,6 +49,7 @@ class KustomizePatches {
     return slash == std::string::npos ? "" : path.substr(0, slash + 1);
   }
   std::set<std::string> paths_;
+  std::set<std::string> resources_;
 };
 
 class Validation {
@@ -102,6 +110,7 @@ class Validation {
   }
 
   void check_document(ManifestDocument& d) {
+    d.in_kustomization = patches_.is_resource(*d.file);
     if (patches_.has(*d.file)) {
       d.reporter->add("object/kustomize-patch", *d.root, "a kustomization uses this file as a patch: it is no whole object");
       d.kind.clear();
@@ -112,16 +121,21 @@ class Validation {
       return;
     }
     ++report_.num_objects;
-    check_metadata(d);
+    check_metadata(d, options_);
     if (d.schema == nullptr) {
       ++report_.num_unknown_kinds;
       return;
     }
     SchemaCheck check(*schemas_, *d.reporter);
-    d.sound = check.check_object(*d.root, *d.schema);
-    if (!d.sound || d.schema->native) return;
+    if (d.schema->native) {
+      d.sound = check.check_object(*d.root, *d.schema);
+      return;
+    }
+    // Custom resources are checked as they are after defaulting.
     Value& whole = defaulted_.emplace_back(with_defaults(*d.root, *schemas_, d.schema->root));
-    check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter);
+    link_parents(whole);
+    d.sound = check.check_object(whole, *d.schema);
+    if (d.sound) check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter);
   }
 
   void check_rules() {

@@ -192,6 +192,7 @@ class Reader {
     int next = number + 1;
     while (next < static_cast<int>(lines.size()) && is_blank(content(next))) ++next;
     std::string_view own = content(number);
+    if (const size_t comment = own.find(" #"); comment != std::string_view::npos) own = own.substr(0, comment);
     own = own.substr(0, own.find_last_not_of(" \r\t") + 1);
     if (next < static_cast<int>(lines.size()) && !has_tab_indent(content(next))) {
       const size_t indent = indent_of(content(next));
