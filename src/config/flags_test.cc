@@ -113,7 +113,7 @@ TEST(Flags, HelpListsEveryFlagOfItsCommand) {
 }
 
 TEST(Flags, NoNameStandsTwice) {
-  for (unsigned command : {kForServe, kForChat}) {
+  for (unsigned command : {kForServe, kForChat, kForPlan}) {
     std::set<std::string_view> seen;
     for (const FlagSpec& flag : flag_table()) {
       if ((flag.commands & command) == 0) continue;
@@ -340,7 +340,7 @@ TEST(Flags, CommandsAndHelp) {
   EXPECT_NE(error_of({}).find("hadal --help"), std::string::npos);
   EXPECT_NE(error_of({"sevre", "/m"}).find("did you mean hadal serve?"), std::string::npos);
   EXPECT_NE(error_of({"./model.gguf"}).find("hadal serve ./model.gguf"), std::string::npos);
-  for (const char* later : {"pull", "bench", "route", "plan", "deploy", "preflight"}) {
+  for (const char* later : {"pull", "bench", "route", "deploy", "preflight"}) {
     EXPECT_NE(error_of({later, "x"}).find("is not in this version"), std::string::npos) << later;
   }
 }
