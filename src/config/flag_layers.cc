@@ -108,7 +108,11 @@ Status take_variable(const std::string& variable, const std::string& value, unsi
     if (!taken) out.notes.push_back(unknown_variable_note(variable));
     return {};
   }
-  if ((flag->commands & command) == 0) return {};
+  if ((flag->commands & command) == 0) {
+    // SGLang's flags are answered even where another command has a flag of the name.
+    if ((command & kForBoth) == 0 || (flag->commands & kForBoth) != 0) return {};
+    return take_sglang_flag(flag_of_name(variable), origin, {value}, out.notes).status();
+  }
   if (value.empty()) {
     // Elsewhere an empty variable is as good as none; a server without its key would be open to all.
     if (is_secret(*flag)) out.notes.push_back(variable + " is empty: it counts as not set");

@@ -15,7 +15,7 @@ const FlagSpec kFlags[] = {
     // clang-format off
     {"--gpus", kForPlan, "Machines", "NxGPU", "GPUs to plan for, as 16xH200; without it, how many of each are needed. --list names them", kOnce, HADAL_FIELD(Pln, &PC::gpus)},
     {"--nodes", kForPlan, "Machines", "N", "Nodes that the GPUs are in; 0: whole servers of the usual size", kOnce, HADAL_FIELD(Pln, &PC::nodes)},
-    {"--network", kForPlan, "Machines", "NAME", "Network between nodes: rdma-400, rdma-200, rdma-100, tcp-100, tcp-25", kOnce, HADAL_FIELD(Pln, &PC::network)},
+    {"--plan-network,--network", kForPlan, "Machines", "NAME", "Network between nodes: rdma-400, rdma-200, rdma-100, tcp-100, tcp-25", kOnce, HADAL_FIELD(Pln, &PC::network)},
     {"--node-cpus", kForPlan, "Machines", "N", "CPUs of a node, to check --cpu-request against", kOnce, HADAL_FIELD(Pln, &PC::node_cpus)},
     {"--cpu-request", kForPlan, "Machines", "N", "CPUs that a pod will request", kOnce, HADAL_FIELD(Pln, &PC::cpu_request)},
     {"--node-memory", kForPlan, "Machines", "GIB", "Memory of a node, to check --memory-request against", kOnce, HADAL_FIELD(Pln, &PC::node_memory_gib)},
@@ -26,28 +26,28 @@ const FlagSpec kFlags[] = {
     {"--osl", kForPlan, "Load", "TOKENS", "Tokens of an answer", kOnce, HADAL_FIELD(PlnTokens, &PC::osl)},
     {"--concurrency", kForPlan, "Load", "N", "Requests at once; 0: as many as give the most tokens a second within the limits", kOnce, HADAL_FIELD(Pln, &PC::concurrency)},
     {"--slo", kForPlan, "Load", "TTFT,TPOT", "Limits of the median times to the first token and per token, as 2s,50ms", kOnce, HADAL_FIELD(Pln, &PC::slo)},
-    {"--context-length", kForPlan, "Load", "TOKENS", "Longest request that must fit, as 32768, 32k (32000) or 32Ki (32768); 0: none", kOnce, HADAL_FIELD(PlnTokens, &PC::context_length)},
+    {"--plan-context-length,--context-length", kForPlan, "Load", "TOKENS", "Longest request that must fit, as 32768, 32k (32000) or 32Ki (32768); 0: none", kOnce, HADAL_FIELD(PlnTokens, &PC::context_length)},
 
     {"--weight-dtype", kForPlan, "Model", "DTYPE", "Weights converted to f32, bf16, fp8, int8 or int4; default: as the checkpoint is", kOnce, HADAL_FIELD(Pln, &PC::weight_dtype)},
-    {"--kv-cache-dtype", kForPlan, "Model", "DTYPE", "bf16, f16, fp8 or f32", kOnce, HADAL_FIELD(Pln, &PC::kv_dtype)},
-    {"--mem-fraction-static", kForPlan, "Model", "SHARE", "Share of a GPU for weights and KV together, as SGLang's; 0: what is left after work space", kOnce, HADAL_FIELD(Pln, &PC::static_fraction)},
-    {"--chunked-prefill-size", kForPlan, "Model", "TOKENS", "Most tokens of one step: sizes the work space", kOnce, HADAL_FIELD(PlnTokens, &PC::max_step_tokens)},
-    {"--tp,--tp-size,--tensor-parallel-size", kForPlan, "Layout", "N", "Plan only this layout: ranks that share every layer; 0: all layouts", kOnce, HADAL_FIELD(Pln, &PC::tp)},
-    {"--pp,--pp-size", kForPlan, "Layout", "N", "Pipeline stages of this layout", kOnce, HADAL_FIELD(Pln, &PC::pp)},
-    {"--ep,--ep-size", kForPlan, "Layout", "N", "Ranks that share the experts whole", kOnce, HADAL_FIELD(Pln, &PC::ep)},
+    {"--plan-kv-cache-dtype,--kv-cache-dtype", kForPlan, "Model", "DTYPE", "bf16, f16, fp8 or f32", kOnce, HADAL_FIELD(Pln, &PC::kv_dtype)},
+    {"--plan-mem-fraction-static,--mem-fraction-static", kForPlan, "Model", "SHARE", "Share of a GPU for weights and KV together, as SGLang's; 0: what is left after work space", kOnce, HADAL_FIELD(Pln, &PC::static_fraction)},
+    {"--plan-chunked-prefill-size,--chunked-prefill-size", kForPlan, "Model", "TOKENS", "Most tokens of one step: sizes the work space", kOnce, HADAL_FIELD(PlnTokens, &PC::max_step_tokens)},
+    {"--plan-tp,--tp,--tp-size,--tensor-parallel-size", kForPlan, "Layout", "N", "Plan only this layout: ranks that share every layer; 0: all layouts", kOnce, HADAL_FIELD(Pln, &PC::tp)},
+    {"--plan-pp,--pp,--pp-size", kForPlan, "Layout", "N", "Pipeline stages of this layout", kOnce, HADAL_FIELD(Pln, &PC::pp)},
+    {"--plan-ep,--ep,--ep-size", kForPlan, "Layout", "N", "Ranks that share the experts whole", kOnce, HADAL_FIELD(Pln, &PC::ep)},
     {"--dp-attention", kForPlan, "Layout", "N", "Groups that each have all of attention and their own KV", kOnce, HADAL_FIELD(Pln, &PC::dp_attention)},
     {"--max-layouts", kForPlan, "Layout", "N", "Layouts to show", kOnce, HADAL_FIELD(Pln, &PC::max_layouts)},
 
     {"--calibrate", kForPlan, "Trust", "FILE", "Benchmark result (hadal bench, bench_serving or aiperf JSON) that the speed model is fitted to; repeat for more", kMany, HADAL_FIELD(Pln, &PC::calibrate)},
     {"--records", kForPlan, "Trust", "", "Print published figures of memory and speed beside what the model says of them, and end", kOnce, HADAL_FIELD(Pln, &PC::records)},
     {"--table", kForPlan, "Trust", "", "Print the guides' table of model sizes beside what the shapes give, and end", kOnce, HADAL_FIELD(Pln, &PC::table)},
-    {"--list", kForPlan, "Trust", "", "Print the models, GPUs and networks that hadal knows, and end", kOnce, HADAL_FIELD(Pln, &PC::list)},
+    {"--plan-list,--list", kForPlan, "Trust", "", "Print the models, GPUs and networks that hadal knows, and end", kOnce, HADAL_FIELD(Pln, &PC::list)},
 
-    {"--storage", kForPlan, "Start", "KIND", "Where weights are read from: page-cache, nvme, ssd, cfs-turbo, nfs, s3, http", kOnce, HADAL_FIELD(Pln, &PC::storage)},
+    {"--plan-storage,--storage", kForPlan, "Start", "KIND", "Where weights are read from: page-cache, nvme, ssd, cfs-turbo, nfs, s3, http", kOnce, HADAL_FIELD(Pln, &PC::storage)},
     {"--storage-gbs", kForPlan, "Start", "GB/S", "Its measured rate for one node; 0: the kind's", kOnce, HADAL_FIELD(Pln, &PC::storage_gbs)},
 
-    {"--format", kForPlan, "Output", "FORMAT", "text, json, or svg (a picture of the layout)", kOnce, HADAL_FIELD(Pln, &PC::format)},
-    {"--output,-o", kForPlan, "Output", "FILE", "Write there, not to standard output", kOnce, HADAL_FIELD(Pln, &PC::output)},
+    {"--plan-format,--format", kForPlan, "Output", "FORMAT", "text, json, or svg (a picture of the layout)", kOnce, HADAL_FIELD(Pln, &PC::format)},
+    {"--plan-output,--output,-o", kForPlan, "Output", "FILE", "Write there, not to standard output", kOnce, HADAL_FIELD(Pln, &PC::output)},
     // clang-format on
 };
 
