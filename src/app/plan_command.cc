@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <cstdio>
 
 #include "app/commands.h"
@@ -27,9 +28,10 @@ int fail(const Error& error) {
 
 Status emit(const PlanConfig& config, const std::string& text) {
   if (!config.output.empty()) return write_file(config.output, text);
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0)
-    return make_error(ErrorCode::kIo, "cannot write to standard output");
-  return {};
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  // A reader that has seen enough (`| head`) is no failure.
+  return written || errno == EPIPE ? Status() : errno_error("cannot write to standard output", errno);
 }
 
 Layout pinned_layout(const PlanConfig& c) {
@@ -53,7 +55,7 @@ Result<PlanRequest> make_request(const PlanConfig& c, const PlanModel& model) {
   if (r.network == nullptr)
     return invalid_argument("--network is \"", c.network,
                             "\": it takes rdma-400, rdma-200, rdma-100, tcp-100 or tcp-25");
-  r.load = {c.isl, c.osl, c.concurrency};
+  r.load = {static_cast<double>(c.isl), static_cast<double>(c.osl), static_cast<double>(c.concurrency)};
   if (!c.slo.empty()) {
     HADAL_ASSIGN(r.slo, parse_slo(c.slo));
   }

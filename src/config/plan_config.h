@@ -12,9 +12,9 @@ struct PlanConfig {
   std::string gpus;   // "16xH200"; "": how many of which are needed
   int nodes = 0;      // 0: as many as the GPU's usual server needs
   std::string network = "rdma-400";
-  double isl = 1024;
-  double osl = 1024;
-  double concurrency = 0;    // 0: as much as is best
+  int64_t isl = 1024;
+  int64_t osl = 1024;
+  int64_t concurrency = 0;   // 0: as much as is best
   std::string slo;           // "2s,50ms"
   std::string weight_dtype;  // "": the checkpoint's
   std::string kv_dtype = "bf16";

@@ -22,8 +22,8 @@ const FlagSpec kFlags[] = {
     {"--memory-request", kForPlan, "Machines", "GIB", "Memory that a pod will request", kOnce, HADAL_FIELD(Pln, &PC::memory_request_gib)},
     {"--gpu-hour-price", kForPlan, "Machines", "PRICE", "Price of a GPU's hour, for the cost of a million tokens", kOnce, HADAL_FIELD(Pln, &PC::gpu_hour_price)},
 
-    {"--isl", kForPlan, "Load", "TOKENS", "Tokens of a prompt", kOnce, HADAL_FIELD(Pln, &PC::isl)},
-    {"--osl", kForPlan, "Load", "TOKENS", "Tokens of an answer", kOnce, HADAL_FIELD(Pln, &PC::osl)},
+    {"--isl", kForPlan, "Load", "TOKENS", "Tokens of a prompt, as 4096, 4k (4000) or 4Ki (4096)", kOnce, HADAL_FIELD(PlnTokens, &PC::isl)},
+    {"--osl", kForPlan, "Load", "TOKENS", "Tokens of an answer", kOnce, HADAL_FIELD(PlnTokens, &PC::osl)},
     {"--concurrency", kForPlan, "Load", "N", "Requests at once; 0: as many as give the most tokens a second within the limits", kOnce, HADAL_FIELD(Pln, &PC::concurrency)},
     {"--slo", kForPlan, "Load", "TTFT,TPOT", "Limits of the median times to the first token and per token, as 2s,50ms", kOnce, HADAL_FIELD(Pln, &PC::slo)},
     {"--context-length", kForPlan, "Load", "TOKENS", "Longest request that must fit, as 32768, 32k (32000) or 32Ki (32768); 0: none", kOnce, HADAL_FIELD(PlnTokens, &PC::context_length)},
@@ -68,10 +68,9 @@ Status validate_plan(const Settings& settings) {
   if (p.nodes < 0) return invalid_argument("--nodes must not be negative; it is ", p.nodes);
   if (p.tp < 0 || p.pp < 0 || p.ep < 0 || p.dp_attention < 0)
     return invalid_argument("--tp, --pp, --ep and --dp-attention must not be negative");
-  if (!(p.isl >= 1)) return invalid_argument("--isl must be at least 1; it is ", p.isl);
-  if (!(p.osl >= 1)) return invalid_argument("--osl must be at least 1; it is ", p.osl);
-  if (!(p.concurrency >= 0))
-    return invalid_argument("--concurrency must not be negative; it is ", p.concurrency);
+  if (p.isl < 1) return invalid_argument("--isl must be at least 1; it is ", p.isl);
+  if (p.osl < 1) return invalid_argument("--osl must be at least 1; it is ", p.osl);
+  if (p.concurrency < 0) return invalid_argument("--concurrency must not be negative; it is ", p.concurrency);
   if (!(p.static_fraction >= 0) || p.static_fraction >= 1)
     return invalid_argument("--mem-fraction-static must be at least 0 and below 1; it is ",
                             p.static_fraction);

@@ -103,11 +103,11 @@ void judge_memory(const WeightMap& weights, const GpuSpec& gpu, const Layout& la
   const int64_t wanted = options.context_length > 0 ? options.context_length : std::min(own, kLeastContext);
   if (r.kv < 0) {
     const int64_t others = r.activations + r.graphs + r.communication + r.runtime;
-    answer.refusals.push_back(show_bytes(static_cast<double>(answer.weight_bytes)) +
-                              " of weights do not fit on " + show_gpus(layout, gpu) + ": a GPU would hold " +
-                              show_memory(static_cast<double>(r.weights)) + " of them, beside " +
-                              show_memory(static_cast<double>(others)) + " of work space; " +
-                              nearest_text(weights, gpu, options));
+    answer.refusals.push_back(
+        show_bytes(static_cast<double>(answer.weight_bytes)) + " of weights (" +
+        show_memory(static_cast<double>(answer.weight_bytes)) + ") do not fit on " + show_gpus(layout, gpu) +
+        ": a GPU would hold " + show_memory(static_cast<double>(r.weights)) + " of them, beside " +
+        show_memory(static_cast<double>(others)) + " of work space; " + nearest_text(weights, gpu, options));
   } else if (tokens < wanted) {
     answer.refusals.push_back("the weights leave " + show_memory(static_cast<double>(r.kv)) +
                               " a GPU for the KV cache of " + show_gpus(layout, gpu) + ": " +

@@ -100,7 +100,7 @@ void choose_concurrency(const PlanRequest& r, PlannedSystem& system, double most
   if (!r.slo.has_value()) system.meets_slo = true;
 }
 
-PlannedSystem plan_together(const PlanContext& c, const Candidate& candidate) {
+PlannedSystem plan_together(const PlanContext& c, const LayoutCandidate& candidate) {
   const PlanRequest& r = *c.request;
   PlannedSystem out;
   out.layout = candidate.layout;
@@ -120,8 +120,8 @@ PlannedSystem plan_together(const PlanContext& c, const Candidate& candidate) {
   return out;
 }
 
-PlannedSystem plan_split(const PlanContext& c, const Candidate& prefill, int num_prefill,
-                         const Candidate& decode, int num_decode) {
+PlannedSystem plan_split(const PlanContext& c, const LayoutCandidate& prefill, int num_prefill,
+                         const LayoutCandidate& decode, int num_decode) {
   const PlanRequest& r = *c.request;
   PlannedSystem out;
   out.split = true;
@@ -151,16 +151,16 @@ PlannedSystem plan_split(const PlanContext& c, const Candidate& prefill, int num
 }
 
 // Of every size the layout that reads prompts fastest, where one context fits.
-std::vector<const Candidate*> prefill_candidates(const PlanContext& c) {
-  std::vector<const Candidate*> out;
-  for (const Candidate& candidate : c.candidates) {
+std::vector<const LayoutCandidate*> prefill_candidates(const PlanContext& c) {
+  std::vector<const LayoutCandidate*> out;
+  for (const LayoutCandidate& candidate : c.candidates) {
     if (!candidate.fits) continue;
-    const auto rate = [&](const Candidate& x) {
+    const auto rate = [&](const LayoutCandidate& x) {
       return x.roofline->prefill_seconds_per_prompt(c.request->load.isl);
     };
     const int size = candidate.layout.num_ranks();
     const auto same = std::find_if(out.begin(), out.end(),
-                                   [&](const Candidate* x) { return x->layout.num_ranks() == size; });
+                                   [&](const LayoutCandidate* x) { return x->layout.num_ranks() == size; });
     if (same == out.end()) {
       out.push_back(&candidate);
     } else if (rate(candidate) < rate(**same)) {
@@ -173,9 +173,9 @@ std::vector<const Candidate*> prefill_candidates(const PlanContext& c) {
 void add_splits(const PlanContext& c, std::vector<PlannedSystem>& out) {
   const int total = c.request->gpus.count;
   if (c.request->pinned.has_value()) return;
-  for (const Candidate* prefill : prefill_candidates(c)) {
+  for (const LayoutCandidate* prefill : prefill_candidates(c)) {
     const int prefill_size = prefill->layout.num_ranks();
-    for (const Candidate& decode : c.candidates) {
+    for (const LayoutCandidate& decode : c.candidates) {
       const int decode_size = decode.layout.num_ranks();
       if (!decode.fits || prefill_size + decode_size > total) continue;
       int last = 0;
@@ -266,7 +266,7 @@ PlanContext make_context(const PlanRequest& r, int per_node) {
   for (const int size : sizes) {
     for (const Layout& layout : layouts_of_size(r, size, per_node)) {
       if (size > r.gpus.count) continue;
-      Candidate candidate;
+      LayoutCandidate candidate;
       candidate.layout = layout;
       const auto fit = fit_weights(*r.weights, *r.gpus.gpu, layout, r.fit);
       if (!fit.ok()) {
@@ -295,7 +295,7 @@ PlanContext make_context(const PlanRequest& r, int per_node) {
 
 void rank_and_name(const PlanContext& c, PlanAnswer& answer) {
   std::vector<PlannedSystem> systems;
-  for (const Candidate& candidate : c.candidates) {
+  for (const LayoutCandidate& candidate : c.candidates) {
     PlannedSystem system = plan_together(c, candidate);
     (system.fits ? systems : answer.others).push_back(std::move(system));
   }

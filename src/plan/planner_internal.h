@@ -10,7 +10,7 @@
 namespace hadal {
 
 // One layout of an instance, fitted and timed.
-struct Candidate {
+struct LayoutCandidate {
   Layout layout;
   FitAnswer fit;
   bool fits = false;
@@ -21,7 +21,7 @@ struct Candidate {
 struct PlanContext {
   const PlanRequest* request = nullptr;
   int per_node = 8;
-  std::vector<Candidate> candidates;
+  std::vector<LayoutCandidate> candidates;
 };
 
 PlanContext make_context(const PlanRequest& request, int per_node);

@@ -58,15 +58,61 @@ std::string slo_failure(const Slo& slo, const PlannedSystem& s) {
   return out;
 }
 
+// What a system's GPUs spend on one answer token, in GPU-milliseconds.
+struct TokenCost {
+  double memory, compute, all_reduce, exchange, launch, pipeline, prompts;
+};
+TokenCost token_cost(const PlannedSystem& s) {
+  const double all = s.num_gpus() * 1000 / s.output_tokens_s;
+  const StepTime& t = s.prediction.step;
+  // GPUs that only read prompts, or the share of all GPUs' time that prompts take.
+  const double prompts = s.split
+                             ? 1.0 - static_cast<double>(s.instances * s.layout.num_ranks()) / s.num_gpus()
+                             : s.prediction.prefill_share;
+  const double unit = all * (1 - prompts) / t.total();
+  return {t.memory * unit, t.compute * unit,  t.all_reduce * unit, t.exchange * unit,
+          t.launch * unit, t.pipeline * unit, all * prompts};
+}
+
+// Where this system spends more than the best one does.
+std::string cost_against(const PlannedSystem& best, const PlannedSystem& s) {
+  const TokenCost a = token_cost(best);
+  const TokenCost b = token_cost(s);
+  const bool groups = s.layout.dp_attention > 1 && !s.split;
+  const std::pair<double, std::string> causes[] = {
+      {b.memory - a.memory, "its GPUs read more weights and KV for each token"},
+      {b.compute - a.compute, s.layout.dp_attention > 1
+                                  ? "its groups wait for the slowest, and arithmetic is spread less well"
+                                  : "its arithmetic is spread less well"},
+      {b.all_reduce - a.all_reduce, "more of its time goes to all-reduces"},
+      {b.exchange - a.exchange, "more of its time goes to sending tokens to experts and back"},
+      {b.launch - a.launch, "more of its GPUs' time goes to starting kernels, for fewer tokens each"},
+      {b.pipeline - a.pipeline, "its stages wait for one another"},
+      {b.prompts - a.prompts,
+       s.split  ? "its GPUs that read prompts are a larger part of all, and partly idle"
+       : groups ? "reading prompts takes more of its time: all groups wait while one of them has a prompt"
+                : "reading prompts takes more of its time"},
+  };
+  const auto most = std::max_element(std::begin(causes), std::end(causes),
+                                     [](const auto& x, const auto& y) { return x.first < y.first; });
+  return most->first > 0 ? most->second : cost_of(s);
+}
+
 std::string why_lost(const PlanRequest& r, const PlannedSystem& best, const PlannedSystem& s) {
   if (!s.meets_slo && r.slo.has_value()) return slo_failure(*r.slo, s) + ": " + cost_of(s);
   const double less = 1 - s.output_tokens_s / best.output_tokens_s;
   if (less < -0.005) {
     return show_percent(-less) +
-           " more tokens/s, less than the model is sure of, for a more complicated system: " + cost_of(s);
+           " more tokens/s, less than the model is sure of, for a more complicated system";
   }
-  if (less < 0.03) return "as fast, but more complicated: " + cost_of(s);
-  return show_percent(less) + " fewer tokens/s: " + cost_of(s);
+  std::string out =
+      less < 0.03 ? "as fast, but more complicated: " : show_percent(less) + " fewer tokens/s: ";
+  const bool fewer = r.load.concurrency == 0 && s.concurrency < best.concurrency * 0.95;
+  const bool full =
+      s.prediction.bottleneck == Bottleneck::kKvCapacity || s.concurrency >= s.max_requests * 0.98;
+  if (fewer && full) return out + "it runs at most " + show_count(s.max_requests) + " requests at once";
+  if (fewer) out += "beyond " + show_count(s.concurrency) + " requests at once it is too slow for each; ";
+  return out + cost_against(best, s);
 }
 
 std::string why_won(const PlanRequest& r, const PlanAnswer& answer) {
@@ -125,6 +171,8 @@ std::optional<PlannedSystem> try_gpus(const PlanRequest& r, GpuCount gpus) {
   rank_and_name(c, answer);
   if (!answer.fits || !answer.meets_slo) return std::nullopt;
   if (r.load.concurrency > 0 && answer.systems[0].prediction.waiting > 0) return std::nullopt;
+  if (!r.slo.has_value() && answer.systems[0].tokens_s_per_user < kReadableTokensPerSecond)
+    return std::nullopt;
   return answer.systems[0];
 }
 
@@ -265,7 +313,7 @@ std::vector<std::string> explain_system(const PlannedSystem& s, const ModelConfi
     out.push_back(
         "PP" + std::to_string(l.pp) + " (pipeline): the layers form " + std::to_string(l.pp) +
         " stages, like an assembly line; little talk between them, but each token passes through all.");
-  if (out.empty()) out.push_back("One GPU holds and runs the whole model.");
+  if (out.empty()) out.push_back("The whole model is on one device, which works alone.");
   return out;
 }
 
@@ -301,10 +349,11 @@ std::vector<GpuNeed> plan_gpu_needs(const PlanRequest& r) {
       const auto least = smallest_layout(*r.weights, gpu, r.fit);
       const bool no_fp8 =
           one.ok() && !one->refusals.empty() && one->refusals[0].find("no FP8") != std::string::npos;
-      need.why_not = no_fp8 ? one->refusals[0]
-                     : !least.has_value()
-                         ? "no number of them up to 256 holds the model"
-                         : std::to_string(most) + " of them do not reach the load or the SLO";
+      need.why_not =
+          no_fp8
+              ? "has no FP8 arithmetic, and the weights are FP8: ask again with --weight-dtype int8 or bf16"
+          : !least.has_value() ? "no number of them up to 256 holds the model"
+                               : std::to_string(most) + " of them do not reach the load or the SLO";
     }
     out.push_back(std::move(need));
   }

@@ -99,7 +99,7 @@ class Picture {
     node_width_ = r_.answer.per_node * (kGpuWidth + kGpuGap) - kGpuGap + 2 * kNodePadding;
     node_height_ = kBarHeight + 104;
     const int rows = (shown_nodes_ + per_row - 1) / per_row;
-    const double content = std::max(per_row * (node_width_ + kNodeGap) - kNodeGap, 640.0);
+    const double content = std::max(per_row * (node_width_ + kNodeGap) - kNodeGap, 760.0);
     width_ = content + 2 * kMargin;
     const double nodes_height = rows * (node_height_ + kNodeGap + 14);
     const double legend = kHeader + nodes_height + (nodes > shown_nodes_ ? 26 : 0);
@@ -199,8 +199,11 @@ class Picture {
     const double top = y + 20;
     if (p.used) draw_bar(p, x + 4, top);
     std::string role = "idle";
-    if (p.used)
-      role = (s_.split ? (p.prefill ? "prompts" : "answers") : "copy " + std::to_string(p.instance));
+    if (p.used) {
+      role = s_.split           ? (p.prefill ? "prompts" : "answers")
+             : s_.instances > 1 ? "copy " + std::to_string(p.instance)
+                                : "";
+    }
     const Layout& l = p.prefill ? s_.prefill_layout : s_.layout;
     const std::string rank = !p.used    ? ""
                              : l.pp > 1 ? "stage " + std::to_string(p.stage) + "." + std::to_string(p.rank)
@@ -242,7 +245,7 @@ class Picture {
         const double x = kMargin + i * (node_width_ + kNodeGap) + node_width_ / 2;
         line(x, y - 14, x, y, "#c55a11", 3);
       }
-      if (row + 1 < rows) line(kMargin - 10, y, kMargin, y, "#c55a11", 3);
+      if (rows > 1) line(kMargin - 10, y, kMargin, y, "#c55a11", 3);
       if (rows > 1) line(kMargin - 10, kHeader + node_height_ + 14, kMargin - 10, y, "#c55a11", 3);
       if (row == 0) text(right, y + 15, 11, std::string(r_.request->network->text), "#833c0b", "end");
     }
@@ -254,7 +257,7 @@ class Picture {
       const auto found = seen_.find(std::string(colour.name));
       if (found == seen_.end()) continue;
       const std::string words = found->first + ", " + show_memory(static_cast<double>(found->second));
-      const double width = 26 + 6.6 * static_cast<double>(words.size());
+      const double width = 30 + 7.2 * static_cast<double>(words.size());
       if (x + width > kMargin + content) {
         x = kMargin;
         y += kLegendRow;

@@ -144,10 +144,11 @@ std::string memory_words(const PlanReport& r) {
                     (s.split ? "; one that writes answers" : "") + ")\n";
   MemoryRow small{"other weights", "", 0, MemoryRow::Kind::kWeights};
   bool small_shown = false;
+  bool first = true;
   for (const MemoryRow& row : memory_rows(r.model->weights, s.layout, s.fit, 0, 0, r.request->fit.kv_dtype)) {
     // Weights of less than half a percent together, in one line after the others.
     const bool tiny = row.bytes * 200 < capacity;
-    if (row.kind == MemoryRow::Kind::kWeights && tiny) {
+    if (row.kind == MemoryRow::Kind::kWeights && tiny && !first) {
       small.bytes += row.bytes;
       continue;
     }
@@ -156,6 +157,7 @@ std::string memory_words(const PlanReport& r) {
       small_shown = true;
     }
     if (row.bytes > 0 && !(row.kind == MemoryRow::Kind::kFree && tiny)) out += memory_line(row, capacity);
+    first = false;
   }
   return out;
 }
@@ -240,14 +242,17 @@ std::string why_words(const PlanReport& r) {
 std::string impossible_words(const PlanAnswer& a) {
   std::string out;
   std::vector<std::string> seen;
-  for (const std::string& refusal : a.refusals) seen.push_back(refusal.substr(0, 28));
+  const auto said = [&](const std::string& start) {
+    return std::any_of(a.refusals.begin(), a.refusals.end(),
+                       [&](const std::string& refusal) { return refusal.find(start) != std::string::npos; });
+  };
   for (auto it = a.others.rbegin(); it != a.others.rend() && seen.size() < 4; ++it) {
     // Messages about a shape begin with the layout's name, those about memory do not.
     const std::string name = system_name(*it) + ": ";
     const bool named = it->why.starts_with(layout_name(it->layout) + ": ");
     const std::string why = named ? it->why.substr(layout_name(it->layout).size() + 2) : it->why;
     const std::string start = why.substr(0, 28);
-    if (std::find(seen.begin(), seen.end(), start) != seen.end()) continue;
+    if (said(start) || std::find(seen.begin(), seen.end(), start) != seen.end()) continue;
     seen.push_back(start);
     out += wrap("  ", name + why + ".");
   }
@@ -312,9 +317,19 @@ std::string needs_text(const NeedsReport& r) {
                    show_count(s.concurrency).c_str(), show_ms(s.prediction.ttft_ms).c_str(),
                    show_ms(s.prediction.tpot_ms).c_str(), show_count(s.output_tokens_s).c_str());
   }
+  std::vector<std::pair<std::string, std::string>> reasons;  // and whose they are
   for (const GpuNeed& need : r.needs) {
-    if (need.gpus.count == 0) out += wrap("  " + std::string(need.gpus.gpu->name) + ": ", need.why_not + ".");
+    if (need.gpus.count > 0) continue;
+    const std::string name(need.gpus.gpu->name);
+    const auto same =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& x) { return x.first == need.why_not; });
+    if (same == reasons.end()) {
+      reasons.emplace_back(need.why_not, name);
+    } else {
+      same->second += ", " + name;
+    }
   }
+  for (const auto& [reason, names] : reasons) out += wrap("  " + names + ": ", reason + ".");
   return out + "\n" +
          wrap("", "--gpus " +
                       (r.good() ? std::to_string(r.needs[0].gpus.count) + "x" +
