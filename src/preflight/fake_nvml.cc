@@ -2,6 +2,7 @@
 #include "preflight/fake_nvml.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <thread>
@@ -13,6 +14,7 @@ constexpr int kNotSupported = 3;
 constexpr int kInsufficientSize = 7;
 
 FakeNvml g_state;  // a library's state, as the real one has
+std::atomic<int> g_shutdowns{0};
 
 int put_text(const std::string& text, char* out, unsigned size) {
   if (text.size() + 1 > size) return kInsufficientSize;
@@ -52,7 +54,11 @@ int nvmlInit_v2() {
   return g_state.init_code;
 }
 int nvmlShutdown() {
+  ++g_shutdowns;
   return kSuccess;
+}
+int fake_nvml_shutdowns() {
+  return g_shutdowns.load();
 }
 const char* nvmlErrorString(int code) {
   return code == 18 ? "Driver/library version mismatch" : "some error";

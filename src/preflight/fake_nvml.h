@@ -41,3 +41,5 @@ struct FakeNvml {
 };
 
 extern "C" FakeNvml* fake_nvml_state();
+// How often nvmlShutdown was called: after that the caller's thread reads the state no more.
+extern "C" int fake_nvml_shutdowns();

@@ -173,10 +173,16 @@ TEST_F(Gpu, WithoutADriverNothingIsClaimed) {
 
 TEST_F(Gpu, AHangingDriverIsNotWaitedFor) {
   state_->hang_milliseconds = 1500;
+  const int before = reinterpret_cast<int (*)()>(::dlsym(handle_, "fake_nvml_shutdowns"))();
   const GpuInventory gpus = read_gpus(host_, {HADAL_FAKE_NVML}, 50ms);
   EXPECT_EQ(gpus.source, GpuInventory::Source::kNone);
   EXPECT_NE(gpus.problem.find("did not answer"), std::string::npos) << gpus.problem;
-  std::this_thread::sleep_for(2s);  // the thread that was left behind uses the library until then
+  // The thread that was left behind uses the library for a while.
+  const auto shutdowns = reinterpret_cast<int (*)()>(::dlsym(handle_, "fake_nvml_shutdowns"));
+  for (const auto end = std::chrono::steady_clock::now() + 20s;
+       shutdowns() == before && std::chrono::steady_clock::now() < end;)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(shutdowns(), before + 1);
 }
 
 TEST(PciAddress, OfAllForms) {
