@@ -15,7 +15,9 @@ using EnvMap = std::map<std::string, const Value*>;
 
 EnvMap env_of(View container) {
   EnvMap out;
-  for (const Value& item : container["env"].items()) out[std::string(View(item)["name"].text())] = &item;
+  for (const Value& item : container["env"].items()) {
+    if (!View(item)["name"].text().empty()) out[std::string(View(item)["name"].text())] = &item;
+  }
   return out;
 }
 
@@ -38,14 +40,14 @@ void compare_env(const PodTemplate& leader, View a, View b) {
   for (const auto& [name, entry] : here) {
     const auto other = there.find(name);
     if (other == there.end()) {
-      leader.reporter().add("group/env-differs", *View(*entry)["name"].get(), "the leader has " + name + ", the workers have not", "write the same variables in both templates");
+      leader.reporter().add("group/env-differs", *View(*entry)["name"], "the leader has " + name + ", the workers have not", "write the same variables in both templates");
     } else if (value_text(*entry) != value_text(*other->second)) {
-      leader.reporter().add("group/env-differs", *View(*other->second)["name"].get(), name + " differs between leader and workers", "write the same value in both templates");
+      leader.reporter().add("group/env-differs", *View(*other->second)["name"], name + " differs between leader and workers", "write the same value in both templates");
     }
   }
   for (const auto& [name, entry] : there) {
     if (here.count(name) == 0)
-      leader.reporter().add("group/env-differs", *View(*entry)["name"].get(), "the workers have " + name + ", the leader has not", "write the same variables in both templates");
+      leader.reporter().add("group/env-differs", *View(*entry)["name"], "the workers have " + name + ", the leader has not", "write the same variables in both templates");
   }
 }
 

@@ -277,6 +277,7 @@ bool SchemaCheck::check_text(const Value& value, const Schema& s) {
     if (s.format == "quantity")
       return fail("schema/quantity", value, shown(value) + " is no quantity",
                   "write a number with a suffix of Kubernetes: 500m, 8, 64Gi, 1T");
+    if (s.format == "byte" && native_) return fail("secret/base64", value, "the value is not base64");
     ok = fail("schema/format", value, shown(value) + " is not of the format " + s.format);
   }
   return ok;

@@ -58,10 +58,6 @@ void check_secret(Reporter& reporter, const ManifestDocument& d) {
   const View root = d.view();
   check_config_keys(reporter, root["data"]);
   check_config_keys(reporter, root["stringData"]);
-  for (const ValueMember& entry : root["data"].members()) {
-    if (View(entry.value).is_string() && !is_base64(View(entry.value).text()))
-      reporter.add("secret/base64", entry.value, "the value under data is not base64", "write it under stringData instead");
-  }
   const auto needs = [&](std::string_view key) {
     if (!root["data"][key].exists() && !root["stringData"][key].exists())
       reporter.add("object/required", *root["type"], "a Secret of this type needs the key " + std::string(key));

@@ -65,7 +65,8 @@ class View {
   View(const Value* value) : value_(value) {}         // NOLINT: conversions are the point
   View(const Value& value) : value_(&value) {}        // NOLINT
   const Value* get() const { return value_; }
-  const Value& operator*() const { return *value_; }
+  // Of nothing: an empty value without a place.
+  const Value& operator*() const;
   bool exists() const { return value_ != nullptr && !value_->is_null(); }
   bool is_map() const { return value_ != nullptr && value_->is_map(); }
   bool is_list() const { return value_ != nullptr && value_->is_list(); }
