@@ -103,7 +103,8 @@ int run_deploy_validate(Settings settings) {
   } else if (config.report_format == "sarif") {
     text = report_sarif(findings, HADAL_VERSION);
   } else {
-    text = report_text(report, findings, ::isatty(STDOUT_FILENO) == 1 && settings.environment.count("NO_COLOR") == 0);
+    text = report_text(report, findings,
+                       ::isatty(STDOUT_FILENO) == 1 && settings.environment.count("NO_COLOR") == 0);
   }
   if (!print(text)) return fail(make_error(ErrorCode::kIo, "cannot write to standard output"));
   return report.has_errors() ? 1 : 0;

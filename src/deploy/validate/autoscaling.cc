@@ -7,18 +7,25 @@
 namespace hadal {
 namespace {
 
-const ManifestDocument* target_of(View reference, const ManifestDocument& near, const ManifestSet& set, std::string_view default_kind) {
+const ManifestDocument* target_of(View reference, const ManifestDocument& near, const ManifestSet& set,
+                                  std::string_view default_kind) {
   std::string_view kind = reference["kind"].text();
   if (kind.empty()) kind = default_kind;
-  return kind.empty() || reference["name"].text().empty() ? nullptr : set.find(kind, reference["name"].text(), near.namespace_name);
+  return kind.empty() || reference["name"].text().empty()
+             ? nullptr
+             : set.find(kind, reference["name"].text(), near.namespace_name);
 }
 
 void check_hpa_metrics(const ManifestDocument& d) {
   for (const Value& item : d.view().at("spec.metrics").items()) {
     const View name = View(item).at("resource.name");
-    if (View(item)["type"].text() != "Resource" || name.text().empty() || name.text() == "cpu" || name.text() == "memory") continue;
-    d.reporter->add("hpa/gpu-resource", *name, "an HPA reads only cpu and memory as resources: " + std::string(name.text()) + " never has a value",
-                    "scale on a Pods metric of the engine (queued tokens), or use KEDA on its Prometheus metrics");
+    if (View(item)["type"].text() != "Resource" || name.text().empty() || name.text() == "cpu" ||
+        name.text() == "memory")
+      continue;
+    d.reporter->add(
+        "hpa/gpu-resource", *name,
+        "an HPA reads only cpu and memory as resources: " + std::string(name.text()) + " never has a value",
+        "scale on a Pods metric of the engine (queued tokens), or use KEDA on its Prometheus metrics");
   }
 }
 
@@ -26,8 +33,9 @@ void check_replicas(const ManifestDocument& scaler, const ManifestDocument& targ
   const View replicas = target.view().at("spec.replicas");
   if (!replicas.integer() || *replicas.integer() == low.integer_or(1)) return;
   Finding& finding = target.reporter->add("hpa/replicas-fight", *replicas,
-                                          "every apply sets replicas to " + replicas.any_text() + ", against the " + scaler.kind + " " + scaler.name + " that scales from " +
-                                              std::to_string(low.integer_or(1)),
+                                          "every apply sets replicas to " + replicas.any_text() +
+                                              ", against the " + scaler.kind + " " + scaler.name +
+                                              " that scales from " + std::to_string(low.integer_or(1)),
                                           "remove replicas: the autoscaler owns it");
   Reporter::fix_with(finding, remove_value(target.reporter->source(), *replicas));
 }
@@ -42,14 +50,17 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
   const bool keda = d.kind == "ScaledObject";
   const View reference = d.view().at("spec.scaleTargetRef");
   const ManifestDocument* target = target_of(reference, d, context.set, "Deployment");
-  if (target != nullptr) check_replicas(d, *target, d.view().at(keda ? "spec.minReplicaCount" : "spec.minReplicas"));
+  if (target != nullptr)
+    check_replicas(d, *target, d.view().at(keda ? "spec.minReplicaCount" : "spec.minReplicas"));
   if (!keda) check_hpa_metrics(d);
   for (const ManifestDocument& other : context.set.documents) {
     if (&other == &d) break;
     if (other.kind != "HorizontalPodAutoscaler" && other.kind != "ScaledObject") continue;
-    if (other.namespace_name == d.namespace_name && same_target(reference, other.view().at("spec.scaleTargetRef"), "Deployment")) {
+    if (other.namespace_name == d.namespace_name &&
+        same_target(reference, other.view().at("spec.scaleTargetRef"), "Deployment")) {
       // Two files of a folder may be a choice.
-      Finding& finding = d.reporter->add("hpa/two-scalers", *reference, "the " + other.kind + " " + other.name + " scales the same workload",
+      Finding& finding = d.reporter->add("hpa/two-scalers", *reference,
+                                         "the " + other.kind + " " + other.name + " scales the same workload",
                                          "keep one of them: KEDA makes an HPA itself");
       if (other.file != d.file) finding.severity = Severity::kWarning;
     }
@@ -59,28 +70,37 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
 void check_budget(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   const View labels = spec.at("selector.matchLabels");
-  if (labels.members().empty() || !spec.at("selector.matchExpressions").items().empty() || context.set.templates.empty()) return;
+  if (labels.members().empty() || !spec.at("selector.matchExpressions").items().empty() ||
+      context.set.templates.empty())
+    return;
   const auto pods = context.set.selected(labels, d.namespace_name);
-  const bool foreign = std::any_of(context.set.templates.begin(), context.set.templates.end(),
-                                   [](const PodTemplate& pod) { return pod.inside_crd && pod.document->kind != "LeaderWorkerSet"; });
+  const bool foreign = std::any_of(
+      context.set.templates.begin(), context.set.templates.end(),
+      [](const PodTemplate& pod) { return pod.inside_crd && pod.document->kind != "LeaderWorkerSet"; });
   if (pods.empty()) {
-    if (!foreign) d.reporter->add("pdb/selects-nothing", *labels, "no Pod of these files carries these labels", "write labels of the Pods' template");
+    if (!foreign)
+      d.reporter->add("pdb/selects-nothing", *labels, "no Pod of these files carries these labels",
+                      "write labels of the Pods' template");
     return;
   }
   if (pods.size() > 1 || pods[0]->document->kind == "LeaderWorkerSet") return;
   const int64_t count = pods[0]->num_pods;
   const int64_t least = spec["minAvailable"].exists() ? scaled_value(spec["minAvailable"], count, true) : -1;
-  const bool none_may_go = spec["maxUnavailable"].exists() && scaled_value(spec["maxUnavailable"], count, true) == 0;
+  const bool none_may_go =
+      spec["maxUnavailable"].exists() && scaled_value(spec["maxUnavailable"], count, true) == 0;
   if ((least >= count && count > 0) || none_may_go)
-    d.reporter->add("pdb/blocks-drains", spec["minAvailable"].exists() ? *spec["minAvailable"] : *spec["maxUnavailable"],
-                    "with " + std::to_string(count) + " replicas no Pod may be evicted: nodes cannot be drained", "leave one Pod to be evicted, or write unhealthyPodEvictionPolicy and accept it");
+    d.reporter->add(
+        "pdb/blocks-drains", spec["minAvailable"].exists() ? *spec["minAvailable"] : *spec["maxUnavailable"],
+        "with " + std::to_string(count) + " replicas no Pod may be evicted: nodes cannot be drained",
+        "leave one Pod to be evicted, or write unhealthyPodEvictionPolicy and accept it");
 }
 
 }  // namespace
 
 void check_autoscaling(const RuleContext& context) {
   for (const ManifestDocument& d : context.set.documents) {
-    if (d.is("autoscaling", "HorizontalPodAutoscaler") || d.is("keda.sh", "ScaledObject")) check_scaler(d, context);
+    if (d.is("autoscaling", "HorizontalPodAutoscaler") || d.is("keda.sh", "ScaledObject"))
+      check_scaler(d, context);
     if (d.is("policy", "PodDisruptionBudget")) check_budget(d, context);
   }
 }

@@ -19,7 +19,9 @@ struct ClaimUse {
 
 bool is_one_node_only(View claim) {
   const auto modes = claim.at("spec.accessModes").items();
-  return !modes.empty() && std::all_of(modes.begin(), modes.end(), [](const Value& m) { return View(m).text().starts_with("ReadWriteOnce"); });
+  return !modes.empty() && std::all_of(modes.begin(), modes.end(), [](const Value& m) {
+    return View(m).text().starts_with("ReadWriteOnce");
+  });
 }
 
 void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& uses) {
@@ -30,14 +32,17 @@ void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& use
   for (const ClaimUse& use : uses) {
     if (use.pod->document->group == "batch") continue;
     pods += use.pod->num_pods;
-    whole_nodes = whole_nodes || gpus_of_pod(use.pod->view()) >= 8 || use.pod->document->kind == "LeaderWorkerSet";
+    whole_nodes =
+        whole_nodes || gpus_of_pod(use.pod->view()) >= 8 || use.pod->document->kind == "LeaderWorkerSet";
     every_node = every_node || use.pod->document->kind == "DaemonSet";
   }
   if (pods < 2) return;
   for (const ClaimUse& use : uses) {
-    Finding& finding = use.pod->reporter().add(
-        "storage/read-write-once-on-nodes", *use.claim_name, "the claim " + claim.name + " is ReadWriteOnce, for one node, and " + std::to_string(pods) + " Pods mount it",
-        "use a ReadWriteMany claim, or one claim per Pod (volumeClaimTemplates)");
+    Finding& finding =
+        use.pod->reporter().add("storage/read-write-once-on-nodes", *use.claim_name,
+                                "the claim " + claim.name + " is ReadWriteOnce, for one node, and " +
+                                    std::to_string(pods) + " Pods mount it",
+                                "use a ReadWriteMany claim, or one claim per Pod (volumeClaimTemplates)");
     if (!whole_nodes && !every_node) finding.severity = Severity::kWarning;
   }
 }
@@ -66,7 +71,9 @@ void check_size(const ManifestDocument& claim, const std::vector<ClaimUse>& uses
     const CatalogModel* model = model_of(use.pod->view());
     if (model == nullptr || bytes->value >= static_cast<long double>(model->weight_bytes)) continue;
     claim.reporter->add("storage/claim-too-small", *size,
-                        std::string(model->name) + " has " + std::to_string(model->weight_bytes / 1'000'000'000) + " GB of weights, the claim has " + size.any_text(),
+                        std::string(model->name) + " has " +
+                            std::to_string(model->weight_bytes / 1'000'000'000) +
+                            " GB of weights, the claim has " + size.any_text(),
                         "ask for 15% more than the weights");
     return;
   }
@@ -76,7 +83,8 @@ void check_placeholder(const ManifestDocument& claim) {
   const View name = claim.view().at("spec.storageClassName");
   for (const std::string_view mark : {"<", "your-", "YOUR", "my-storage-class", "placeholder"}) {
     if (name.text().find(mark) == std::string_view::npos) continue;
-    claim.reporter->add("storage/placeholder", *name, shown_text(name) + " is a placeholder, no StorageClass", "write a class of `kubectl get storageclass`, or leave the line out for the default");
+    claim.reporter->add("storage/placeholder", *name, shown_text(name) + " is a placeholder, no StorageClass",
+                        "write a class of `kubectl get storageclass`, or leave the line out for the default");
     return;
   }
 }
@@ -95,8 +103,10 @@ void check_downloads(const RuleContext& context) {
         const size_t equals = words[i].text.find('=');
         const std::string name = words[i].text.substr(0, equals);
         if (name == "--local-dir" || name == "--local_dir")
-          directory = equals != std::string::npos ? words[i].text.substr(equals + 1) : (i + 1 < words.size() ? words[i + 1].text : "");
-        const std::string text = equals == std::string::npos ? words[i].text : words[i].text.substr(equals + 1);
+          directory = equals != std::string::npos ? words[i].text.substr(equals + 1)
+                                                  : (i + 1 < words.size() ? words[i + 1].text : "");
+        const std::string text =
+            equals == std::string::npos ? words[i].text : words[i].text.substr(equals + 1);
         if (find_catalog_model(text) != nullptr && text.find('/') != std::string::npos) repository = text;
       }
       if (download && !directory.empty() && !repository.empty()) places[repository] = directory;
@@ -113,9 +123,10 @@ void check_downloads(const RuleContext& context) {
         if (w.text.find(model) != std::string::npos) word = &w;
       }
       if (word == nullptr) continue;
-      pod.reporter().add_at_mark("storage/download-not-used", mark_inside(pod.reporter().source(), *word->value, model),
-                                 "the engine fetches " + model + " again: the download put it into " + found->second,
-                                 "start the engine with the path " + found->second + " and --served-model-name " + model);
+      pod.reporter().add_at_mark(
+          "storage/download-not-used", mark_inside(pod.reporter().source(), *word->value, model),
+          "the engine fetches " + model + " again: the download put it into " + found->second,
+          "start the engine with the path " + found->second + " and --served-model-name " + model);
     }
   }
 }
@@ -128,7 +139,8 @@ void check_claims(const RuleContext& context) {
     for (const Value& volume : pod.view()["volumes"].items()) {
       const View name = View(volume).at("persistentVolumeClaim.claimName");
       if (name.text().empty()) continue;
-      const ManifestDocument* claim = context.set.find("PersistentVolumeClaim", name.text(), pod.document->namespace_name);
+      const ManifestDocument* claim =
+          context.set.find("PersistentVolumeClaim", name.text(), pod.document->namespace_name);
       if (claim != nullptr) uses[claim].push_back({&pod, name.get()});
     }
   }

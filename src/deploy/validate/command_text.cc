@@ -7,7 +7,8 @@ namespace hadal {
 namespace {
 
 bool is_shell_end(std::string_view word) {
-  return word == "&&" || word == "||" || word == ";" || word == "|" || word == "&" || word == "done" || word == "fi";
+  return word == "&&" || word == "||" || word == ";" || word == "|" || word == "&" || word == "done" ||
+         word == "fi";
 }
 
 // Blanks and line ends part words; quotes keep them together; a backslash at a line's end joins lines.
@@ -100,7 +101,8 @@ std::optional<std::string> EngineCommand::flag(std::initializer_list<std::string
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& text = words[i].text;
     const size_t equals = std::min(text.find('='), text.size());
-    if (std::find(names.begin(), names.end(), std::string_view(text).substr(0, equals)) == names.end()) continue;
+    if (std::find(names.begin(), names.end(), std::string_view(text).substr(0, equals)) == names.end())
+      continue;
     if (equals < text.size()) return text.substr(equals + 1);
     return i + 1 < words.size() && !is_flag(words[i + 1].text) ? words[i + 1].text : std::string();
   }
@@ -125,7 +127,8 @@ std::optional<int64_t> EngineCommand::number(std::initializer_list<std::string_v
 
 std::string EngineCommand::model() const {
   if (const auto named = flag({"--model-path", "--model", "-m"})) return *named;
-  const bool takes_word = kind == EngineKind::kVllm || kind == EngineKind::kHadal || kind == EngineKind::kTrtllm;
+  const bool takes_word =
+      kind == EngineKind::kVllm || kind == EngineKind::kHadal || kind == EngineKind::kTrtllm;
   if (takes_word && !words.empty() && !is_flag(words[0].text)) return words[0].text;
   return "";
 }
@@ -161,7 +164,8 @@ EngineCommand engine_command(View container) {
   for (size_t i = 0; i < words.size(); ++i) {
     for (const Launcher& launcher : kLaunchers) {
       if (launcher.kind == EngineKind::kNone || base_name(words[i].text) != launcher.first) continue;
-      if (!launcher.second.empty() && (i + 1 >= words.size() || words[i + 1].text != launcher.second)) continue;
+      if (!launcher.second.empty() && (i + 1 >= words.size() || words[i + 1].text != launcher.second))
+        continue;
       out.kind = launcher.kind;
       out.wrapped = launcher.wrapped;
       out.place = words[i].value;

@@ -23,7 +23,7 @@ enum class EngineKind { kNone, kHadal, kSglang, kVllm, kTrtllm };
 // The part of a container's command that starts an engine.
 struct EngineCommand {
   EngineKind kind = EngineKind::kNone;
-  bool wrapped = false;  // by Dynamo, which has flags of its own
+  bool wrapped = false;            // by Dynamo, which has flags of its own
   std::vector<CommandWord> words;  // after the program's name
   const Value* place = nullptr;    // of the program's name, or the container
 

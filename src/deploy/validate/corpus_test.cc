@@ -20,7 +20,8 @@ using Place = std::pair<int, std::string>;  // line, rule
 
 std::vector<std::string> corpus() {
   std::vector<std::string> out;
-  for (const auto& entry : fs::directory_iterator(HADAL_SOURCE_DIR "/src/deploy/validate/testdata/seed_errors"))
+  for (const auto& entry :
+       fs::directory_iterator(HADAL_SOURCE_DIR "/src/deploy/validate/testdata/seed_errors"))
     out.push_back(entry.path().string());
   std::sort(out.begin(), out.end());
   return out;
@@ -64,11 +65,13 @@ TEST_P(Corpus, EveryErrorIsFoundAtItsLine) {
   }
   const std::set<Place> expected = expected_of(text);
   for (const Place& place : expected)
-    EXPECT_TRUE(found.count(place)) << GetParam() << ":" << place.first << ": " << place.second << " is not found";
+    EXPECT_TRUE(found.count(place)) << GetParam() << ":" << place.first << ": " << place.second
+                                    << " is not found";
   for (const Finding& finding : report.findings) {
-    if (finding.severity == Severity::kError)
+    if (finding.severity == Severity::kError) {
       EXPECT_TRUE(expected.count({finding.line, finding.rule}))
           << GetParam() << ":" << finding.line << ": " << finding.rule << ": " << finding.message;
+    }
   }
 }
 
@@ -83,14 +86,15 @@ TEST_P(Corpus, SafeFixesWorkAndAreIdempotent) {
   const std::string fixed = files[0].text;
   EXPECT_EQ(apply_safe_fixes(files, options).num_fixed, 0);
   EXPECT_EQ(files[0].text, fixed);
-  if (first.num_fixed == 0) EXPECT_EQ(fixed, text);
+  EXPECT_EQ(first.num_fixed == 0, fixed == text);
   // Comments stay.
   EXPECT_EQ(std::count(fixed.begin(), fixed.end(), '#') > 0, std::count(text.begin(), text.end(), '#') > 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Corpus, testing::ValuesIn(corpus()), [](const auto& info) {
-  std::string name = fs::path(info.param).stem().string();
-  std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
+INSTANTIATE_TEST_SUITE_P(Seeds, Corpus, testing::ValuesIn(corpus()), [](const auto& param) {
+  std::string name = fs::path(param.param).stem().string();
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
   return name;
 });
 

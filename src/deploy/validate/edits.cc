@@ -21,7 +21,8 @@ size_t line_end(std::string_view source, size_t offset) {
 // The value's text without the blanks and lines that libyaml counts to it.
 size_t text_end(std::string_view source, const YamlNode& node) {
   size_t end = std::min(node.end.offset, source.size());
-  while (end > node.begin.offset && (source[end - 1] == '\n' || source[end - 1] == ' ' || source[end - 1] == '\r'))
+  while (end > node.begin.offset &&
+         (source[end - 1] == '\n' || source[end - 1] == ' ' || source[end - 1] == '\r'))
     --end;
   return end;
 }
@@ -151,7 +152,8 @@ std::string apply_edits(std::string_view text, std::vector<TextEdit> edits, int*
   const TextEdit* last = nullptr;
   for (const TextEdit& edit : edits) {
     if (edit.begin < place || edit.end < edit.begin || edit.end > text.size()) continue;
-    if (last != nullptr && last->begin == edit.begin && last->end == edit.end && last->text == edit.text) continue;
+    if (last != nullptr && last->begin == edit.begin && last->end == edit.end && last->text == edit.text)
+      continue;
     out.append(text.substr(place, edit.begin - place)).append(edit.text);
     place = edit.end;
     last = &edit;

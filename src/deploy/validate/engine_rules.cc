@@ -36,7 +36,10 @@ void check_flags(const PodTemplate& pod, const EngineCommand& engine) {
       const std::string& full = nearest.starts_with(name) ? nearest : completions[0];
       std::string list;
       for (const std::string& c : completions) list += (list.empty() ? "" : ", ") + c;
-      Finding& finding = reporter.add_at_mark("engine/flag-abbreviated", mark, name + " is the beginning of " + list + ": with more than one the engine does not start", "write " + full);
+      Finding& finding = reporter.add_at_mark(
+          "engine/flag-abbreviated", mark,
+          name + " is the beginning of " + list + ": with more than one the engine does not start",
+          "write " + full);
       Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, full));
       continue;
     }
@@ -44,8 +47,10 @@ void check_flags(const PodTemplate& pod, const EngineCommand& engine) {
     const bool invented = std::find(std::begin(kInvented), std::end(kInvented), name) != std::end(kInvented);
     // Dynamo's wrappers and newer releases have more flags than are known here.
     if (nearest.empty() && (engine.wrapped || engine.kind == EngineKind::kHadal) && !invented) continue;
-    Finding& finding = reporter.add_at_mark("engine/unknown-flag", mark, "the engine has no flag " + name, nearest.empty() ? "remove it" : "write " + nearest);
-    if (!nearest.empty() && !engine.wrapped) Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, nearest));
+    Finding& finding = reporter.add_at_mark("engine/unknown-flag", mark, "the engine has no flag " + name,
+                                            nearest.empty() ? "remove it" : "write " + nearest);
+    if (!nearest.empty() && !engine.wrapped)
+      Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, nearest));
     if (nearest.empty() || engine.wrapped) finding.severity = Severity::kWarning;
   }
 }
@@ -61,13 +66,16 @@ void check_shell_defaults(const PodTemplate& pod, View container) {
       const size_t close = text.find('}', at);
       if (open == std::string_view::npos || close == std::string_view::npos) continue;
       const std::string word(text.substr(at + 2, close - at - 2));
-      const bool is_variable = word.size() > 2 && word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos &&
-                               word.find('_') != std::string::npos;
+      const bool is_variable =
+          word.size() > 2 &&
+          word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos &&
+          word.find('_') != std::string::npos;
       if (!is_variable && names.count(word) == 0) continue;
       const std::string whole(text.substr(open, close + 1 - open));
       const std::string right = whole.substr(0, at - open) + ":-$" + word + "}";
-      Finding& finding = pod.reporter().add_at_mark("engine/shell-default", mark_inside(pod.reporter().source(), *value, whole),
-                                                    whole + " becomes the text " + word + ", not what the variable holds", "write " + right);
+      Finding& finding = pod.reporter().add_at_mark(
+          "engine/shell-default", mark_inside(pod.reporter().source(), *value, whole),
+          whole + " becomes the text " + word + ", not what the variable holds", "write " + right);
       Reporter::fix_with(finding, replace_inside(pod.reporter().source(), *value, whole, right));
       if (names.count(word) == 0) finding.severity = Severity::kWarning;
     }
@@ -79,7 +87,8 @@ bool is_mounted(View container, std::string_view path) {
   return std::any_of(mounts.begin(), mounts.end(), [&](const Value& m) {
     std::string_view mount = View(m)["mountPath"].text();
     while (mount.size() > 1 && mount.back() == '/') mount.remove_suffix(1);
-    return !mount.empty() && path.starts_with(mount) && (path.size() == mount.size() || path[mount.size()] == '/' || mount == "/");
+    return !mount.empty() && path.starts_with(mount) &&
+           (path.size() == mount.size() || path[mount.size()] == '/' || mount == "/");
   });
 }
 
@@ -95,12 +104,17 @@ void check_model(const PodTemplate& pod, View container, const EngineCommand& en
   const YamlMark mark = mark_inside(reporter.source(), *word->value, model);
   const bool is_path = model[0] == '/';
   if (is_path && !engine.flag({"--served-model-name"}) && engine.kind != EngineKind::kHadal)
-    reporter.add_at_mark("engine/no-served-name", mark, "without --served-model-name clients must ask for the model \"" + model + "\"", "add --served-model-name deepseek-r1");
-  if (is_path && !is_mounted(container, model) && !pod.partial && !model.starts_with("/opt/") && !model.starts_with("/app"))
-    reporter.add_at_mark("engine/model-not-mounted", mark, "no volume is mounted at or above " + model, "mount the model's volume there");
+    reporter.add_at_mark("engine/no-served-name", mark,
+                         "without --served-model-name clients must ask for the model \"" + model + "\"",
+                         "add --served-model-name deepseek-r1");
+  if (is_path && !is_mounted(container, model) && !pod.partial && !model.starts_with("/opt/") &&
+      !model.starts_with("/app"))
+    reporter.add_at_mark("engine/model-not-mounted", mark, "no volume is mounted at or above " + model,
+                         "mount the model's volume there");
   for (const Value& item : container["env"].items()) {
     if (is_path && View(item)["name"].text() == "SGLANG_USE_MODELSCOPE")
-      reporter.add("engine/modelscope-unused", *View(item)["name"], "SGLANG_USE_MODELSCOPE has no effect on a local path", "remove it");
+      reporter.add("engine/modelscope-unused", *View(item)["name"],
+                   "SGLANG_USE_MODELSCOPE has no effect on a local path", "remove it");
   }
 }
 
@@ -109,20 +123,27 @@ void check_config_files(const PodTemplate& pod, View container) {
   for (const Value& item : container["env"].items()) {
     const View value = View(item)["value"];
     const std::string_view name = View(item)["name"].text();
-    if (!name.ends_with("_CONFIG") && !name.ends_with("_CONFIG_FILE") && !name.ends_with("_CONFIG_PATH")) continue;
+    if (!name.ends_with("_CONFIG") && !name.ends_with("_CONFIG_FILE") && !name.ends_with("_CONFIG_PATH"))
+      continue;
     if (!value.text().starts_with("/etc/") || is_mounted(container, value.text()) || pod.partial) continue;
-    pod.reporter().add("engine/file-not-mounted", *value, std::string(name) + " names " + std::string(value.text()) + ", and nothing is mounted there",
-                       "mount a ConfigMap with that file, or remove the variable");
+    pod.reporter().add(
+        "engine/file-not-mounted", *value,
+        std::string(name) + " names " + std::string(value.text()) + ", and nothing is mounted there",
+        "mount a ConfigMap with that file, or remove the variable");
   }
 }
 
 int64_t pods_of_group(const PodTemplate& pod) {
   const View root = pod.document->view();
-  if (pod.document->kind == "LeaderWorkerSet") return std::clamp<int64_t>(root.at("spec.leaderWorkerTemplate.size").integer_or(1), 1, 10'000);
-  if (pod.document->kind == "StatefulSet") return std::clamp<int64_t>(root.at("spec.replicas").integer_or(1), 1, 10'000);
+  if (pod.document->kind == "LeaderWorkerSet")
+    return std::clamp<int64_t>(root.at("spec.leaderWorkerTemplate.size").integer_or(1), 1, 10'000);
+  if (pod.document->kind == "StatefulSet")
+    return std::clamp<int64_t>(root.at("spec.replicas").integer_or(1), 1, 10'000);
   for (const Value* v = pod.spec; v != nullptr; v = v->parent) {
-    if (const auto nodes = View(v)["multinode"]["nodeCount"].integer()) return std::clamp<int64_t>(*nodes, 1, 10'000);
-    if (const auto size = View(v)["leaderWorkerTemplate"]["size"].integer()) return std::clamp<int64_t>(*size, 1, 10'000);
+    if (const auto nodes = View(v)["multinode"]["nodeCount"].integer())
+      return std::clamp<int64_t>(*nodes, 1, 10'000);
+    if (const auto size = View(v)["leaderWorkerTemplate"]["size"].integer())
+      return std::clamp<int64_t>(*size, 1, 10'000);
   }
   return 1;
 }
@@ -130,21 +151,31 @@ int64_t pods_of_group(const PodTemplate& pod) {
 void check_ranks(const PodTemplate& pod, View container, const EngineCommand& engine) {
   Reporter& reporter = pod.reporter();
   const int64_t gpus = gpus_of(container);
-  const auto tp = engine.number({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"});
+  const auto tp =
+      engine.number({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"});
   const int64_t pp = engine.number({"--pp", "--pp-size", "--pipeline-parallel-size", "-pp"}).value_or(1);
   const auto nodes = engine.number({"--nnodes"});
   const int64_t size = pods_of_group(pod);
   if (nodes && pod.document->kind == "LeaderWorkerSet" && *nodes != size)
-    reporter.add_at_mark("engine/nnodes-not-size", mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
-                         "--nnodes is " + std::to_string(*nodes) + ", and a group has " + std::to_string(size) + " Pods", "write --nnodes $(LWS_GROUP_SIZE)");
+    reporter.add_at_mark(
+        "engine/nnodes-not-size",
+        mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
+        "--nnodes is " + std::to_string(*nodes) + ", and a group has " + std::to_string(size) + " Pods",
+        "write --nnodes $(LWS_GROUP_SIZE)");
   // What an operator adds to such a template is not known here.
   if (pod.partial) return;
   if (gpus == 0 || !tp || *tp < 1 || pp < 1 || *tp > 100'000 || pp > 1'000) return;
   const int64_t have = gpus * std::max<int64_t>(size, nodes.value_or(1));
   if (*tp * pp > have)
-    reporter.add_at_mark("engine/more-ranks-than-gpus",
-                         mark_inside(reporter.source(), *engine.word({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"})->value, "-tp"),
-                         std::to_string(*tp * pp) + " ranks, and " + std::to_string(have) + " GPUs", "give as many ranks as GPUs");
+    reporter.add_at_mark(
+        "engine/more-ranks-than-gpus",
+        mark_inside(
+            reporter.source(),
+            *engine.word({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"})
+                 ->value,
+            "-tp"),
+        std::to_string(*tp * pp) + " ranks, and " + std::to_string(have) + " GPUs",
+        "give as many ranks as GPUs");
 }
 
 // The GPU that the Pod is placed on, by its node labels and texts.
@@ -168,19 +199,23 @@ const GpuSpec* gpu_of(const PodTemplate& pod) {
 // The model by its repository's or directory's name; null: unknown, or quantised by someone else.
 const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
   const auto look = [&](std::string_view text, const Value* value) -> const CatalogModel* {
-    for (const std::string_view mark : {"AWQ", "awq", "GPTQ", "gptq", "FP4", "fp4", "int4", "Int4", "W4", "w4a", "GGUF", "gguf"}) {
+    for (const std::string_view mark :
+         {"AWQ", "awq", "GPTQ", "gptq", "FP4", "fp4", "int4", "Int4", "W4", "w4a", "GGUF", "gguf"}) {
       if (text.find(mark) != std::string_view::npos) return nullptr;
     }
     const CatalogModel* model = find_catalog_model(text);
     const size_t slash = text.rfind('/');
-    if (model == nullptr && slash != std::string_view::npos && slash + 1 < text.size()) model = find_catalog_model(text.substr(slash + 1));
+    if (model == nullptr && slash != std::string_view::npos && slash + 1 < text.size())
+      model = find_catalog_model(text.substr(slash + 1));
     if (model != nullptr) *place = value;
     return model;
   };
   for (const Value& item : pod.view()["containers"].items()) {
     for (const CommandWord& word : command_words(View(item))) {
       const size_t equals = word.text.find('=');
-      if (const CatalogModel* m = look(equals == std::string::npos ? word.text : word.text.substr(equals + 1), word.value)) return m;
+      if (const CatalogModel* m =
+              look(equals == std::string::npos ? word.text : word.text.substr(equals + 1), word.value))
+        return m;
     }
     for (const Value& env : View(item)["env"].items()) {
       const View value = View(env)["value"];
@@ -192,7 +227,8 @@ const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
     const std::string_view image = View(item)["image"].text();
     const size_t slash = image.rfind('/');
     const std::string_view name = image.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (const CatalogModel* m = look(name.substr(0, name.find_first_of(":@")), View(item)["image"].get())) return m;
+    if (const CatalogModel* m = look(name.substr(0, name.find_first_of(":@")), View(item)["image"].get()))
+      return m;
   }
   return nullptr;
 }
@@ -215,11 +251,14 @@ void check_memory(const PodTemplate& pod) {
   const GpuSpec* assumed = gpu != nullptr ? gpu : find_gpu("H200");
   const Result<ModelConfig> config = catalog_config(*model);
   if (assumed == nullptr || !config.ok()) return;
-  const std::string what = std::to_string(gpus) + " GPUs of " + std::to_string(assumed->memory_bytes / 1'000'000'000) + " GB";
+  const std::string what =
+      std::to_string(gpus) + " GPUs of " + std::to_string(assumed->memory_bytes / 1'000'000'000) + " GB";
   if (model->weight_bytes > assumed->memory_bytes * gpus) {
-    pod.reporter().add("engine/weights-over-memory", *place,
-                                          std::string(model->name) + " has " + std::to_string(model->weight_bytes / 1'000'000'000) + " GB of weights, more than " + what + " hold",
-                                          "spread the model over more GPUs (a LeaderWorkerSet over several nodes), or serve a smaller one");
+    pod.reporter().add(
+        "engine/weights-over-memory", *place,
+        std::string(model->name) + " has " + std::to_string(model->weight_bytes / 1'000'000'000) +
+            " GB of weights, more than " + what + " hold",
+        "spread the model over more GPUs (a LeaderWorkerSet over several nodes), or serve a smaller one");
     return;
   }
   if (gpu == nullptr) return;
@@ -229,8 +268,10 @@ void check_memory(const PodTemplate& pod) {
   if (!answer.ok() || answer->fits()) return;
   const std::string& reason = answer->refusals[0];
   const bool fp8 = reason.find("FP8") != std::string::npos || reason.find("fp8") != std::string::npos;
-  pod.reporter().add(fp8 ? "engine/no-fp8" : "engine/weights-over-memory", *place, std::string(model->name) + " on " + std::string(gpu->name) + ": " + reason,
-                     fp8 ? "serve a bf16 checkpoint, or one that is quantised to int8 or int4" : "give it more GPUs, or a smaller checkpoint");
+  pod.reporter().add(fp8 ? "engine/no-fp8" : "engine/weights-over-memory", *place,
+                     std::string(model->name) + " on " + std::string(gpu->name) + ": " + reason,
+                     fp8 ? "serve a bf16 checkpoint, or one that is quantised to int8 or int4"
+                         : "give it more GPUs, or a smaller checkpoint");
 }
 
 void check_fp8_flags(const PodTemplate& pod, const EngineCommand& engine) {
@@ -239,8 +280,10 @@ void check_fp8_flags(const PodTemplate& pod, const EngineCommand& engine) {
   for (const std::string_view name : {"--quantization", "--kv-cache-dtype"}) {
     const auto value = engine.flag({name});
     if (!value || value->find("fp8") == std::string::npos) continue;
-    pod.reporter().add_at_mark("engine/no-fp8", mark_inside(pod.reporter().source(), *engine.word({name})->value, name),
-                               std::string(name) + " " + *value + ", and " + std::string(gpu->name) + " computes no FP8", "leave it out, or use int8 or bf16");
+    pod.reporter().add_at_mark(
+        "engine/no-fp8", mark_inside(pod.reporter().source(), *engine.word({name})->value, name),
+        std::string(name) + " " + *value + ", and " + std::string(gpu->name) + " computes no FP8",
+        "leave it out, or use int8 or bf16");
   }
 }
 
@@ -251,12 +294,15 @@ void check_perf_script(const PodTemplate& pod, View container) {
   bool told = false;
   for (const CommandWord& word : words) {
     if (word.text.ends_with("perf.sh")) script = &word;
-    for (const std::string_view flag : {"--tp", "--dp", "--tensor-parallelism", "--data-parallelism", "--prefill-tp", "--decode-tp", "--prefill-dp", "--decode-dp"})
+    for (const std::string_view flag : {"--tp", "--dp", "--tensor-parallelism", "--data-parallelism",
+                                        "--prefill-tp", "--decode-tp", "--prefill-dp", "--decode-dp"})
       told = told || word.text == flag || word.text.starts_with(std::string(flag) + "=");
   }
   if (script != nullptr && !told)
-    pod.reporter().add_at_mark("engine/perf-script", mark_inside(pod.reporter().source(), *script->value, script->text), "perf.sh ends with status 1 without --tp or --dp",
-                               "add --tp and --dp (aggregated), or --prefill-tp, --decode-tp and their --…-dp");
+    pod.reporter().add_at_mark(
+        "engine/perf-script", mark_inside(pod.reporter().source(), *script->value, script->text),
+        "perf.sh ends with status 1 without --tp or --dp",
+        "add --tp and --dp (aggregated), or --prefill-tp, --decode-tp and their --…-dp");
 }
 
 }  // namespace
@@ -268,8 +314,12 @@ void check_engine(const PodTemplate& pod, const RuleContext&) {
     const EngineCommand engine = engine_command(container);
     if (gpus_of(container) > 0 || engine.kind != EngineKind::kNone) check_config_files(pod, container);
     for (const CommandWord& word : command_words(container)) {
-      if (engine.kind == EngineKind::kNone && std::find(std::begin(kInvented), std::end(kInvented), word.text.substr(0, word.text.find('='))) != std::end(kInvented))
-        pod.reporter().add_at_mark("engine/unknown-flag", mark_inside(pod.reporter().source(), *word.value, word.text), "no engine has a flag " + word.text, "remove it");
+      if (engine.kind == EngineKind::kNone &&
+          std::find(std::begin(kInvented), std::end(kInvented), word.text.substr(0, word.text.find('='))) !=
+              std::end(kInvented))
+        pod.reporter().add_at_mark("engine/unknown-flag",
+                                   mark_inside(pod.reporter().source(), *word.value, word.text),
+                                   "no engine has a flag " + word.text, "remove it");
     }
     if (engine.kind == EngineKind::kNone) continue;
     check_flags(pod, engine);

@@ -29,8 +29,9 @@ bool all_of(std::string_view text, auto&& test) {
 
 // "M", "Ki", "m", "e3": the factor; nullopt: none.
 std::optional<long double> quantity_factor(std::string_view suffix) {
-  constexpr std::pair<std::string_view, int> kDecimal[] = {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3},
-                                                           {"M", 6},  {"G", 9},  {"T", 12}, {"P", 15}, {"E", 18}};
+  constexpr std::pair<std::string_view, int> kDecimal[] = {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0},
+                                                           {"k", 3},  {"M", 6},  {"G", 9},  {"T", 12},
+                                                           {"P", 15}, {"E", 18}};
   for (const auto& [name, power] : kDecimal) {
     if (suffix == name) return std::pow(10.0L, power);
   }
@@ -79,7 +80,8 @@ std::optional<Quantity> parse_quantity(std::string_view text) {
   Quantity out;
   out.value = value / scale * *factor * (negative ? -1 : 1);
   // A part smaller than a thousandth of a unit counts as a fraction too.
-  out.is_integer = std::fabs(out.value - std::round(out.value)) < 1e-12L * std::max(1.0L, std::fabs(out.value));
+  out.is_integer =
+      std::fabs(out.value - std::round(out.value)) < 1e-12L * std::max(1.0L, std::fabs(out.value));
   return out;
 }
 
@@ -113,8 +115,8 @@ std::optional<int64_t> parse_go_duration(std::string_view text) {
     while (unit < text.size() && !is_digit(text[unit]) && text[unit] != '.') ++unit;
     const std::string_view name = text.substr(0, unit);
     constexpr std::pair<std::string_view, long double> kUnits[] = {
-        {"ns", 1}, {"us", 1e3L}, {"\xC2\xB5s", 1e3L}, {"\xCE\xBCs", 1e3L}, {"ms", 1e6L}, {"s", 1e9L},
-        {"m", 60e9L}, {"h", 3600e9L}};
+        {"ns", 1},    {"us", 1e3L}, {"\xC2\xB5s", 1e3L}, {"\xCE\xBCs", 1e3L},
+        {"ms", 1e6L}, {"s", 1e9L},  {"m", 60e9L},        {"h", 3600e9L}};
     const auto* found = std::find_if(std::begin(kUnits), std::end(kUnits),
                                      [&](const auto& entry) { return entry.first == name; });
     if (found == std::end(kUnits)) return std::nullopt;
@@ -228,8 +230,7 @@ std::optional<Timestamp> parse_timestamp(std::string_view text) {
   }
   const std::optional<int> offset = zone_offset(text.substr(i));
   if (!offset) return std::nullopt;
-  const int64_t days =
-      days_from_civil(digits_at(text, 0, 4), digits_at(text, 5, 2), digits_at(text, 8, 2));
+  const int64_t days = days_from_civil(digits_at(text, 0, 4), digits_at(text, 5, 2), digits_at(text, 8, 2));
   out.seconds = days * 86400 + hour * 3600 + minute * 60 + second - *offset;
   return out;
 }

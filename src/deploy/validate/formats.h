@@ -45,7 +45,7 @@ bool is_label_value(std::string_view text);        // may be empty, at most 63
 bool is_port_name(std::string_view text);          // IANA_SVC_NAME: at most 15, a letter in it
 bool is_env_name(std::string_view text);           // printable ASCII without "="
 bool is_c_identifier(std::string_view text);
-bool is_config_key(std::string_view text);         // [-._a-zA-Z0-9]+, at most 253
+bool is_config_key(std::string_view text);  // [-._a-zA-Z0-9]+, at most 253
 bool is_base64(std::string_view text);
 bool is_uuid(std::string_view text);
 

@@ -15,7 +15,9 @@ using EnvMap = std::map<std::string, const Value*>;
 
 EnvMap env_of(View container) {
   EnvMap out;
-  for (const Value& item : container["env"].items()) out[std::string(View(item)["name"].text())] = &item;
+  for (const Value& item : container["env"].items()) {
+    if (!View(item)["name"].text().empty()) out[std::string(View(item)["name"].text())] = &item;
+  }
   return out;
 }
 
@@ -38,14 +40,20 @@ void compare_env(const PodTemplate& leader, View a, View b) {
   for (const auto& [name, entry] : here) {
     const auto other = there.find(name);
     if (other == there.end()) {
-      leader.reporter().add("group/env-differs", *View(*entry)["name"].get(), "the leader has " + name + ", the workers have not", "write the same variables in both templates");
+      leader.reporter().add("group/env-differs", *View(*entry)["name"],
+                            "the leader has " + name + ", the workers have not",
+                            "write the same variables in both templates");
     } else if (value_text(*entry) != value_text(*other->second)) {
-      leader.reporter().add("group/env-differs", *View(*other->second)["name"].get(), name + " differs between leader and workers", "write the same value in both templates");
+      leader.reporter().add("group/env-differs", *View(*other->second)["name"],
+                            name + " differs between leader and workers",
+                            "write the same value in both templates");
     }
   }
   for (const auto& [name, entry] : there) {
     if (here.count(name) == 0)
-      leader.reporter().add("group/env-differs", *View(*entry)["name"].get(), "the workers have " + name + ", the leader has not", "write the same variables in both templates");
+      leader.reporter().add("group/env-differs", *View(*entry)["name"],
+                            "the workers have " + name + ", the leader has not",
+                            "write the same variables in both templates");
   }
 }
 
@@ -56,7 +64,8 @@ std::map<std::string, std::string> flags_of(const EngineCommand& engine) {
     if (!text.starts_with("--")) continue;
     const size_t equals = text.find('=');
     std::string value = equals != std::string::npos ? text.substr(equals + 1) : "";
-    if (value.empty() && i + 1 < engine.words.size() && !engine.words[i + 1].text.starts_with("-")) value = engine.words[i + 1].text;
+    if (value.empty() && i + 1 < engine.words.size() && !engine.words[i + 1].text.starts_with("-"))
+      value = engine.words[i + 1].text;
     out[text.substr(0, equals)] = value;
   }
   return out;
@@ -64,8 +73,17 @@ std::map<std::string, std::string> flags_of(const EngineCommand& engine) {
 
 // Only where requests come in.
 bool is_leaders_alone(std::string_view flag) {
-  constexpr std::string_view kFlags[] = {"--host", "--port", "--api-key", "--served-model-name", "--node-rank", "--headless",
-                                         "--data-parallel-start-rank", "--log-requests", "--enable-metrics", "--show-time-cost", "--data-parallel-hybrid-lb"};
+  constexpr std::string_view kFlags[] = {"--host",
+                                         "--port",
+                                         "--api-key",
+                                         "--served-model-name",
+                                         "--node-rank",
+                                         "--headless",
+                                         "--data-parallel-start-rank",
+                                         "--log-requests",
+                                         "--enable-metrics",
+                                         "--show-time-cost",
+                                         "--data-parallel-hybrid-lb"};
   return std::find(std::begin(kFlags), std::end(kFlags), flag) != std::end(kFlags);
 }
 
@@ -74,7 +92,9 @@ void compare_flags(const PodTemplate& leader, const EngineCommand& a, const Engi
   const auto there = flags_of(b);
   const auto report = [&](const EngineCommand& side, const std::string& flag, const std::string& what) {
     const CommandWord* word = side.word({flag});
-    leader.reporter().add_at_mark("group/flags-differ", mark_inside(leader.reporter().source(), *word->value, flag), flag + what, "start every rank with the same flags");
+    leader.reporter().add_at_mark("group/flags-differ",
+                                  mark_inside(leader.reporter().source(), *word->value, flag), flag + what,
+                                  "start every rank with the same flags");
   };
   for (const auto& [flag, value] : here) {
     if (is_leaders_alone(flag)) continue;
@@ -86,7 +106,8 @@ void compare_flags(const PodTemplate& leader, const EngineCommand& a, const Engi
     }
   }
   for (const auto& [flag, value] : there) {
-    if (here.count(flag) == 0 && !is_leaders_alone(flag)) report(b, flag, " is given to the workers and not to the leader");
+    if (here.count(flag) == 0 && !is_leaders_alone(flag))
+      report(b, flag, " is given to the workers and not to the leader");
   }
 }
 
@@ -95,7 +116,9 @@ void check_lws_restart(const ManifestDocument& d) {
   const View policy = group["restartPolicy"];
   if (group["size"].integer_or(1) < 2) return;
   if (policy.text() == "None" || policy.text() == "Default")
-    d.reporter->add("lws/restart-alone", *policy, "a Pod that restarts alone does not join the ranks that run on", "write RecreateGroupOnPodRestart");
+    d.reporter->add("lws/restart-alone", *policy,
+                    "a Pod that restarts alone does not join the ranks that run on",
+                    "write RecreateGroupOnPodRestart");
 }
 
 // A Deployment's default rollout starts a new Pod before the old one ends.
@@ -108,7 +131,8 @@ void check_rollout(const ManifestDocument& d, const RuleContext& context) {
   if (strategy["type"].text() == "Recreate") return;
   const View surge = strategy.at("rollingUpdate.maxSurge");
   if (surge.exists() && scaled_value(surge, 100, true) == 0) return;
-  d.reporter->add("rollout/surge-needs-gpus", strategy.exists() ? *strategy : *spec, "a rollout needs a whole further node's GPUs before the old Pod ends",
+  d.reporter->add("rollout/surge-needs-gpus", strategy.exists() ? *strategy : *spec,
+                  "a rollout needs a whole further node's GPUs before the old Pod ends",
                   "write strategy: {type: Recreate}, or maxSurge: 0 with maxUnavailable: 1");
 }
 
@@ -119,7 +143,9 @@ void check_data_science_cluster(const ManifestDocument& d) {
   for (const View wrong : {gateway, gateway["certificate"]}) {
     for (const std::string_view key : {"managementState", "name"}) {
       if (wrong[key].exists())
-        d.reporter->add_at_key("object/wrong-parent", *wrong[key], "\"" + std::string(key) + "\" belongs to serving, not here", "move it beside ingressGateway");
+        d.reporter->add_at_key("object/wrong-parent", *wrong[key],
+                               "\"" + std::string(key) + "\" belongs to serving, not here",
+                               "move it beside ingressGateway");
     }
   }
 }
@@ -135,7 +161,9 @@ void check_dynamo_network(const ManifestDocument& d) {
       rdma = rdma || (inner.is_string() && inner.scalar.as_string().find("rdma") != std::string::npos);
     });
     if (!rdma)
-      d.reporter->add("net/multinode-without-rdma", *nodes, "several nodes and no RDMA device: NCCL and the KV transfer fall back to TCP", "ask for rdma/ib (or your device plugin's name) in resources");
+      d.reporter->add("net/multinode-without-rdma", *nodes,
+                      "several nodes and no RDMA device: NCCL and the KV transfer fall back to TCP",
+                      "ask for rdma/ib (or your device plugin's name) in resources");
   });
 }
 

@@ -24,10 +24,11 @@ constexpr RemovedVersion kRemoved[] = {
     {"rbac.authorization.k8s.io/v1beta1", "Role ClusterRole RoleBinding ClusterRoleBinding", "1.22",
      "rbac.authorization.k8s.io/v1", true},
     {"apiextensions.k8s.io/v1beta1", "CustomResourceDefinition", "1.22", "apiextensions.k8s.io/v1"},
-    {"admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration ValidatingWebhookConfiguration", "1.22",
-     "admissionregistration.k8s.io/v1"},
+    {"admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration ValidatingWebhookConfiguration",
+     "1.22", "admissionregistration.k8s.io/v1"},
     {"scheduling.k8s.io/v1beta1", "PriorityClass", "1.22", "scheduling.k8s.io/v1", true},
-    {"storage.k8s.io/v1beta1", "StorageClass VolumeAttachment CSIDriver CSINode", "1.22", "storage.k8s.io/v1", true},
+    {"storage.k8s.io/v1beta1", "StorageClass VolumeAttachment CSIDriver CSINode", "1.22", "storage.k8s.io/v1",
+     true},
     {"batch/v1beta1", "CronJob", "1.25", "batch/v1", true},
     {"policy/v1beta1", "PodDisruptionBudget", "1.25", "policy/v1", true},
     {"policy/v1beta1", "PodSecurityPolicy", "1.25", ""},
@@ -46,7 +47,8 @@ struct InventedKind {
   std::string_view group, kind, instead;
 };
 constexpr InventedKind kInvented[] = {
-    {"nvidia.com", "NvidiaDevicePlugin", "ClusterPolicy (nvidia.com/v1) of the GPU operator, or the device plugin's DaemonSet"},
+    {"nvidia.com", "NvidiaDevicePlugin",
+     "ClusterPolicy (nvidia.com/v1) of the GPU operator, or the device plugin's DaemonSet"},
 };
 
 bool lists_word(std::string_view words, std::string_view word) {
@@ -75,17 +77,21 @@ bool report_removed(const ManifestDocument& d, const ValidateOptions& options) {
     if (removed.api_version != version.text() || !lists_word(removed.kinds, d.kind)) continue;
     const bool is_gateway = removed.since.starts_with("Gateway");
     if (!is_gateway && compare_versions(options.kubernetes_version, removed.since) < 0) continue;
-    const std::string since = is_gateway ? std::string(removed.since) : "Kubernetes " + std::string(removed.since);
-    Finding& finding = d.reporter->add(
-        "object/removed-api", *version, d.kind + " is not served as " + std::string(version.text()) + " since " + since,
-        removed.instead.empty() ? "remove it: nothing replaces it" : "write apiVersion: " + std::string(removed.instead));
+    const std::string since =
+        is_gateway ? std::string(removed.since) : "Kubernetes " + std::string(removed.since);
+    Finding& finding =
+        d.reporter->add("object/removed-api", *version,
+                        d.kind + " is not served as " + std::string(version.text()) + " since " + since,
+                        removed.instead.empty() ? "remove it: nothing replaces it"
+                                                : "write apiVersion: " + std::string(removed.instead));
     if (removed.same_shape) Reporter::fix_with(finding, replace_scalar(*version, removed.instead, false));
     return true;
   }
   return false;
 }
 
-void report_unknown_kind(const ManifestDocument& d, const ValidateOptions& options, const SchemaSet& schemas) {
+void report_unknown_kind(const ManifestDocument& d, const ValidateOptions& options,
+                         const SchemaSet& schemas) {
   const std::string version(d.view()["apiVersion"].text());
   for (const InventedKind& invented : kInvented) {
     if (invented.group != d.group || invented.kind != d.kind) continue;
@@ -102,19 +108,24 @@ void report_unknown_kind(const ManifestDocument& d, const ValidateOptions& optio
       if (k.group == d.group) names.push_back(k.kind);
     }
     const std::string nearest = nearest_name(d.kind, names);
-    std::string fix = nearest.empty() ? "look at the spelling of apiVersion and kind" : "write kind: " + nearest;
+    std::string fix =
+        nearest.empty() ? "look at the spelling of apiVersion and kind" : "write kind: " + nearest;
     if (!others.empty()) fix = "write apiVersion: " + others;
-    d.reporter->add("object/no-such-kind", kind_value(d), "there is no kind " + d.kind + " in " + version, fix);
+    d.reporter->add("object/no-such-kind", kind_value(d), "there is no kind " + d.kind + " in " + version,
+                    fix);
     return;
   }
-  if (!others.empty() && std::any_of(schemas.kinds().begin(), schemas.kinds().end(),
-                                     [&](const KindSchema& k) { return k.group == d.group && k.kind == d.kind; })) {
-    d.reporter->add("object/unknown-version", *d.view()["apiVersion"], d.kind + " is known as " + others + ", not as " + version,
+  if (!others.empty() &&
+      std::any_of(schemas.kinds().begin(), schemas.kinds().end(),
+                  [&](const KindSchema& k) { return k.group == d.group && k.kind == d.kind; })) {
+    d.reporter->add("object/unknown-version", *d.view()["apiVersion"],
+                    d.kind + " is known as " + others + ", not as " + version,
                     "write one that your controller serves, or give its CRD with --schemas");
     return;
   }
-  Finding& finding = d.reporter->add("schema/unknown-kind", kind_value(d),
-                                     d.kind + " of " + version + " is not known here: its fields were not checked");
+  Finding& finding =
+      d.reporter->add("schema/unknown-kind", kind_value(d),
+                      d.kind + " of " + version + " is not known here: its fields were not checked");
   if (options.unknown_kinds_are_errors) finding.severity = Severity::kError;
 }
 
@@ -131,8 +142,10 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
   const View root = d.view();
   const bool has_version = root["apiVersion"].is_string() && !root["apiVersion"].text().empty();
   const bool has_kind = root["kind"].is_string() && !root["kind"].text().empty();
-  if (!d.root->is_map() || (!has_version && !has_kind && !(root["metadata"].is_map() && root["spec"].is_map()))) {
-    d.reporter->add("object/not-an-object", *d.root, "this is no Kubernetes object: it has no apiVersion and kind");
+  if (!d.root->is_map() ||
+      (!has_version && !has_kind && !(root["metadata"].is_map() && root["spec"].is_map()))) {
+    d.reporter->add("object/not-an-object", *d.root,
+                    "this is no Kubernetes object: it has no apiVersion and kind");
     return false;
   }
   if (!has_version || !has_kind) {
@@ -145,7 +158,8 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
   d.namespace_name = root.at("metadata.namespace").text();
   d.reporter->set_object(d.title());
   // Tools' own files, which no server sees.
-  if (d.group == "kustomize.config.k8s.io" || d.group == "kind.x-k8s.io" || d.group == "kubeadm.k8s.io") return false;
+  if (d.group == "kustomize.config.k8s.io" || d.group == "kind.x-k8s.io" || d.group == "kubeadm.k8s.io")
+    return false;
   d.schema = schemas.find(d.group, d.version, d.kind);
   if (d.schema == nullptr && report_removed(d, options)) return true;
   if (d.schema == nullptr) report_unknown_kind(d, options, schemas);
@@ -155,7 +169,8 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
 namespace {
 
 // How the server asks names of a kind to look.
-bool is_good_name(const ManifestDocument& d, std::string_view name, const ValidateOptions& options, std::string& rule) {
+bool is_good_name(const ManifestDocument& d, std::string_view name, const ValidateOptions& options,
+                  std::string& rule) {
   // Filled in by a tool before a server sees it.
   if (name.find("{{") != std::string_view::npos || name.find("$(") != std::string_view::npos) return true;
   if (d.group == "rbac.authorization.k8s.io") {
@@ -180,7 +195,8 @@ void check_labels(const ManifestDocument& d, View metadata) {
     const View value(label.value);
     if (!is_qualified_name(label.key))
       d.reporter->add_at_key("object/label", label.value, "\"" + label.key + "\" is no label's key");
-    if (value.is_string() && value.text().find("{{") == std::string_view::npos && !is_label_value(value.text()))
+    if (value.is_string() && value.text().find("{{") == std::string_view::npos &&
+        !is_label_value(value.text()))
       d.reporter->add("object/label", *value, shown_text(value) + " is no label's value",
                       "use letters, digits, \"-\", \"_\" and \".\", at most 63 characters");
   }
@@ -192,7 +208,8 @@ void check_labels(const ManifestDocument& d, View metadata) {
       d.reporter->add_at_key("object/label", note.value, "\"" + note.key + "\" is no annotation's key");
     size += note.key.size() + View(note.value).text().size();
   }
-  if (size > 262144) d.reporter->add("object/range", *metadata["annotations"], "annotations hold over 256 KiB together");
+  if (size > 262144)
+    d.reporter->add("object/range", *metadata["annotations"], "annotations hold over 256 KiB together");
 }
 
 }  // namespace
@@ -201,13 +218,25 @@ namespace {
 
 // Kinds whose fields all stand in spec, some of them required.
 void check_spec_there(const ManifestDocument& d) {
-  constexpr std::string_view kKinds[] = {"Pod", "PersistentVolumeClaim", "PersistentVolume", "Deployment", "StatefulSet", "DaemonSet",
-                                         "ReplicaSet", "Job", "CronJob", "HorizontalPodAutoscaler", "Ingress", "Service"};
-  const bool needed = d.schema != nullptr && d.schema->native && std::find(std::begin(kKinds), std::end(kKinds), d.kind) != std::end(kKinds);
+  constexpr std::string_view kKinds[] = {"Pod",
+                                         "PersistentVolumeClaim",
+                                         "PersistentVolume",
+                                         "Deployment",
+                                         "StatefulSet",
+                                         "DaemonSet",
+                                         "ReplicaSet",
+                                         "Job",
+                                         "CronJob",
+                                         "HorizontalPodAutoscaler",
+                                         "Ingress",
+                                         "Service"};
+  const bool needed = d.schema != nullptr && d.schema->native &&
+                      std::find(std::begin(kKinds), std::end(kKinds), d.kind) != std::end(kKinds);
   if (needed && !d.view()["spec"].exists()) check_present(*d.reporter, d.view(), "spec");
   const View pod = d.view().at("spec.template");
   const bool has_template = d.group == "apps" || d.kind == "Job";
-  if (needed && has_template && pod.is_map() && !pod["spec"].exists()) check_present(*d.reporter, pod, "spec");
+  if (needed && has_template && pod.is_map() && !pod["spec"].exists())
+    check_present(*d.reporter, pod, "spec");
 }
 
 }  // namespace
@@ -219,19 +248,22 @@ void check_metadata(const ManifestDocument& d, const ValidateOptions& options) {
   if (name.text().empty() && metadata["generateName"].text().empty()) {
     // Files of tools have a kind and no name.
     if (d.kind.ends_with("List") || (d.schema == nullptr && metadata.get() == nullptr)) return;
-    d.reporter->add("object/required", metadata.get() != nullptr && metadata.get()->is_map() ? *metadata : *d.root,
+    d.reporter->add("object/required",
+                    metadata.get() != nullptr && metadata.get()->is_map() ? *metadata : *d.root,
                     "metadata.name is missing", "add a name");
     return;
   }
   std::string rule;
   if (name.is_string() && !is_good_name(d, name.text(), options, rule))
-    d.reporter->add("object/name", *name, shown_text(name) + " is no name for a " + d.kind + ": it must be " + rule);
+    d.reporter->add("object/name", *name,
+                    shown_text(name) + " is no name for a " + d.kind + ": it must be " + rule);
   const View ns = metadata["namespace"];
   if (ns.is_string() && !ns.text().empty()) {
     if (!is_dns1123_label(ns.text()))
       d.reporter->add("object/name", *ns, shown_text(ns) + " is no name of a namespace");
     if (d.schema != nullptr && !d.schema->namespaced)
-      d.reporter->add("object/cluster-scoped", *ns, "a " + d.kind + " belongs to no namespace", "remove the line");
+      d.reporter->add("object/cluster-scoped", *ns, "a " + d.kind + " belongs to no namespace",
+                      "remove the line");
   }
   check_labels(d, metadata);
 }

@@ -26,8 +26,9 @@ bool is_pod_spec(const Value& value) {
   const Value* containers = value.find("containers");
   if (containers == nullptr || !containers->is_list() || containers->items.empty()) return false;
   return std::all_of(containers->items.begin(), containers->items.end(), [](const Value& c) {
-    return c.is_map() && (c.find("name") != nullptr || c.find("image") != nullptr || c.find("args") != nullptr ||
-                          c.find("resources") != nullptr || c.find("env") != nullptr);
+    return c.is_map() &&
+           (c.find("name") != nullptr || c.find("image") != nullptr || c.find("args") != nullptr ||
+            c.find("resources") != nullptr || c.find("env") != nullptr);
   });
 }
 
@@ -38,7 +39,8 @@ bool holds_partial_templates(const ManifestDocument& d) {
 
 class Collector {
  public:
-  Collector(const ManifestDocument& document, std::vector<PodTemplate>& out) : document_(document), out_(out) {}
+  Collector(const ManifestDocument& document, std::vector<PodTemplate>& out)
+      : document_(document), out_(out) {}
 
   void walk(const Value& value, const std::string& role) {
     if (value.is_map() && is_pod_spec(value)) {
@@ -113,7 +115,8 @@ std::vector<const PodTemplate*> ManifestSet::templates_of(const ManifestDocument
   return out;
 }
 
-std::vector<const PodTemplate*> ManifestSet::selected(View match_labels, std::string_view namespace_name) const {
+std::vector<const PodTemplate*> ManifestSet::selected(View match_labels,
+                                                      std::string_view namespace_name) const {
   std::vector<const PodTemplate*> out;
   if (match_labels.members().empty()) return out;
   for (const PodTemplate& pod : templates) {
@@ -164,7 +167,8 @@ void collect_templates(const ManifestDocument& document, std::vector<PodTemplate
     pod.num_pods = replicas_of(root["spec"]);
     if (document.kind == "LeaderWorkerSet") {
       const int64_t size = root.at("spec.leaderWorkerTemplate.size").integer_or(1);
-      pod.num_pods *= pod.role == "leader" ? 1 : std::max<int64_t>(size - (out.size() - first > 1 ? 1 : 0), 1);
+      pod.num_pods *=
+          pod.role == "leader" ? 1 : std::max<int64_t>(size - (out.size() - first > 1 ? 1 : 0), 1);
     }
     if (document.kind == "DaemonSet") pod.num_pods = 2;
     if (document.kind == "Job") pod.num_pods = root.at("spec.parallelism").integer_or(1);
@@ -180,7 +184,8 @@ std::vector<std::pair<std::string, std::string>> pod_labels(const PodTemplate& p
     out.emplace_back("leaderworkerset.sigs.k8s.io/name", d.name);
     out.emplace_back("leaderworkerset.sigs.k8s.io/group-index", "*");
     out.emplace_back("leaderworkerset.sigs.k8s.io/group-key", "*");
-    const bool leads = pod.role == "leader" || !d.view().at("spec.leaderWorkerTemplate.leaderTemplate").exists();
+    const bool leads =
+        pod.role == "leader" || !d.view().at("spec.leaderWorkerTemplate.leaderTemplate").exists();
     if (leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "0");
     if (pod.role == "worker" && !leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "!0");
     if (pod.role == "worker" && leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "*");

@@ -53,7 +53,8 @@ class ManifestSet {
 
   // "default" where the object names none.
   static std::string_view namespace_of(const ManifestDocument& document);
-  const ManifestDocument* find(std::string_view kind, std::string_view name, std::string_view near_namespace) const;
+  const ManifestDocument* find(std::string_view kind, std::string_view name,
+                               std::string_view near_namespace) const;
   bool has_kind(std::string_view kind) const;
   std::vector<const PodTemplate*> templates_of(const ManifestDocument& document) const;
   // Templates whose Pods carry these labels. Labels that a controller adds (LWS, KServe, ...) count.

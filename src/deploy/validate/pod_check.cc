@@ -31,7 +31,8 @@ void PodCheck::check_metadata() {
   }
   for (const ValueMember& note : metadata["annotations"].members()) {
     std::string key = note.key;
-    std::transform(key.begin(), key.end(), key.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+    std::transform(key.begin(), key.end(), key.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
     if (!is_qualified_name(key))
       reporter_.add_at_key("object/label", note.value, "\"" + note.key + "\" is no annotation's key");
   }
@@ -53,9 +54,11 @@ void PodCheck::check_spec() {
                          "shareProcessNamespace and hostPID exclude each other");
   check_choice(reporter_, spec_["preemptionPolicy"], {"Never", "PreemptLowerPriority"});
   check_choice(reporter_, spec_.at("os.name"), {"linux", "windows"});
-  for (const std::string_view key : {"serviceAccountName", "priorityClassName", "runtimeClassName", "schedulerName"}) {
+  for (const std::string_view key :
+       {"serviceAccountName", "priorityClassName", "runtimeClassName", "schedulerName"}) {
     const View name = spec_[key];
-    if (name.is_string() && !name.text().empty() && name.text().find("$(") == std::string_view::npos && !is_dns1123_subdomain(name.text()))
+    if (name.is_string() && !name.text().empty() && name.text().find("$(") == std::string_view::npos &&
+        !is_dns1123_subdomain(name.text()))
       reporter_.add("object/name", *name, shown_text(name) + " is no name of an object");
   }
   for (const std::string_view key : {"hostname", "subdomain"}) {
@@ -81,10 +84,10 @@ void PodCheck::check_restart_policy() {
   const bool runs_on = d.group == "apps" || d.kind == "ReplicationController";
   const bool ends = d.group == "batch" && (d.kind == "Job" || d.kind == "CronJob");
   if (runs_on && policy.exists() && policy.text() != "Always") {
-    Finding& finding = reporter_.add("pod/restart-policy", *policy,
-                                     "a " + d.kind + " takes restartPolicy Always alone, not " +
-                                         std::string(policy.text()),
-                                     "remove the line; for a task that ends, put it into an init container or a Job");
+    Finding& finding =
+        reporter_.add("pod/restart-policy", *policy,
+                      "a " + d.kind + " takes restartPolicy Always alone, not " + std::string(policy.text()),
+                      "remove the line; for a task that ends, put it into an init container or a Job");
     Reporter::fix_with(finding, replace_scalar(*policy, "Always", false));
   }
   if (ends && (!policy.exists() || policy.text() == "Always")) {
@@ -92,9 +95,9 @@ void PodCheck::check_restart_policy() {
                                      std::string("a ") + d.kind + " needs restartPolicy OnFailure or Never" +
                                          (policy.exists() ? ", not Always" : ""),
                                      "write restartPolicy: OnFailure");
-    Reporter::fix_with(finding, policy.exists()
-                                    ? replace_scalar(*policy, "OnFailure", false)
-                                    : insert_member(reporter_.source(), *spec_, "restartPolicy", "OnFailure"));
+    Reporter::fix_with(
+        finding, policy.exists() ? replace_scalar(*policy, "OnFailure", false)
+                                 : insert_member(reporter_.source(), *spec_, "restartPolicy", "OnFailure"));
   }
 }
 
@@ -122,11 +125,13 @@ void PodCheck::check_affinity(View affinity) {
   }
   for (const std::string_view kind : {"podAffinity", "podAntiAffinity"}) {
     const View pods = affinity[kind];
-    for (const Value& term : pods["requiredDuringSchedulingIgnoredDuringExecution"].items()) check_pod_term(View(term));
+    for (const Value& term : pods["requiredDuringSchedulingIgnoredDuringExecution"].items())
+      check_pod_term(View(term));
     for (const Value& item : pods["preferredDuringSchedulingIgnoredDuringExecution"].items()) {
       check_range(reporter_, View(item)["weight"], 1, 100);
       check_present(reporter_, View(item), "weight");
-      if (check_present(reporter_, View(item), "podAffinityTerm")) check_pod_term(View(item)["podAffinityTerm"]);
+      if (check_present(reporter_, View(item), "podAffinityTerm"))
+        check_pod_term(View(item)["podAffinityTerm"]);
     }
   }
 }
@@ -137,14 +142,16 @@ void PodCheck::check_node_term(View term) {
       const View e(item);
       check_present(reporter_, e, "key");
       check_present(reporter_, e, "operator");
-      if (!check_choice(reporter_, e["operator"], {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"})) continue;
+      if (!check_choice(reporter_, e["operator"], {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}))
+        continue;
       const std::string_view op = e["operator"].text();
       const size_t count = e["values"].items().size();
       const bool one = op == "Gt" || op == "Lt";
       const bool none = op == "Exists" || op == "DoesNotExist";
       if (op.empty() || (none ? count == 0 : (one ? count == 1 : count > 0))) continue;
-      reporter_.add("object/combination", item,
-                    std::string(op) + (none ? " takes no values" : (one ? " takes one value" : " needs values")));
+      reporter_.add(
+          "object/combination", item,
+          std::string(op) + (none ? " takes no values" : (one ? " takes one value" : " needs values")));
     }
   }
 }
@@ -166,7 +173,8 @@ void PodCheck::check_tolerations() {
     if (t["key"].text().empty() && t["operator"].text() != "Exists")
       reporter_.add("object/combination", item, "a toleration without a key needs operator Exists");
     if (t["tolerationSeconds"].exists() && t["effect"].text() != "NoExecute")
-      reporter_.add_at_key("object/combination", *t["tolerationSeconds"], "tolerationSeconds needs effect NoExecute");
+      reporter_.add_at_key("object/combination", *t["tolerationSeconds"],
+                           "tolerationSeconds needs effect NoExecute");
   }
 }
 
@@ -190,7 +198,8 @@ void PodCheck::check_resource_claims() {
     const View claim(item);
     if (check_present(reporter_, claim, "name") && !names.emplace(claim["name"].text()).second)
       reporter_.add("object/duplicate-name", *claim["name"], "this name stands twice");
-    check_one_of(reporter_, claim, {"resourceClaimName", "resourceClaimTemplateName"}, "object/combination", true);
+    check_one_of(reporter_, claim, {"resourceClaimName", "resourceClaimTemplateName"}, "object/combination",
+                 true);
   }
   for (const View container : all_containers(spec_)) {
     for (const Value& item : container.at("resources.claims").items()) {

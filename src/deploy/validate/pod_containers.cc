@@ -18,9 +18,9 @@ bool is_standard_resource(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" || name.starts_with("hugepages-");
 }
 
-constexpr std::string_view kFieldPaths[] = {"metadata.name",  "metadata.namespace", "metadata.uid",
-                                            "spec.nodeName",  "spec.serviceAccountName", "status.hostIP",
-                                            "status.hostIPs", "status.podIP",       "status.podIPs"};
+constexpr std::string_view kFieldPaths[] = {
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
 
 bool is_field_path(std::string_view path) {
   for (const std::string_view prefix : {"metadata.labels['", "metadata.annotations['"}) {
@@ -66,11 +66,13 @@ void PodCheck::check_container(View container, bool init) {
   const bool sidecar = init && container["restartPolicy"].text() == "Always";
   for (const std::string_view probe : {"livenessProbe", "readinessProbe", "startupProbe"}) {
     if (init && !sidecar && container[probe].exists())
-      reporter_.add_at_key("object/combination", *container[probe], "an init container takes no " + std::string(probe));
+      reporter_.add_at_key("object/combination", *container[probe],
+                           "an init container takes no " + std::string(probe));
     check_probe(container, probe);
   }
   if (init && !sidecar && container["lifecycle"].exists())
-    reporter_.add_at_key("object/combination", *container["lifecycle"], "an init container takes no lifecycle");
+    reporter_.add_at_key("object/combination", *container["lifecycle"],
+                         "an init container takes no lifecycle");
   check_lifecycle(container);
 }
 
@@ -84,13 +86,17 @@ void PodCheck::check_env(View container) {
         reporter_.add("object/name", *name, shown_text(name) + " is no name of a variable");
       const auto [place, fresh] = seen.emplace(name.text(), &item);
       if (!fresh)
-        reporter_.add("pod/duplicate-env", *name, "the variable " + shown_text(name) + " is set twice: the last one counts");
+        reporter_.add("pod/duplicate-env", *name,
+                      "the variable " + shown_text(name) + " is set twice: the last one counts");
     }
     const View value = env["value"];
-    if (value.exists() && !value.is_string() && value.get()->is_scalar() && pod_.document->schema == nullptr) {
-      Finding& finding = reporter_.add("pod/env-value-string", *value, "a variable's value must be a string, not " + shown_text(value),
-                                       "quote it");
-      Reporter::fix_with(finding, replace_scalar(*value, value.get()->node == nullptr ? "" : value.get()->node->text, true));
+    if (value.exists() && !value.is_string() && value.get()->is_scalar() &&
+        pod_.document->schema == nullptr) {
+      Finding& finding =
+          reporter_.add("pod/env-value-string", *value,
+                        "a variable's value must be a string, not " + shown_text(value), "quote it");
+      Reporter::fix_with(
+          finding, replace_scalar(*value, value.get()->node == nullptr ? "" : value.get()->node->text, true));
     }
     const View from = env["valueFrom"];
     if (!from.exists()) continue;
@@ -99,8 +105,15 @@ void PodCheck::check_env(View container) {
     const std::string_view source = check_one_of(
         reporter_, from, {"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"},
         "object/combination", true);
-    if (source == "configMapKeyRef" || source == "secretKeyRef") check_present(reporter_, from[source], "key");
-    if (!pod_.partial && (source == "configMapKeyRef" || source == "secretKeyRef")) check_present(reporter_, from[source], "name");
+    if (source == "configMapKeyRef" || source == "secretKeyRef")
+      check_present(reporter_, from[source], "key");
+    if (!pod_.partial && (source == "configMapKeyRef" || source == "secretKeyRef"))
+      check_present(reporter_, from[source], "name");
+    const View name_of_source = from[source.empty() ? "none" : source]["name"];
+    if (name_of_source.is_string() && !name_of_source.text().empty() &&
+        name_of_source.text().find("{{") == std::string_view::npos &&
+        !is_dns1123_subdomain(name_of_source.text()))
+      reporter_.add("object/name", *name_of_source, shown_text(name_of_source) + " is no name of an object");
     if (source == "resourceFieldRef") check_present(reporter_, from[source], "resource");
     const View path = from.at("fieldRef.fieldPath");
     if (path.is_string() && !is_field_path(path.text()))
@@ -125,22 +138,28 @@ void PodCheck::check_ports(View container) {
     check_choice(reporter_, port["protocol"], {"TCP", "UDP", "SCTP"});
     if (name.is_string() && !name.text().empty()) {
       if (!is_port_name(name.text()))
-        reporter_.add("pod/port-name", *name,
-                      shown_text(name) + " is no name of a port" +
-                          (name.text().size() > 15 ? ": it has " + std::to_string(name.text().size()) + " characters" : ""));
+        reporter_.add(
+            "pod/port-name", *name,
+            shown_text(name) + " is no name of a port" +
+                (name.text().size() > 15 ? ": it has " + std::to_string(name.text().size()) + " characters"
+                                         : ""));
       if (!names.emplace(name.text()).second)
         reporter_.add("object/duplicate-name", *name, "two ports are called " + shown_text(name));
     }
     const int64_t host = port["hostPort"].integer_or(0);
     if (host_network && host != 0 && host != port["containerPort"].integer_or(host)) {
-      Finding& finding = reporter_.add("pod/host-port", *port["hostPort"],
-                                       "with hostNetwork, hostPort must equal containerPort " + shown_text(port["containerPort"]));
+      Finding& finding = reporter_.add(
+          "pod/host-port", *port["hostPort"],
+          "with hostNetwork, hostPort must equal containerPort " + shown_text(port["containerPort"]));
       Reporter::fix_with(finding, replace_scalar(*port["hostPort"], port["containerPort"].any_text(), false));
     }
     const int64_t taken = host_network && host == 0 ? port["containerPort"].integer_or(0) : host;
-    const std::string protocol = port["protocol"].text().empty() ? "TCP" : std::string(port["protocol"].text());
-    if (taken != 0 && host_ports_[protocol + std::to_string(taken) + std::string(port["hostIP"].text())]++ > 0)
-      reporter_.add("object/duplicate-name", item, "the host's port " + std::to_string(taken) + " is taken twice");
+    const std::string protocol =
+        port["protocol"].text().empty() ? "TCP" : std::string(port["protocol"].text());
+    if (taken != 0 &&
+        host_ports_[protocol + std::to_string(taken) + std::string(port["hostIP"].text())]++ > 0)
+      reporter_.add("object/duplicate-name", item,
+                    "the host's port " + std::to_string(taken) + " is taken twice");
   }
 }
 
@@ -156,15 +175,18 @@ void PodCheck::check_port_reference(View port, View container) {
   for (const Value& p : container["ports"].items()) names.push_back(View(p)["name"].text());
   if (std::find(names.begin(), names.end(), port.text()) != names.end()) return;
   const std::string nearest = nearest_name(port.text(), names);
-  Finding& finding = reporter_.add("pod/undefined-port", *port, "this container has no port that is called " + shown_text(port),
-                                   nearest.empty() ? "add the port's name under ports, or write its number" : "write " + nearest);
+  Finding& finding = reporter_.add(
+      "pod/undefined-port", *port, "this container has no port that is called " + shown_text(port),
+      nearest.empty() ? "add the port's name under ports, or write its number" : "write " + nearest);
   if (!nearest.empty()) Reporter::fix_with(finding, replace_scalar(*port, nearest, false));
 }
 
 void PodCheck::check_handler(View handler, View container, bool hook) {
   const std::string_view kind =
-      hook ? check_one_of(reporter_, handler, {"exec", "httpGet", "tcpSocket", "sleep"}, "pod/one-handler", true)
-           : check_one_of(reporter_, handler, {"exec", "httpGet", "tcpSocket", "grpc"}, "pod/one-handler", !pod_.partial);
+      hook ? check_one_of(reporter_, handler, {"exec", "httpGet", "tcpSocket", "sleep"}, "pod/one-handler",
+                          true)
+           : check_one_of(reporter_, handler, {"exec", "httpGet", "tcpSocket", "grpc"}, "pod/one-handler",
+                          !pod_.partial);
   if (kind == "exec" && handler.at("exec.command").items().empty())
     reporter_.add("object/required", *handler["exec"], "exec needs a command");
   if (kind == "httpGet") {
@@ -179,7 +201,8 @@ void PodCheck::check_probe(View container, std::string_view name) {
   const View probe = container[name];
   if (!probe.is_map()) return;
   check_handler(probe, container, false);
-  for (const std::string_view key : {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold", "successThreshold"})
+  for (const std::string_view key :
+       {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold", "successThreshold"})
     check_range(reporter_, probe[key], 0, INT32_MAX);
   if (name != "readinessProbe" && probe["successThreshold"].integer_or(1) > 1) {
     Finding& finding = reporter_.add("pod/success-threshold", *probe["successThreshold"],
@@ -188,7 +211,8 @@ void PodCheck::check_probe(View container, std::string_view name) {
   }
   const View grace = probe["terminationGracePeriodSeconds"];
   if (grace.exists() && name == "readinessProbe")
-    reporter_.add_at_key("object/combination", *grace, "a readinessProbe takes no terminationGracePeriodSeconds");
+    reporter_.add_at_key("object/combination", *grace,
+                         "a readinessProbe takes no terminationGracePeriodSeconds");
   check_range(reporter_, grace, 1, INT32_MAX);
 }
 
@@ -202,10 +226,12 @@ void PodCheck::check_lifecycle(View container) {
     const auto length = seconds.integer();
     if (length && (*length < 0 || *length > grace))
       reporter_.add("pod/pre-stop-grace", *seconds,
-                    "a sleep of " + std::to_string(*length) + " s does not fit terminationGracePeriodSeconds, " + std::to_string(grace),
+                    "a sleep of " + std::to_string(*length) +
+                        " s does not fit terminationGracePeriodSeconds, " + std::to_string(grace),
                     "raise terminationGracePeriodSeconds above the sleep and the longest request together");
     if (length && *length == grace && hook == "preStop")
-      reporter_.add("pod/pre-stop-uses-grace", *seconds, "the sleep takes the whole grace period of " + std::to_string(grace) + " s");
+      reporter_.add("pod/pre-stop-uses-grace", *seconds,
+                    "the sleep takes the whole grace period of " + std::to_string(grace) + " s");
   }
 }
 
@@ -213,8 +239,10 @@ void PodCheck::check_resource_name(const ValueMember& entry) {
   const std::string& name = entry.key;
   if (is_standard_resource(name)) return;
   if (name.find('/') == std::string::npos) {
-    reporter_.add_at_key("pod/resource-name", entry.value, "\"" + name + "\" is no resource: cpu, memory, ephemeral-storage, hugepages-SIZE or domain/name",
-                         name == "gpu" ? "write nvidia.com/gpu" : "");
+    reporter_.add_at_key(
+        "pod/resource-name", entry.value,
+        "\"" + name + "\" is no resource: cpu, memory, ephemeral-storage, hugepages-SIZE or domain/name",
+        name == "gpu" ? "write nvidia.com/gpu" : "");
   } else if (!is_qualified_name(name)) {
     reporter_.add_at_key("pod/resource-name", entry.value, "\"" + name + "\" is no name of a resource");
   }
@@ -234,7 +262,8 @@ void PodCheck::check_resources(View container) {
       if (!quantity && View(entry.value).is_string() && pod_.document->schema == nullptr)
         reporter_.add("schema/quantity", entry.value, shown_text(View(entry.value)) + " is no quantity");
       if (quantity && is_extended(entry.key) && !quantity->is_integer)
-        reporter_.add("pod/extended-resource-whole", entry.value, entry.key + " is given in whole units, not " + View(entry.value).any_text());
+        reporter_.add("pod/extended-resource-whole", entry.value,
+                      entry.key + " is given in whole units, not " + View(entry.value).any_text());
     }
   }
   for (const std::string& name : names) check_limit_and_request(limits, requests, name);
@@ -247,25 +276,30 @@ void PodCheck::check_limit_and_request(View limits, View requests, const std::st
   const auto r = parse_quantity(request.any_text());
   const bool whole = is_extended(name) || name.starts_with("hugepages-");
   if (whole && r && !limit.exists()) {
-    Finding& finding = reporter_.add_at_key("pod/extended-resource-limit", *request, name + " is requested without a limit",
-                                            "write the same value under limits");
+    Finding& finding =
+        reporter_.add_at_key("pod/extended-resource-limit", *request, name + " is requested without a limit",
+                             "write the same value under limits");
     if (limits.is_map())
-      Reporter::fix_with(finding, insert_member(reporter_.source(), *limits, name, yaml_quoted(request.any_text())));
+      Reporter::fix_with(finding,
+                         insert_member(reporter_.source(), *limits, name, yaml_quoted(request.any_text())));
     return;
   }
   if (!l || !r) return;
   if (whole && l->value != r->value) {
-    reporter_.add("pod/extended-resource-limit", *request,
-                  "the request of " + name + ", " + request.any_text() + ", must equal its limit, " + limit.any_text());
+    reporter_.add(
+        "pod/extended-resource-limit", *request,
+        "the request of " + name + ", " + request.any_text() + ", must equal its limit, " + limit.any_text());
   } else if (r->value > l->value) {
-    reporter_.add("pod/request-over-limit", *request,
-                  "the request of " + name + ", " + request.any_text() + ", is over its limit, " + limit.any_text());
+    reporter_.add(
+        "pod/request-over-limit", *request,
+        "the request of " + name + ", " + request.any_text() + ", is over its limit, " + limit.any_text());
   }
 }
 
 void PodCheck::check_security_context(View context, bool of_pod) {
   if (!context.is_map()) return;
-  for (const std::string_view key : {"runAsUser", "runAsGroup", "fsGroup"}) check_range(reporter_, context[key], 0, INT32_MAX);
+  for (const std::string_view key : {"runAsUser", "runAsGroup", "fsGroup"})
+    check_range(reporter_, context[key], 0, INT32_MAX);
   check_choice(reporter_, context["procMount"], {"Default", "Unmasked"});
   check_choice(reporter_, context["fsGroupChangePolicy"], {"OnRootMismatch", "Always"});
   const View seccomp = context["seccompProfile"];
@@ -273,16 +307,20 @@ void PodCheck::check_security_context(View context, bool of_pod) {
     check_choice(reporter_, seccomp["type"], {"RuntimeDefault", "Unconfined", "Localhost"});
     const bool local = seccomp["type"].text() == "Localhost";
     if (local != seccomp["localhostProfile"].exists())
-      reporter_.add("object/combination", *seccomp, local ? "type Localhost needs localhostProfile" : "localhostProfile needs type Localhost");
+      reporter_.add(
+          "object/combination", *seccomp,
+          local ? "type Localhost needs localhostProfile" : "localhostProfile needs type Localhost");
   }
   if (of_pod) return;
   const View escalation = context["allowPrivilegeEscalation"];
   if (escalation.exists() && !escalation.is_true()) {
     if (context["privileged"].is_true())
-      reporter_.add("object/combination", *escalation, "allowPrivilegeEscalation: false and privileged: true exclude each other");
+      reporter_.add("object/combination", *escalation,
+                    "allowPrivilegeEscalation: false and privileged: true exclude each other");
     for (const Value& capability : context.at("capabilities.add").items()) {
       if (View(capability).text() == "CAP_SYS_ADMIN")
-        reporter_.add("object/combination", capability, "allowPrivilegeEscalation: false and CAP_SYS_ADMIN exclude each other");
+        reporter_.add("object/combination", capability,
+                      "allowPrivilegeEscalation: false and CAP_SYS_ADMIN exclude each other");
     }
   }
 }

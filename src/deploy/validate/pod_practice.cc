@@ -22,8 +22,10 @@ bool is_pinned(std::string_view image) {
 }
 
 bool is_secret_name(std::string_view name) {
-  if (name.ends_with("_FILE") || name.ends_with("_PATH") || name.ends_with("_URL") || name.ends_with("_NAME")) return false;
-  for (const std::string_view mark : {"API_KEY", "APIKEY", "PASSWORD", "SECRET_KEY", "ACCESS_KEY", "HF_TOKEN", "AUTH_TOKEN"}) {
+  if (name.ends_with("_FILE") || name.ends_with("_PATH") || name.ends_with("_URL") || name.ends_with("_NAME"))
+    return false;
+  for (const std::string_view mark :
+       {"API_KEY", "APIKEY", "PASSWORD", "SECRET_KEY", "ACCESS_KEY", "HF_TOKEN", "AUTH_TOKEN"}) {
     if (name.find(mark) != std::string_view::npos) return true;
   }
   return name == "TOKEN" || name.ends_with("_SECRET");
@@ -35,8 +37,21 @@ void check_image(const PodTemplate& pod, View container) {
       image.text().find('$') != std::string_view::npos)
     return;
   const bool engine = is_serving(container);
-  Finding& finding = pod.reporter().add("pod/image-not-pinned", *image, "the image " + std::string(image.text()) + " is another one tomorrow");
+  Finding& finding = pod.reporter().add(
+      "pod/image-not-pinned", *image, "the image " + std::string(image.text()) + " is another one tomorrow");
   if (!engine) finding.severity = Severity::kInfo;
+}
+
+// The official image starts as root and listens on port 80.
+void check_root_image(const PodTemplate& pod, View container) {
+  const View image = container["image"];
+  std::string_view name = image.text();
+  for (const std::string_view prefix : {"docker.io/", "library/"}) {
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  }
+  if (name.substr(0, name.find_first_of(":@")) != "nginx") return;
+  pod.reporter().add("pod/root-image", *image,
+                     "the image starts as root: OpenShift's restricted SCC and the restricted Pod security standard refuse it");
 }
 
 void check_secrets(const PodTemplate& pod, View container) {
@@ -45,14 +60,17 @@ void check_secrets(const PodTemplate& pod, View container) {
     const std::string_view name = View(item)["name"].text();
     if (!is_secret_name(name) || value.text().empty() || value.text().starts_with("$(")) continue;
     if (value.text() == "EMPTY" || value.text() == "none" || value.text() == "dummy") continue;
-    pod.reporter().add("pod/plain-secret", *value, std::string(name) + " stands in plain text, for everyone who may read the object",
+    pod.reporter().add("pod/plain-secret", *value,
+                       std::string(name) + " stands in plain text, for everyone who may read the object",
                        "take it from a Secret: valueFrom.secretKeyRef");
   }
   const EngineCommand engine = engine_command(container);
   const auto key = engine.flag({"--api-key"});
   if (key && !key->empty() && key->find('$') == std::string::npos)
-    pod.reporter().add_at_mark("pod/plain-secret", mark_inside(pod.reporter().source(), *engine.word({"--api-key"})->value, *key),
-                               "the API key stands in plain text in the command", "take it from a Secret: env with secretKeyRef, and $(NAME)");
+    pod.reporter().add_at_mark("pod/plain-secret",
+                               mark_inside(pod.reporter().source(), *engine.word({"--api-key"})->value, *key),
+                               "the API key stands in plain text in the command",
+                               "take it from a Secret: env with secretKeyRef, and $(NAME)");
 }
 
 void check_cpu(const PodTemplate& pod, View container) {
@@ -60,10 +78,13 @@ void check_cpu(const PodTemplate& pod, View container) {
   for (const std::string_view side : {"requests", "limits"}) {
     const View cpu = container["resources"][side]["cpu"];
     const auto quantity = parse_quantity(cpu.any_text());
-    if (!quantity || std::find(std::begin(kNodeSizes), std::end(kNodeSizes), static_cast<int64_t>(quantity->value)) == std::end(kNodeSizes))
+    if (!quantity || std::find(std::begin(kNodeSizes), std::end(kNodeSizes),
+                               static_cast<int64_t>(quantity->value)) == std::end(kNodeSizes))
       continue;
-    pod.reporter().add("pod/cpu-equals-node", *cpu, "cpu " + cpu.any_text() + " is all that such a node has: the system's share is missing",
-                       "ask for a tenth less");
+    pod.reporter().add(
+        "pod/cpu-equals-node", *cpu,
+        "cpu " + cpu.any_text() + " is all that such a node has: the system's share is missing",
+        "ask for a tenth less");
     return;
   }
 }
@@ -71,8 +92,10 @@ void check_cpu(const PodTemplate& pod, View container) {
 void check_gpu_pod(const PodTemplate& pod, View container) {
   const View resources = container["resources"];
   if (gpus_of(container) == 0) return;
-  if (is_serving(container) && !resources["requests"]["memory"].exists() && !resources["limits"]["memory"].exists())
-    pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container, "a container with GPUs asks for no memory");
+  if (is_serving(container) && !resources["requests"]["memory"].exists() &&
+      !resources["limits"]["memory"].exists())
+    pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container,
+                       "a container with GPUs asks for no memory");
   check_cpu(pod, container);
   const View context = container["securityContext"];
   if (context["privileged"].is_true())
@@ -86,21 +109,28 @@ void check_host_settings(const PodTemplate& pod, bool serves) {
   const View policy = spec["dnsPolicy"];
   const View network = spec["hostNetwork"];
   if (policy.text() == "ClusterFirstWithHostNet" && !network.is_true()) {
-    Finding& finding = reporter.add("pod/dns-policy-without-host-network", *policy, "dnsPolicy ClusterFirstWithHostNet has no effect without hostNetwork",
-                                    "remove the line, or add hostNetwork: true if the Pod needs the host's network");
+    Finding& finding =
+        reporter.add("pod/dns-policy-without-host-network", *policy,
+                     "dnsPolicy ClusterFirstWithHostNet has no effect without hostNetwork",
+                     "remove the line, or add hostNetwork: true if the Pod needs the host's network");
     Reporter::fix_with(finding, remove_value(reporter.source(), *policy));
   }
   if (network.is_true() && policy.text() != "ClusterFirstWithHostNet" && policy.text() != "None") {
-    Finding& finding = reporter.add("pod/host-network-dns", *network, "with hostNetwork the Pod asks the node's DNS, which knows no Services and no LWS_LEADER_ADDRESS",
-                                    "write dnsPolicy: ClusterFirstWithHostNet");
+    Finding& finding = reporter.add(
+        "pod/host-network-dns", *network,
+        "with hostNetwork the Pod asks the node's DNS, which knows no Services and no LWS_LEADER_ADDRESS",
+        "write dnsPolicy: ClusterFirstWithHostNet");
     if (policy.exists()) {
       Reporter::fix_with(finding, replace_scalar(*policy, "ClusterFirstWithHostNet", false));
     } else {
-      Reporter::fix_with(finding, insert_member(reporter.source(), *spec, "dnsPolicy", "ClusterFirstWithHostNet"));
+      Reporter::fix_with(finding,
+                         insert_member(reporter.source(), *spec, "dnsPolicy", "ClusterFirstWithHostNet"));
     }
   }
   if (serves && spec["hostPID"].is_true()) {
-    Finding& finding = reporter.add_at_key("pod/host-pid", *spec["hostPID"], "hostPID lets the container see and signal every process of the node", "remove the line");
+    Finding& finding = reporter.add_at_key(
+        "pod/host-pid", *spec["hostPID"],
+        "hostPID lets the container see and signal every process of the node", "remove the line");
     Reporter::fix_with(finding, remove_value(reporter.source(), *spec["hostPID"]));
   }
 }
@@ -109,7 +139,8 @@ void check_placeholders(const PodTemplate& pod, View container) {
   const View image = container["image"];
   for (const std::string_view mark : {"<", "your-", "YOUR_", "my-registry/", "my-tag"}) {
     if (image.text().find(mark) == std::string_view::npos) continue;
-    pod.reporter().add("pod/placeholder", *image, "the image " + std::string(image.text()) + " is a placeholder");
+    pod.reporter().add("pod/placeholder", *image,
+                       "the image " + std::string(image.text()) + " is a placeholder");
     return;
   }
 }
@@ -121,7 +152,8 @@ int64_t gpus_of(View container) {
     for (const ValueMember& entry : container["resources"][side].members()) {
       if (entry.key != "nvidia.com/gpu" && entry.key != "amd.com/gpu" && entry.key != "gpu") continue;
       const auto quantity = parse_quantity(View(entry.value).any_text());
-      if (quantity && quantity->value > 0 && quantity->value < 4096) return static_cast<int64_t>(quantity->value);
+      if (quantity && quantity->value > 0 && quantity->value < 4096)
+        return static_cast<int64_t>(quantity->value);
     }
   }
   return 0;
@@ -147,6 +179,7 @@ void check_pod_practice(const PodTemplate& pod, const RuleContext&) {
   check_host_settings(pod, serves);
   for (const View container : all_containers(pod.view())) {
     check_image(pod, container);
+    check_root_image(pod, container);
     check_secrets(pod, container);
     check_gpu_pod(pod, container);
     check_placeholders(pod, container);

@@ -7,14 +7,40 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kSources[] = {
-    "emptyDir", "hostPath", "configMap", "secret", "persistentVolumeClaim", "projected", "downwardAPI", "nfs",
-    "csi", "ephemeral", "image", "iscsi", "rbd", "cephfs", "glusterfs", "gcePersistentDisk",
-    "awsElasticBlockStore", "azureDisk", "azureFile", "cinder", "fc", "flexVolume", "flocker", "gitRepo",
-    "photonPersistentDisk", "portworxVolume", "quobyte", "scaleIO", "storageos", "vsphereVolume"};
+constexpr std::string_view kSources[] = {"emptyDir",
+                                         "hostPath",
+                                         "configMap",
+                                         "secret",
+                                         "persistentVolumeClaim",
+                                         "projected",
+                                         "downwardAPI",
+                                         "nfs",
+                                         "csi",
+                                         "ephemeral",
+                                         "image",
+                                         "iscsi",
+                                         "rbd",
+                                         "cephfs",
+                                         "glusterfs",
+                                         "gcePersistentDisk",
+                                         "awsElasticBlockStore",
+                                         "azureDisk",
+                                         "azureFile",
+                                         "cinder",
+                                         "fc",
+                                         "flexVolume",
+                                         "flocker",
+                                         "gitRepo",
+                                         "photonPersistentDisk",
+                                         "portworxVolume",
+                                         "quobyte",
+                                         "scaleIO",
+                                         "storageos",
+                                         "vsphereVolume"};
 
 bool has_dot_dot(std::string_view path) {
-  return path == ".." || path.starts_with("../") || path.ends_with("/..") || path.find("/../") != std::string_view::npos;
+  return path == ".." || path.starts_with("../") || path.ends_with("/..") ||
+         path.find("/../") != std::string_view::npos;
 }
 
 }  // namespace
@@ -50,9 +76,11 @@ void PodCheck::check_volumes() {
 void PodCheck::check_volume_source(View volume, std::string_view source) {
   const View s = volume[source];
   if (source == "hostPath" && check_present(reporter_, s, "path")) {
-    check_choice(reporter_, s["type"], {"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket",
-                                        "CharDevice", "BlockDevice"});
-    if (has_dot_dot(s["path"].text())) reporter_.add("object/format", *s["path"], "the path must not go up (\"..\")");
+    check_choice(reporter_, s["type"],
+                 {"", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice",
+                  "BlockDevice"});
+    if (has_dot_dot(s["path"].text()))
+      reporter_.add("object/format", *s["path"], "the path must not go up (\"..\")");
   }
   if (source == "persistentVolumeClaim") check_present(reporter_, s, "claimName");
   if (source == "configMap") check_present(reporter_, s, "name");
@@ -92,10 +120,10 @@ void PodCheck::check_volume_source(View volume, std::string_view source) {
 
 void PodCheck::check_projected(View projected) {
   for (const Value& item : projected["sources"].items()) {
-    const std::string_view kind =
-        check_one_of(reporter_, View(item),
-                     {"secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"},
-                     "object/combination", true);
+    const std::string_view kind = check_one_of(
+        reporter_, View(item),
+        {"secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"},
+        "object/combination", true);
     if (kind == "secret" || kind == "configMap") check_present(reporter_, View(item)[kind], "name");
     if (kind == "serviceAccountToken") check_present(reporter_, View(item)[kind], "path");
   }
@@ -103,16 +131,19 @@ void PodCheck::check_projected(View projected) {
 
 void PodCheck::check_volume_mounts(View container) {
   std::set<std::string, std::less<>> paths;
-  const bool claims = !pod_.document->view().at("spec.volumeClaimTemplates").items().empty() ||
-                      !pod_.document->view().at("spec.leaderWorkerTemplate.volumeClaimTemplates").items().empty();
+  const bool claims =
+      !pod_.document->view().at("spec.volumeClaimTemplates").items().empty() ||
+      !pod_.document->view().at("spec.leaderWorkerTemplate.volumeClaimTemplates").items().empty();
   for (const Value& item : container["volumeMounts"].items()) {
     const View mount(item);
     const View name = mount["name"];
-    if (check_present(reporter_, mount, "name") && volume_names_.count(name.text()) == 0 && !pod_.partial && !claims) {
+    if (check_present(reporter_, mount, "name") && volume_names_.count(name.text()) == 0 && !pod_.partial &&
+        !claims) {
       std::vector<std::string_view> names(volume_names_.begin(), volume_names_.end());
       const std::string nearest = nearest_name(name.text(), names);
-      Finding& finding = reporter_.add("pod/unknown-volume", *name, "no volume of this Pod is called " + shown_text(name),
-                                       nearest.empty() ? "add the volume under spec.volumes" : "write " + nearest);
+      Finding& finding =
+          reporter_.add("pod/unknown-volume", *name, "no volume of this Pod is called " + shown_text(name),
+                        nearest.empty() ? "add the volume under spec.volumes" : "write " + nearest);
       if (!nearest.empty()) Reporter::fix_with(finding, replace_scalar(*name, nearest, false));
     }
     if (!check_present(reporter_, mount, "mountPath")) continue;
@@ -125,7 +156,8 @@ void PodCheck::check_volume_mounts(View container) {
     if (sub.starts_with("/") || has_dot_dot(sub))
       reporter_.add("object/format", *mount["subPath"], "subPath must be relative and not go up");
     if (mount["subPath"].exists() && mount["subPathExpr"].exists())
-      reporter_.add_at_key("object/combination", *mount["subPathExpr"], "subPath and subPathExpr exclude each other");
+      reporter_.add_at_key("object/combination", *mount["subPathExpr"],
+                           "subPath and subPathExpr exclude each other");
   }
   for (const Value& item : container["volumeDevices"].items()) {
     check_present(reporter_, View(item), "name");

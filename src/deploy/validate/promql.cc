@@ -23,35 +23,108 @@ struct Function {
 };
 constexpr int kAny = 100;
 constexpr Function kFunctions[] = {
-    {"abs"}, {"ceil"}, {"exp"}, {"floor"}, {"ln"}, {"log2"}, {"log10"}, {"sqrt"}, {"sgn"}, {"sort"}, {"sort_desc"},
-    {"absent"}, {"acos"}, {"acosh"}, {"asin"}, {"asinh"}, {"atan"}, {"atanh"}, {"cos"}, {"cosh"}, {"sin"}, {"sinh"},
-    {"tan"}, {"tanh"}, {"deg"}, {"rad"}, {"timestamp"}, {"histogram_avg"}, {"histogram_count"}, {"histogram_sum"},
-    {"histogram_stddev"}, {"histogram_stdvar"}, {"pi", false, Type::kScalar, 0, 0}, {"time", false, Type::kScalar, 0, 0},
-    {"scalar", false, Type::kScalar}, {"vector"}, {"day_of_month", false, Type::kVector, 0, 1},
-    {"day_of_week", false, Type::kVector, 0, 1}, {"day_of_year", false, Type::kVector, 0, 1},
-    {"days_in_month", false, Type::kVector, 0, 1}, {"hour", false, Type::kVector, 0, 1},
-    {"minute", false, Type::kVector, 0, 1}, {"month", false, Type::kVector, 0, 1}, {"year", false, Type::kVector, 0, 1},
-    {"clamp", false, Type::kVector, 3, 3}, {"clamp_max", false, Type::kVector, 2, 2}, {"clamp_min", false, Type::kVector, 2, 2},
-    {"round", false, Type::kVector, 1, 2}, {"histogram_quantile", false, Type::kVector, 2, 2},
-    {"histogram_fraction", false, Type::kVector, 3, 3}, {"label_join", false, Type::kVector, 3, kAny},
-    {"label_replace", false, Type::kVector, 5, 5}, {"sort_by_label", false, Type::kVector, 2, kAny},
-    {"sort_by_label_desc", false, Type::kVector, 2, kAny}, {"info", false, Type::kVector, 1, 2},
-    {"rate", true}, {"irate", true}, {"increase", true}, {"delta", true}, {"idelta", true}, {"deriv", true},
-    {"changes", true}, {"resets", true}, {"absent_over_time", true}, {"avg_over_time", true}, {"count_over_time", true},
-    {"last_over_time", true}, {"first_over_time", true}, {"max_over_time", true}, {"min_over_time", true},
-    {"mad_over_time", true}, {"present_over_time", true}, {"stddev_over_time", true}, {"stdvar_over_time", true},
-    {"sum_over_time", true}, {"ts_of_max_over_time", true}, {"ts_of_min_over_time", true}, {"ts_of_last_over_time", true},
-    {"quantile_over_time", true, Type::kVector, 2, 2, 1}, {"predict_linear", true, Type::kVector, 2, 2},
-    {"holt_winters", true, Type::kVector, 3, 3}, {"double_exponential_smoothing", true, Type::kVector, 3, 3},
+    {"abs"},
+    {"ceil"},
+    {"exp"},
+    {"floor"},
+    {"ln"},
+    {"log2"},
+    {"log10"},
+    {"sqrt"},
+    {"sgn"},
+    {"sort"},
+    {"sort_desc"},
+    {"absent"},
+    {"acos"},
+    {"acosh"},
+    {"asin"},
+    {"asinh"},
+    {"atan"},
+    {"atanh"},
+    {"cos"},
+    {"cosh"},
+    {"sin"},
+    {"sinh"},
+    {"tan"},
+    {"tanh"},
+    {"deg"},
+    {"rad"},
+    {"timestamp"},
+    {"histogram_avg"},
+    {"histogram_count"},
+    {"histogram_sum"},
+    {"histogram_stddev"},
+    {"histogram_stdvar"},
+    {"pi", false, Type::kScalar, 0, 0},
+    {"time", false, Type::kScalar, 0, 0},
+    {"scalar", false, Type::kScalar},
+    {"vector"},
+    {"day_of_month", false, Type::kVector, 0, 1},
+    {"day_of_week", false, Type::kVector, 0, 1},
+    {"day_of_year", false, Type::kVector, 0, 1},
+    {"days_in_month", false, Type::kVector, 0, 1},
+    {"hour", false, Type::kVector, 0, 1},
+    {"minute", false, Type::kVector, 0, 1},
+    {"month", false, Type::kVector, 0, 1},
+    {"year", false, Type::kVector, 0, 1},
+    {"clamp", false, Type::kVector, 3, 3},
+    {"clamp_max", false, Type::kVector, 2, 2},
+    {"clamp_min", false, Type::kVector, 2, 2},
+    {"round", false, Type::kVector, 1, 2},
+    {"histogram_quantile", false, Type::kVector, 2, 2},
+    {"histogram_fraction", false, Type::kVector, 3, 3},
+    {"label_join", false, Type::kVector, 3, kAny},
+    {"label_replace", false, Type::kVector, 5, 5},
+    {"sort_by_label", false, Type::kVector, 2, kAny},
+    {"sort_by_label_desc", false, Type::kVector, 2, kAny},
+    {"info", false, Type::kVector, 1, 2},
+    {"rate", true},
+    {"irate", true},
+    {"increase", true},
+    {"delta", true},
+    {"idelta", true},
+    {"deriv", true},
+    {"changes", true},
+    {"resets", true},
+    {"absent_over_time", true},
+    {"avg_over_time", true},
+    {"count_over_time", true},
+    {"last_over_time", true},
+    {"first_over_time", true},
+    {"max_over_time", true},
+    {"min_over_time", true},
+    {"mad_over_time", true},
+    {"present_over_time", true},
+    {"stddev_over_time", true},
+    {"stdvar_over_time", true},
+    {"sum_over_time", true},
+    {"ts_of_max_over_time", true},
+    {"ts_of_min_over_time", true},
+    {"ts_of_last_over_time", true},
+    {"quantile_over_time", true, Type::kVector, 2, 2, 1},
+    {"predict_linear", true, Type::kVector, 2, 2},
+    {"holt_winters", true, Type::kVector, 3, 3},
+    {"double_exponential_smoothing", true, Type::kVector, 3, 3},
 };
 
 struct Aggregate {
   std::string_view name;
   bool has_parameter = false;
 };
-constexpr Aggregate kAggregates[] = {{"sum"}, {"min"}, {"max"}, {"avg"}, {"group"}, {"stddev"}, {"stdvar"}, {"count"},
-                                     {"count_values", true}, {"bottomk", true}, {"topk", true}, {"quantile", true},
-                                     {"limitk", true}, {"limit_ratio", true}};
+constexpr Aggregate kAggregates[] = {{"sum"},
+                                     {"min"},
+                                     {"max"},
+                                     {"avg"},
+                                     {"group"},
+                                     {"stddev"},
+                                     {"stdvar"},
+                                     {"count"},
+                                     {"count_values", true},
+                                     {"bottomk", true},
+                                     {"topk", true},
+                                     {"quantile", true},
+                                     {"limitk", true},
+                                     {"limit_ratio", true}};
 
 bool is_name_start(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
@@ -165,7 +238,8 @@ class Parser {
     for (const Type side : {left, right}) {
       if (side == Type::kRange) return invalid_argument("a range vector cannot stand beside \"", op, "\"");
       if (side == Type::kString) return invalid_argument("a string cannot stand beside \"", op, "\"");
-      if (side == Type::kScalar && precedence(op) <= 2) return invalid_argument("\"", op, "\" needs a vector on each side");
+      if (side == Type::kScalar && precedence(op) <= 2)
+        return invalid_argument("\"", op, "\" needs a vector on each side");
     }
     if (precedence(op) == 3 && left == Type::kScalar && right == Type::kScalar && !returns_bool)
       return invalid_argument("two numbers are compared with \"", op, " bool\"");
@@ -207,7 +281,8 @@ class Parser {
       if (++depth_ > kMaxDepth) return invalid_argument("nested too deep");
       HADAL_ASSIGN(const Type type, expression(6));
       --depth_;
-      if (type != Type::kScalar && type != Type::kVector) return invalid_argument("a sign needs a number or a vector");
+      if (type != Type::kScalar && type != Type::kVector)
+        return invalid_argument("a sign needs a number or a vector");
       return type;
     }
     HADAL_ASSIGN(const Type type, primary());
@@ -222,7 +297,8 @@ class Parser {
     // Grafana's variables.
     if (!word.starts_with("$")) {
       const bool number = !word.empty() && word.find_first_not_of("0123456789.") == std::string_view::npos;
-      if (!number && !parse_prometheus_duration(word)) return invalid_argument("\"", word, "\" is no duration: 5m, 1h30m");
+      if (!number && !parse_prometheus_duration(word))
+        return invalid_argument("\"", word, "\" is no duration: 5m, 1h30m");
     }
     place_ = end;
     return {};
@@ -262,7 +338,9 @@ class Parser {
       return {};
     }
     size_t end = place_;
-    while (end < text_.size() && ((text_[end] >= '0' && text_[end] <= '9') || text_[end] == '.' || text_[end] == '_')) ++end;
+    while (end < text_.size() &&
+           ((text_[end] >= '0' && text_[end] <= '9') || text_[end] == '.' || text_[end] == '_'))
+      ++end;
     if (end == place_) return invalid_argument("a number is missing");
     if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E' || text_[end] == 'x')) {
       ++end;
@@ -360,7 +438,9 @@ class Parser {
       HADAL_ASSIGN(type, expression(1));
     }
     HADAL_RETURN_IF_ERROR(expect(")"));
-    if (type != Type::kVector) return invalid_argument(aggregate.name, "() needs a vector", type == Type::kRange ? ", not a range" : "");
+    if (type != Type::kVector)
+      return invalid_argument(aggregate.name, "() needs a vector",
+                              type == Type::kRange ? ", not a range" : "");
     if (!grouped && (take_word("by") || take_word("without"))) HADAL_RETURN_IF_ERROR(labels());
     return Type::kVector;
   }
@@ -379,7 +459,8 @@ class Parser {
     }
     HADAL_RETURN_IF_ERROR(expect(")"));
     if (count < function.least || count > function.most)
-      return invalid_argument(function.name, "() takes ", function.least, function.most > function.least ? " or more" : "", " arguments, not ", count);
+      return invalid_argument(function.name, "() takes ", function.least,
+                              function.most > function.least ? " or more" : "", " arguments, not ", count);
     return function.gives;
   }
 
@@ -414,7 +495,8 @@ class Parser {
     }
     ++num_matchers_;
     const bool regex = at("=~") || at("!~");
-    if (!take("=~") && !take("!~") && !take("!=") && !take("=")) return invalid_argument("a label needs =, !=, =~ or !~");
+    if (!take("=~") && !take("!~") && !take("!=") && !take("="))
+      return invalid_argument("a label needs =, !=, =~ or !~");
     blanks();
     if (place_ >= text_.size() || (text_[place_] != '"' && text_[place_] != '\'' && text_[place_] != '`'))
       return invalid_argument("a label's value must be in quotes");

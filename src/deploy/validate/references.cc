@@ -38,7 +38,9 @@ class ReferenceCheck {
     if (name.text().empty()) return nullptr;
     const ManifestDocument* found = set_.find(kind, name.text(), pod_.document->namespace_name);
     if (found == nullptr)
-      pod_.reporter().add("reference/not-here", *name, "the " + std::string(kind) + " " + std::string(name.text()) + " is not among these files: it must be in the cluster");
+      pod_.reporter().add("reference/not-here", *name,
+                          "the " + std::string(kind) + " " + std::string(name.text()) +
+                              " is not among these files: it must be in the cluster");
     return found;
   }
 
@@ -53,7 +55,10 @@ class ReferenceCheck {
     }
     // An empty one is filled by someone else.
     if (object["data"].members().empty() && object["stringData"].members().empty()) return;
-    pod_.reporter().add("reference/missing-key", *key, "the " + std::string(kind) + " " + found->name + " has no key " + std::string(key.text()), "write one of its keys, or add the key");
+    pod_.reporter().add(
+        "reference/missing-key", *key,
+        "the " + std::string(kind) + " " + found->name + " has no key " + std::string(key.text()),
+        "write one of its keys, or add the key");
   }
 
   const PodTemplate& pod_;

@@ -15,7 +15,8 @@ constexpr size_t kMaxText = 1 << 20;
 
 // What PCRE2 knows and RE2 does not: a server refuses such a rule when its CRD is created.
 bool has_lookaround(std::string_view pattern) {
-  for (const std::string_view mark : {"(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(*", "\\K", "(?R", "(?C"}) {
+  for (const std::string_view mark :
+       {"(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(*", "\\K", "(?R", "(?C"}) {
     if (pattern.find(mark) != std::string_view::npos) return true;
   }
   return false;

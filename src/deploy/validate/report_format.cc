@@ -31,7 +31,9 @@ std::string as_uri(std::string_view path) {
 Json json_of(const Finding& finding) {
   JsonArray edits;
   for (const TextEdit& edit : finding.edits)
-    edits.push_back(Json(JsonObject{{"begin", Json(static_cast<int64_t>(edit.begin))}, {"end", Json(static_cast<int64_t>(edit.end))}, {"text", Json(edit.text)}}));
+    edits.push_back(Json(JsonObject{{"begin", Json(static_cast<int64_t>(edit.begin))},
+                                    {"end", Json(static_cast<int64_t>(edit.end))},
+                                    {"text", Json(edit.text)}}));
   return Json(JsonObject{{"rule", Json(finding.rule)},
                          {"severity", Json(severity_name(finding.severity))},
                          {"file", Json(finding.file)},
@@ -55,23 +57,27 @@ std::string_view sarif_level(Severity severity) {
 }
 
 Json sarif_rule(const RuleInfo& rule) {
-  return Json(JsonObject{{"id", Json(rule.id)},
-                         {"shortDescription", sarif_text(rule.what)},
-                         {"fullDescription", sarif_text(rule.why)},
-                         {"help", sarif_text(rule.fix)},
-                         {"defaultConfiguration", Json(JsonObject{{"level", Json(sarif_level(rule.severity))}})}});
+  return Json(
+      JsonObject{{"id", Json(rule.id)},
+                 {"shortDescription", sarif_text(rule.what)},
+                 {"fullDescription", sarif_text(rule.why)},
+                 {"help", sarif_text(rule.fix)},
+                 {"defaultConfiguration", Json(JsonObject{{"level", Json(sarif_level(rule.severity))}})}});
 }
 
 Json sarif_result(const Finding& finding, const std::map<std::string, int64_t>& places) {
   const std::string text = finding.message + (finding.fix.empty() ? "" : ". Fix: " + finding.fix);
   JsonObject physical{{"artifactLocation", Json(JsonObject{{"uri", Json(as_uri(finding.file))}})}};
   if (finding.line > 0)
-    physical.emplace_back("region", Json(JsonObject{{"startLine", Json(finding.line)}, {"startColumn", Json(std::max(finding.column, 1))}}));
+    physical.emplace_back("region", Json(JsonObject{{"startLine", Json(finding.line)},
+                                                    {"startColumn", Json(std::max(finding.column, 1))}}));
   JsonObject location{{"physicalLocation", Json(std::move(physical))}};
   if (!finding.path.empty())
-    location.emplace_back("logicalLocations", Json(JsonArray{Json(JsonObject{{"fullyQualifiedName", Json(finding.path)}})}));
+    location.emplace_back("logicalLocations",
+                          Json(JsonArray{Json(JsonObject{{"fullyQualifiedName", Json(finding.path)}})}));
   JsonObject result{{"ruleId", Json(finding.rule)}};
-  if (const auto place = places.find(finding.rule); place != places.end()) result.emplace_back("ruleIndex", Json(place->second));
+  if (const auto place = places.find(finding.rule); place != places.end())
+    result.emplace_back("ruleIndex", Json(place->second));
   result.emplace_back("level", Json(sarif_level(finding.severity)));
   result.emplace_back("message", sarif_text(text));
   result.emplace_back("locations", Json(JsonArray{Json(std::move(location))}));
@@ -106,9 +112,13 @@ std::string report_text(const ValidationReport& report, std::span<const Finding>
     if (!f.why.empty()) out += "    why: " + f.why + "\n";
     if (!f.fix.empty()) out += "    fix: " + f.fix + (f.safe_fix ? " (--fix does it)" : "") + "\n";
   }
-  const auto plural = [](int n, const std::string& word) { return std::to_string(n) + " " + word + (n == 1 ? "" : "s"); };
-  out += plural(report.num_objects, "object") + ": " + plural(counts[0], "error") + ", " + plural(counts[1], "warning") + ", " + std::to_string(counts[2]) + " info";
-  if (report.num_unknown_kinds > 0) out += "; " + plural(report.num_unknown_kinds, "object") + " of unknown kinds";
+  const auto plural = [](int n, const std::string& word) {
+    return std::to_string(n) + " " + word + (n == 1 ? "" : "s");
+  };
+  out += plural(report.num_objects, "object") + ": " + plural(counts[0], "error") + ", " +
+         plural(counts[1], "warning") + ", " + std::to_string(counts[2]) + " info";
+  if (report.num_unknown_kinds > 0)
+    out += "; " + plural(report.num_unknown_kinds, "object") + " of unknown kinds";
   if (fixable > 0) out += "; --fix can put " + std::to_string(fixable) + " right";
   return out + "\n";
 }
@@ -140,12 +150,19 @@ std::string report_sarif(std::span<const Finding> findings, std::string_view ver
   }
   JsonArray results;
   for (const Finding& f : findings) results.push_back(sarif_result(f, places));
-  Json driver(JsonObject{{"name", Json("hadal deploy validate")}, {"semanticVersion", Json(version)}, {"rules", Json(std::move(rules))}});
-  Json run(JsonObject{{"tool", Json(JsonObject{{"driver", std::move(driver)}})}, {"columnKind", Json("unicodeCodePoints")}, {"results", Json(std::move(results))}});
-  return to_json(Json(JsonObject{{"$schema", Json("https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json")},
-                                 {"version", Json("2.1.0")},
-                                 {"runs", Json(JsonArray{std::move(run)})}}),
-                 2) +
+  Json driver(JsonObject{{"name", Json("hadal deploy validate")},
+                         {"semanticVersion", Json(version)},
+                         {"rules", Json(std::move(rules))}});
+  Json run(JsonObject{{"tool", Json(JsonObject{{"driver", std::move(driver)}})},
+                      {"columnKind", Json("unicodeCodePoints")},
+                      {"results", Json(std::move(results))}});
+  return to_json(
+             Json(JsonObject{
+                 {"$schema",
+                  Json("https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json")},
+                 {"version", Json("2.1.0")},
+                 {"runs", Json(JsonArray{std::move(run)})}}),
+             2) +
          "\n";
 }
 

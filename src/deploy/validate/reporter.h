@@ -28,7 +28,8 @@ class Reporter {
   Finding& add(std::string_view rule, const Value& at, std::string message, std::string fix = {});
   // At the key.
   Finding& add_at_key(std::string_view rule, const Value& at, std::string message, std::string fix = {});
-  Finding& add_at_mark(std::string_view rule, const YamlMark& mark, std::string message, std::string fix = {});
+  Finding& add_at_mark(std::string_view rule, const YamlMark& mark, std::string message,
+                       std::string fix = {});
   // The same, and the edit that `--fix` applies where it could be made.
   static void fix_with(Finding& finding, std::optional<TextEdit> edit);
 

@@ -12,25 +12,26 @@ bool check_kind(ManifestDocument& document, const ValidateOptions& options, cons
 void check_metadata(const ManifestDocument& document, const ValidateOptions& options);
 
 // What the API server asks of its own kinds beyond their schemas.
-void check_workload_object(const ManifestDocument& document);    // workload_objects.cc
-void check_service_object(const ManifestDocument& document);     // service_objects.cc
-void check_storage_object(const ManifestDocument& document);     // storage_objects.cc: and configuration, RBAC
-void check_scaling_object(const ManifestDocument& document);     // scaling_objects.cc: HPA, PDB, KEDA
+void check_workload_object(const ManifestDocument& document);  // workload_objects.cc
+void check_service_object(const ManifestDocument& document);   // service_objects.cc
+void check_storage_object(const ManifestDocument& document);   // storage_objects.cc: and configuration, RBAC
+void check_scaling_object(const ManifestDocument& document);   // scaling_objects.cc: HPA, PDB, KEDA
 // Webhooks of controllers: LWS, DisaggregatedSet, LLMInferenceService.
 void check_custom_object(const ManifestDocument& document, const RuleContext& context);  // custom_objects.cc
 
 // What is accepted and fails later.
-void check_pod_practice(const PodTemplate& pod, const RuleContext& context);     // pod_practice.cc
-void check_pod_memory(const PodTemplate& pod, const RuleContext& context);       // pod_memory.cc
-void check_probe_practice(const PodTemplate& pod, const RuleContext& context);   // probe_practice.cc
-void check_engine(const PodTemplate& pod, const RuleContext& context);           // engine_rules.cc
+void check_pod_practice(const PodTemplate& pod, const RuleContext& context);    // pod_practice.cc
+void check_pod_memory(const PodTemplate& pod, const RuleContext& context);      // pod_memory.cc
+void check_probe_practice(const PodTemplate& pod, const RuleContext& context);  // probe_practice.cc
+void check_engine(const PodTemplate& pod, const RuleContext& context);          // engine_rules.cc
 void check_engine_parity(const ManifestDocument& document, const RuleContext& context);
-void check_network_env(const PodTemplate& pod, const RuleContext& context);      // network_env.cc
+void check_network_env(const PodTemplate& pod, const RuleContext& context);               // network_env.cc
 void check_group_practice(const ManifestDocument& document, const RuleContext& context);  // group_practice.cc
-void check_references(const RuleContext& context);                               // references.cc
-void check_services(const RuleContext& context);                                 // service_practice.cc
-void check_monitoring(const RuleContext& context);                               // monitoring.cc
-void check_autoscaling(const RuleContext& context);                              // autoscaling.cc
-void check_claims(const RuleContext& context);                                   // claims.cc
+void check_references(const RuleContext& context);                                        // references.cc
+void check_services(const RuleContext& context);     // service_practice.cc
+void check_monitoring(const RuleContext& context);   // monitoring.cc
+void check_autoscaling(const RuleContext& context);  // autoscaling.cc
+void check_model_names(const RuleContext& context);                              // model_names.cc
+void check_claims(const RuleContext& context);       // claims.cc
 
 }  // namespace hadal

@@ -15,7 +15,8 @@ std::string shown_text(View value) {
 
 bool check_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices) {
   // An empty one is defaulted.
-  if (!value.is_string() || value.text().empty() || value.text().find("{{") != std::string_view::npos) return true;
+  if (!value.is_string() || value.text().empty() || value.text().find("{{") != std::string_view::npos)
+    return true;
   const std::string_view text = value.text();
   std::string list;
   for (const std::string_view choice : choices) {
@@ -60,9 +61,10 @@ std::string_view check_one_of(Reporter& reporter, View map, std::initializer_lis
       first = key;
       continue;
     }
-    reporter.add_at_key(rule, *map[key],
-                        "both \"" + std::string(first) + "\" and \"" + std::string(key) + "\" are given: one is wanted",
-                        "keep one of them");
+    reporter.add_at_key(
+        rule, *map[key],
+        "both \"" + std::string(first) + "\" and \"" + std::string(key) + "\" are given: one is wanted",
+        "keep one of them");
   }
   if (first.empty() && needed && map.get() != nullptr)
     reporter.add(rule, *map, "one of these is missing: " + list, "add one of: " + list);
@@ -76,7 +78,8 @@ int64_t scaled_value(View value, int64_t total, bool up) {
   text.remove_suffix(1);
   int64_t percent = -1;
   const auto r = std::from_chars(text.data(), text.data() + text.size(), percent);
-  if (r.ec != std::errc() || r.ptr != text.data() + text.size() || percent < 0 || percent > 1'000'000) return -1;
+  if (r.ec != std::errc() || r.ptr != text.data() + text.size() || percent < 0 || percent > 1'000'000)
+    return -1;
   total = std::clamp<int64_t>(total, 0, 1'000'000'000);
   return (total * percent + (up ? 99 : 0)) / 100;
 }
@@ -132,7 +135,8 @@ bool selector_matches(View selector, View labels) {
     const View label = labels[e["key"].text()];
     const bool there = label.get() != nullptr;
     bool listed = false;
-    for (const Value& value : e["values"].items()) listed = listed || View(value).any_text() == label.any_text();
+    for (const Value& value : e["values"].items())
+      listed = listed || View(value).any_text() == label.any_text();
     const std::string_view op = e["operator"].text();
     if (op == "In" && !(there && listed)) return false;
     if (op == "NotIn" && there && listed) return false;

@@ -16,7 +16,8 @@ bool check_choice(Reporter& reporter, View value, std::initializer_list<std::str
 // Reports "object/range" where an integer is outside.
 bool check_range(Reporter& reporter, View value, int64_t low, int64_t high);
 // Reports `rule` at `map` where the member is absent or an empty string.
-bool check_present(Reporter& reporter, View map, std::string_view key, std::string_view rule = "object/required");
+bool check_present(Reporter& reporter, View map, std::string_view key,
+                   std::string_view rule = "object/required");
 // The member that exists of these; more than one, or none where `needed`, is reported with `rule`.
 std::string_view check_one_of(Reporter& reporter, View map, std::initializer_list<std::string_view> keys,
                               std::string_view rule, bool needed);

@@ -12,9 +12,9 @@ struct Family {
 };
 
 std::vector<Family> families() {
-  return {{"YAML", yaml_rules()},           {"Schemas", schema_rules()},
-          {"Pods", pod_rules()},            {"Objects", object_rules()},
-          {"Workloads", workload_rules()},  {"Services, storage and monitoring", network_rules()},
+  return {{"YAML", yaml_rules()},          {"Schemas", schema_rules()},
+          {"Pods", pod_rules()},           {"Objects", object_rules()},
+          {"Workloads", workload_rules()}, {"Services, storage and monitoring", network_rules()},
           {"Engines", engine_rules()}};
 }
 
@@ -36,9 +36,8 @@ std::vector<RuleInfo> all_rules() {
 }
 
 const RuleInfo* find_rule(std::string_view id) {
-  for (const std::span<const RuleInfo> rules :
-       {yaml_rules(), schema_rules(), pod_rules(), object_rules(), workload_rules(), network_rules(),
-        engine_rules()}) {
+  for (const std::span<const RuleInfo> rules : {yaml_rules(), schema_rules(), pod_rules(), object_rules(),
+                                                workload_rules(), network_rules(), engine_rules()}) {
     for (const RuleInfo& rule : rules) {
       if (rule.id == id) return &rule;
     }
@@ -61,9 +60,12 @@ std::string_view severity_name(Severity severity) {
 std::string rules_markdown() {
   std::string out =
       "# Rules of `hadal deploy validate`\n\n"
-      "Printed by `hadal deploy rules --format markdown`. An error is refused by the API server or cannot work; a\n"
-      "warning works badly or only by luck; an info is worth knowing. `--disable RULE` (or `FAMILY/*`) leaves a rule\n"
-      "out, `--severity` sets from which severity on findings are shown, and `--fix` writes the fixes that are safe.\n";
+      "Printed by `hadal deploy rules --format markdown`. An error is refused by the API server or cannot "
+      "work; a\n"
+      "warning works badly or only by luck; an info is worth knowing. `--disable RULE` (or `FAMILY/*`) "
+      "leaves a rule\n"
+      "out, `--severity` sets from which severity on findings are shown, and `--fix` writes the fixes that "
+      "are safe.\n";
   for (const Family& family : families()) {
     out += "\n## " + std::string(family.title) + "\n";
     for (const RuleInfo& rule : family.rules) {

@@ -10,17 +10,23 @@ namespace {
 void check_target(Reporter& reporter, View target, const std::string& source) {
   if (!target.is_map()) return;
   const View type = target["type"];
-  if (!check_present(reporter, target, "type") || !check_choice(reporter, type, {"Utilization", "Value", "AverageValue"})) return;
+  if (!check_present(reporter, target, "type") ||
+      !check_choice(reporter, type, {"Utilization", "Value", "AverageValue"}))
+    return;
   const std::string_view t = type.text();
   const bool of_resource = source == "resource" || source == "containerResource";
   if (t == "Utilization" && !of_resource)
-    reporter.add("hpa/target-type", *type, "a target of type Utilization is for resources, not for " + source + " metrics",
+    reporter.add("hpa/target-type", *type,
+                 "a target of type Utilization is for resources, not for " + source + " metrics",
                  "write type: AverageValue with averageValue");
   if (t == "Value" && (of_resource || source == "pods"))
-    reporter.add("hpa/target-type", *type, "a target of type Value is for object and external metrics", "write type: AverageValue with averageValue");
-  const std::string_view field = t == "Utilization" ? "averageUtilization" : (t == "Value" ? "value" : "averageValue");
+    reporter.add("hpa/target-type", *type, "a target of type Value is for object and external metrics",
+                 "write type: AverageValue with averageValue");
+  const std::string_view field =
+      t == "Utilization" ? "averageUtilization" : (t == "Value" ? "value" : "averageValue");
   if (!target[field].exists() && !(t == "Utilization" && !of_resource))
-    reporter.add("object/combination", *type, "type " + std::string(t) + " needs " + std::string(field), "add " + std::string(field) + ":");
+    reporter.add("object/combination", *type, "type " + std::string(t) + " needs " + std::string(field),
+                 "add " + std::string(field) + ":");
   check_range(reporter, target["averageUtilization"], 1, INT32_MAX);
 }
 
@@ -34,13 +40,15 @@ bool check_metric(Reporter& reporter, View metric) {
   if (!source.empty()) source[0] = static_cast<char>(source[0] + 32);
   const View body = metric[source];
   if (!body.is_map()) {
-    reporter.add("object/combination", *type, "type " + std::string(type.text()) + " needs the field \"" + source + "\"",
+    reporter.add("object/combination", *type,
+                 "type " + std::string(type.text()) + " needs the field \"" + source + "\"",
                  "add " + source + ":");
     return false;
   }
   for (const std::string_view other : {"resource", "containerResource", "pods", "object", "external"}) {
     if (other != source && metric[other].exists())
-      reporter.add_at_key("object/combination", *metric[other], "type " + std::string(type.text()) + " takes \"" + source + "\" alone");
+      reporter.add_at_key("object/combination", *metric[other],
+                          "type " + std::string(type.text()) + " takes \"" + source + "\" alone");
   }
   if (source == "resource" || source == "containerResource") {
     check_present(reporter, body, "name");
@@ -56,7 +64,8 @@ void check_behavior(Reporter& reporter, View rules) {
   check_range(reporter, rules["stabilizationWindowSeconds"], 0, 3600);
   check_choice(reporter, rules["selectPolicy"], {"Max", "Min", "Disabled"});
   if (rules["policies"].is_list() && rules["policies"].items().empty())
-    reporter.add("object/required", *rules["policies"], "policies needs at least one entry", "add a policy, or remove the line");
+    reporter.add("object/required", *rules["policies"], "policies needs at least one entry",
+                 "add a policy, or remove the line");
   for (const Value& item : rules["policies"].items()) {
     const View policy(item);
     if (check_present(reporter, policy, "type")) check_choice(reporter, policy["type"], {"Pods", "Percent"});
@@ -74,7 +83,8 @@ void check_hpa(const ManifestDocument& d) {
     check_present(reporter, spec["scaleTargetRef"], "name");
   }
   bool to_zero = false;
-  for (const Value& metric : spec["metrics"].items()) to_zero = check_metric(reporter, View(metric)) || to_zero;
+  for (const Value& metric : spec["metrics"].items())
+    to_zero = check_metric(reporter, View(metric)) || to_zero;
   const View low = spec["minReplicas"];
   const View high = spec["maxReplicas"];
   check_range(reporter, high, 1, INT32_MAX);
@@ -94,14 +104,18 @@ void check_budget(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
   if (spec["minAvailable"].exists() && spec["maxUnavailable"].exists()) {
-    Finding& finding = reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
-                                           "minAvailable and maxUnavailable exclude each other", "keep one of them");
+    Finding& finding =
+        reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
+                            "minAvailable and maxUnavailable exclude each other", "keep one of them");
     Reporter::fix_with(finding, remove_value(reporter.source(), *spec["maxUnavailable"]));
   }
   check_int_or_percent(reporter, spec["minAvailable"], true);
   check_int_or_percent(reporter, spec["maxUnavailable"], true);
   check_label_selector(reporter, spec["selector"]);
-  check_choice(reporter, spec["unhealthyPodEvictionPolicy"], {"IfHealthyBudget", "AlwaysAllow"});
+  const View policy = spec["unhealthyPodEvictionPolicy"];
+  check_choice(reporter, policy, {"IfHealthyBudget", "AlwaysAllow"});
+  if (policy.is_string() && policy.text().empty())
+    reporter.add("object/enum", *policy, "this is no policy", "write AlwaysAllow, or remove the line");
 }
 
 void check_scaled_object(const ManifestDocument& d) {

@@ -17,8 +17,9 @@ std::string index_key(std::string_view group, std::string_view version, std::str
 }  // namespace
 
 Schema::Id Schema::property(std::string_view name) const {
-  const auto found = std::lower_bound(properties.begin(), properties.end(), name,
-                                      [](const auto& entry, std::string_view key) { return entry.first < key; });
+  const auto found =
+      std::lower_bound(properties.begin(), properties.end(), name,
+                       [](const auto& entry, std::string_view key) { return entry.first < key; });
   return found != properties.end() && found->first == name ? found->second : kNone;
 }
 

@@ -78,8 +78,8 @@ class SchemaSet {
   // What hadal knows without files.
   static std::shared_ptr<const SchemaSet> builtin();
   // Those and the kinds of files: CustomResourceDefinitions (YAML or JSON, several a file) and OpenAPI v2 or
-  // v3 documents (JSON; "definitions" or "components.schemas"). A kind that is read replaces the built-in one.
-  // Errors: kInvalidArgument with the file, the place and what is wrong.
+  // v3 documents (JSON; "definitions" or "components.schemas"). A kind that is read replaces the built-in
+  // one. Errors: kInvalidArgument with the file, the place and what is wrong.
   static Result<std::shared_ptr<const SchemaSet>> load(const std::vector<std::string>& paths);
 
   SchemaSet();

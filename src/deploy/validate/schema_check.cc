@@ -185,7 +185,8 @@ bool SchemaCheck::check_map(const Value& value, const Schema& s, bool is_root) {
     Schema::Id id = s.property(member.key);
     if (id == Schema::kNone) id = s.additional;
     if (id != Schema::kNone) {
-      if (!counts_as_absent(member.value, schemas_.at(id), native_)) ok = check(member.value, id, false) && ok;
+      if (!counts_as_absent(member.value, schemas_.at(id), native_))
+        ok = check(member.value, id, false) && ok;
     } else if (!s.preserve_unknown && quiet_ == 0) {
       report_unknown(member.value, member.key, s);
       ok = false;
@@ -205,8 +206,8 @@ bool SchemaCheck::check_required(const Value& value, const Schema& s) {
   for (const std::string& name : s.required) {
     const Value* member = value.find(name);
     const Schema::Id id = s.property(name);
-    const bool absent = member == nullptr || (id != Schema::kNone &&
-                                              counts_as_absent(*member, schemas_.at(id), native_));
+    const bool absent =
+        member == nullptr || (id != Schema::kNone && counts_as_absent(*member, schemas_.at(id), native_));
     if (!absent || (id != Schema::kNone && schemas_.at(id).has_default)) continue;
     ok = fail("schema/required", value, "the field \"" + name + "\" is missing", "add \"" + name + ":\"");
   }
@@ -222,8 +223,9 @@ bool SchemaCheck::check_list(const Value& value, const Schema& s) {
   if (s.min_items >= 0 && count < s.min_items)
     ok = fail("schema/length", value, "this needs at least " + std::to_string(s.min_items) + " items");
   if (s.max_items >= 0 && count > s.max_items)
-    ok = fail("schema/length", value, "this takes at most " + std::to_string(s.max_items) + " items, it has " +
-                                          std::to_string(count));
+    ok =
+        fail("schema/length", value,
+             "this takes at most " + std::to_string(s.max_items) + " items, it has " + std::to_string(count));
   // The server's own types are not looked at for double entries where they are created.
   if (!native_ && ok) ok = check_list_keys(value, s) && ok;
   return ok;
@@ -257,16 +259,16 @@ bool SchemaCheck::check_text(const Value& value, const Schema& s) {
   const std::string& text = value.scalar.as_string();
   bool ok = true;
   if (s.min_length >= 0 || s.max_length >= 0) {
-    const auto length = std::count_if(text.begin(), text.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    });
+    const auto length = std::count_if(text.begin(), text.end(),
+                                      [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
     if (s.min_length >= 0 && length < s.min_length)
-      ok = fail("schema/length", value, s.min_length == 1 ? "this must not be empty"
-                                                          : "this needs at least " +
-                                                                std::to_string(s.min_length) + " characters");
+      ok = fail("schema/length", value,
+                s.min_length == 1 ? "this must not be empty"
+                                  : "this needs at least " + std::to_string(s.min_length) + " characters");
     if (s.max_length >= 0 && length > s.max_length)
-      ok = fail("schema/length", value, "this takes at most " + std::to_string(s.max_length) +
-                                            " characters, it has " + std::to_string(length));
+      ok = fail("schema/length", value,
+                "this takes at most " + std::to_string(s.max_length) + " characters, it has " +
+                    std::to_string(length));
   }
   if (!s.pattern.empty()) {
     const Result<Regex> pattern = Regex::compile(s.pattern);
@@ -277,6 +279,7 @@ bool SchemaCheck::check_text(const Value& value, const Schema& s) {
     if (s.format == "quantity")
       return fail("schema/quantity", value, shown(value) + " is no quantity",
                   "write a number with a suffix of Kubernetes: 500m, 8, 64Gi, 1T");
+    if (s.format == "byte" && native_) return fail("secret/base64", value, "the value is not base64");
     ok = fail("schema/format", value, shown(value) + " is not of the format " + s.format);
   }
   return ok;
@@ -288,20 +291,20 @@ bool SchemaCheck::check_number(const Value& value, const Schema& s) {
   if (!s.minimum.is_null()) {
     const double low = s.minimum.as_double();
     if (v < low || (s.exclusive_minimum && v == low))
-      ok = fail("schema/range", value, shown(value) + " is below " + (s.exclusive_minimum ? "or at " : "") +
-                                           to_json(s.minimum));
+      ok = fail("schema/range", value,
+                shown(value) + " is below " + (s.exclusive_minimum ? "or at " : "") + to_json(s.minimum));
   }
   if (!s.maximum.is_null()) {
     const double high = s.maximum.as_double();
     if (v > high || (s.exclusive_maximum && v == high))
-      ok = fail("schema/range", value, shown(value) + " is above " + (s.exclusive_maximum ? "or at " : "") +
-                                           to_json(s.maximum));
+      ok = fail("schema/range", value,
+                shown(value) + " is above " + (s.exclusive_maximum ? "or at " : "") + to_json(s.maximum));
   }
   if (!s.multiple_of.is_null() && s.multiple_of.as_double() != 0 &&
       std::fmod(v, s.multiple_of.as_double()) != 0)
     ok = fail("schema/range", value, shown(value) + " is no multiple of " + to_json(s.multiple_of));
-  const bool wide = s.type == Type::kIntOrString || s.format == "int32";
-  if (native_ && wide && (v > 2147483647.0 || v < -2147483648.0))
+  const bool narrow = s.format == "int32" || (native_ && s.type == Type::kIntOrString);
+  if (narrow && (v > 2147483647.0 || v < -2147483648.0))
     ok = fail("schema/range", value, shown(value) + " does not fit 32 bits");
   return ok;
 }

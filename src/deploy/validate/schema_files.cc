@@ -72,9 +72,9 @@ class SchemaReader {
       JsonObject kept;
       for (const auto& [name, schema] : found->as_object()) {
         if (name == "apiVersion" || name == "kind" || name == "metadata") continue;
-        kept.emplace_back(name, name == "status" ? Json(JsonObject{{"x-kubernetes-preserve-unknown-fields",
-                                                                    Json(true)}})
-                                                 : schema);
+        kept.emplace_back(name, name == "status"
+                                    ? Json(JsonObject{{"x-kubernetes-preserve-unknown-fields", Json(true)}})
+                                    : schema);
       }
       root.set("properties", Json(std::move(kept)));
     }
@@ -116,9 +116,9 @@ class SchemaReader {
   static void read_type(const Json& json, Schema& s) {
     const std::string type = text_of(json.find("type"));
     constexpr std::pair<std::string_view, Schema::Type> kTypes[] = {
-        {"object", Schema::Type::kObject},   {"array", Schema::Type::kArray},
-        {"string", Schema::Type::kString},   {"integer", Schema::Type::kInteger},
-        {"number", Schema::Type::kNumber},   {"boolean", Schema::Type::kBoolean}};
+        {"object", Schema::Type::kObject}, {"array", Schema::Type::kArray},
+        {"string", Schema::Type::kString}, {"integer", Schema::Type::kInteger},
+        {"number", Schema::Type::kNumber}, {"boolean", Schema::Type::kBoolean}};
     for (const auto& [name, value] : kTypes) {
       if (name == type) s.type = value;
     }
@@ -230,8 +230,9 @@ Status add_kind_of(SchemaSet& set, const Json& definition, const Json& gvk, Sche
     return {};
   const KindSchema* known = set.find(kind.group, kind.version, kind.kind);
   const bool is_core = kind.group.find('.') == std::string::npos || kind.group.ends_with(".k8s.io");
-  kind.native = known == nullptr ? is_core && definition.find("x-kubernetes-preserve-unknown-fields") == nullptr
-                                 : known->native;
+  kind.native = known == nullptr
+                    ? is_core && definition.find("x-kubernetes-preserve-unknown-fields") == nullptr
+                    : known->native;
   kind.namespaced = known == nullptr || known->namespaced;
   kind.from_file = true;
   kind.root = root;

@@ -19,8 +19,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!hadal::add_schema_file(schemas, "a.yaml", text).ok()) return 0;
   for (const hadal::KindSchema& kind : schemas.kinds()) {
     const std::string version = kind.group.empty() ? kind.version : kind.group + "/" + kind.version;
-    hadal::ManifestFile file{"b.yaml", "apiVersion: \"" + version + "\"\nkind: \"" + kind.kind +
-                                           "\"\nmetadata: {name: a}\nspec: {a: 1, b: [x, {c: null}], d: {e: 1.5}}\n"};
+    hadal::ManifestFile file{"b.yaml",
+                             "apiVersion: \"" + version + "\"\nkind: \"" + kind.kind +
+                                 "\"\nmetadata: {name: a}\nspec: {a: 1, b: [x, {c: null}], d: {e: 1.5}}\n"};
     hadal::ValidateOptions options;
     options.schemas = &schemas;
     hadal::validate_manifests({&file, 1}, options);

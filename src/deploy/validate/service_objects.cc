@@ -15,13 +15,18 @@ void check_service_port(const ManifestDocument& d, View port, bool needs_name, b
   check_choice(reporter, port["protocol"], {"TCP", "UDP", "SCTP"});
   const View name = port["name"];
   if (name.text().empty() && needs_name)
-    reporter.add("service/port-name", *port, "a Service with several ports needs a name for each", "add a name to each port");
+    reporter.add("service/port-name", *port, "a Service with several ports needs a name for each",
+                 "add a name to each port");
   if (!name.text().empty() && !is_dns1123_label(name.text()))
     reporter.add("object/name", *name, shown_text(name) + " is no name of a Service's port (a DNS label)");
+  const View protocol = port["appProtocol"];
+  if (!protocol.text().empty() && !is_qualified_name(protocol.text()))
+    reporter.add("object/name", *protocol, shown_text(protocol) + " is no name of a protocol");
   const View target = port["targetPort"];
   check_range(reporter, target, target.integer_or(1) == 0 ? 0 : 1, 65535);
   if (target.is_string() && !target.text().empty() && !is_port_name(target.text()))
-    reporter.add("pod/port-name", *target, shown_text(target) + " is neither a port's number nor a name of one");
+    reporter.add("pod/port-name", *target,
+                 shown_text(target) + " is neither a port's number nor a name of one");
   const View node_port = port["nodePort"];
   if (node_port.integer_or(0) == 0) return;
   if (!external)
@@ -50,16 +55,21 @@ void check_service(const ManifestDocument& d) {
     if (!port.is_map()) continue;
     check_service_port(d, port, ports.size() > 1, external);
     if (!port["name"].text().empty() && !names.insert(std::string(port["name"].text())).second)
-      reporter.add("object/duplicate-name", *port["name"], "two ports are called " + shown_text(port["name"]));
-    const std::string number = port["port"].any_text() + "/" + (port["protocol"].text().empty() ? "TCP" : std::string(port["protocol"].text()));
-    if (!numbers.insert(number).second) reporter.add("object/duplicate-name", item, "the port " + number + " stands twice");
+      reporter.add("object/duplicate-name", *port["name"],
+                   "two ports are called " + shown_text(port["name"]));
+    const std::string number =
+        port["port"].any_text() + "/" +
+        (port["protocol"].text().empty() ? "TCP" : std::string(port["protocol"].text()));
+    if (!numbers.insert(number).second)
+      reporter.add("object/duplicate-name", item, "the port " + number + " stands twice");
   }
   check_choice(reporter, spec["sessionAffinity"], {"None", "ClientIP"});
   check_choice(reporter, spec["externalTrafficPolicy"], {"Cluster", "Local"});
   check_choice(reporter, spec["internalTrafficPolicy"], {"Cluster", "Local"});
   check_choice(reporter, spec["ipFamilyPolicy"], {"SingleStack", "PreferDualStack", "RequireDualStack"});
   if (!spec["externalTrafficPolicy"].text().empty() && !external && spec["externalIPs"].items().empty())
-    reporter.add_at_key("object/combination", *spec["externalTrafficPolicy"], "externalTrafficPolicy needs type NodePort or LoadBalancer");
+    reporter.add_at_key("object/combination", *spec["externalTrafficPolicy"],
+                        "externalTrafficPolicy needs type NodePort or LoadBalancer");
   for (const ValueMember& label : spec["selector"].members()) {
     if (View(label.value).is_string() && !is_label_value(View(label.value).text()))
       reporter.add("object/label", label.value, shown_text(View(label.value)) + " is no label's value");
@@ -69,7 +79,8 @@ void check_service(const ManifestDocument& d) {
 void check_backend(const ManifestDocument& d, View backend) {
   Reporter& reporter = *d.reporter;
   if (!backend.is_map()) return;
-  const std::string_view kind = check_one_of(reporter, backend, {"service", "resource"}, "object/combination", true);
+  const std::string_view kind =
+      check_one_of(reporter, backend, {"service", "resource"}, "object/combination", true);
   if (kind != "service") return;
   check_present(reporter, backend["service"], "name");
   const View port = backend.at("service.port");
@@ -95,14 +106,17 @@ void check_ingress(const ManifestDocument& d) {
       const View path(path_item);
       const View type = path["pathType"];
       if (!type.exists()) {
-        Finding& finding = reporter.add("ingress/path-type", path_item, "pathType is missing", "add pathType: Prefix");
-        if (path.is_map()) Reporter::fix_with(finding, insert_member(reporter.source(), path_item, "pathType", "Prefix"));
+        Finding& finding =
+            reporter.add("ingress/path-type", path_item, "pathType is missing", "add pathType: Prefix");
+        if (path.is_map())
+          Reporter::fix_with(finding, insert_member(reporter.source(), path_item, "pathType", "Prefix"));
       } else {
         check_choice(reporter, type, {"Exact", "Prefix", "ImplementationSpecific"});
       }
       const bool strict = type.text() == "Exact" || type.text() == "Prefix";
       if (strict && !path["path"].text().starts_with("/"))
-        reporter.add("object/format", path["path"].exists() ? *path["path"] : path_item, "the path must begin with \"/\"");
+        reporter.add("object/format", path["path"].exists() ? *path["path"] : path_item,
+                     "the path must begin with \"/\"");
       check_backend(d, path["backend"]);
     }
   }
@@ -112,12 +126,16 @@ void check_network_policy(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
   check_label_selector(reporter, spec["podSelector"]);
-  for (const Value& type : spec["policyTypes"].items()) check_choice(reporter, View(type), {"Ingress", "Egress"});
+  for (const Value& type : spec["policyTypes"].items())
+    check_choice(reporter, View(type), {"Ingress", "Egress"});
   for (const std::string_view side : {"ingress", "egress"}) {
     for (const Value& rule : spec[side].items()) {
       for (const Value& peer_item : View(rule)[side == "ingress" ? "from" : "to"].items()) {
         const View peer(peer_item);
         const View block = peer["ipBlock"];
+        if (!block.exists() && !peer["podSelector"].exists() && !peer["namespaceSelector"].exists())
+          reporter.add("object/required", peer_item,
+                       "a peer needs podSelector, namespaceSelector or ipBlock");
         if (block.exists() && (peer["podSelector"].exists() || peer["namespaceSelector"].exists()))
           reporter.add_at_key("object/combination", *block, "ipBlock and selectors exclude each other");
         if (block["cidr"].is_string() && !parse_cidr(block["cidr"].text()))

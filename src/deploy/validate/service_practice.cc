@@ -20,7 +20,8 @@ bool has_port_name(View spec, std::string_view name) {
 }
 
 // A kustomization may add the port.
-void add_port_finding(const ManifestDocument& d, std::string_view rule, const Value& at, std::string message, std::string fix) {
+void add_port_finding(const ManifestDocument& d, std::string_view rule, const Value& at, std::string message,
+                      std::string fix) {
   Finding& finding = d.reporter->add(rule, at, std::move(message), std::move(fix));
   if (d.in_kustomization) finding.severity = Severity::kWarning;
 }
@@ -29,12 +30,15 @@ bool has_pods_in(const ManifestSet& set, const ManifestDocument& near) {
   return std::any_of(set.templates.begin(), set.templates.end(), [&](const PodTemplate& pod) {
     const std::string& ns = pod.document->namespace_name;
     // Controllers that are not known here may give their Pods any label.
-    return (ns == near.namespace_name || ns.empty() || near.namespace_name.empty()) && pod.document->group != "batch";
+    return (ns == near.namespace_name || ns.empty() || near.namespace_name.empty()) &&
+           pod.document->group != "batch";
   });
 }
 
 bool has_foreign_pods(const ManifestSet& set) {
-  return std::any_of(set.templates.begin(), set.templates.end(), [](const PodTemplate& pod) { return pod.inside_crd && pod.document->kind != "LeaderWorkerSet"; });
+  return std::any_of(set.templates.begin(), set.templates.end(), [](const PodTemplate& pod) {
+    return pod.inside_crd && pod.document->kind != "LeaderWorkerSet";
+  });
 }
 
 void check_service_selector(const ManifestDocument& d, const RuleContext& context) {
@@ -44,16 +48,20 @@ void check_service_selector(const ManifestDocument& d, const RuleContext& contex
   const auto pods = context.set.selected(selector, d.namespace_name);
   if (pods.empty()) {
     if (has_pods_in(context.set, d) && !has_foreign_pods(context.set))
-      d.reporter->add("service/selects-nothing", *selector, "no Pod of these files carries these labels", "write labels of the Pods' template (spec.template.metadata.labels)");
+      d.reporter->add("service/selects-nothing", *selector, "no Pod of these files carries these labels",
+                      "write labels of the Pods' template (spec.template.metadata.labels)");
     return;
   }
   for (const Value& item : spec["ports"].items()) {
     const View target = View(item)["targetPort"];
     if (!target.is_string() || target.text().empty()) continue;
-    const bool found = std::any_of(pods.begin(), pods.end(), [&](const PodTemplate* pod) { return has_port_name(pod->view(), target.text()); });
+    const bool found = std::any_of(pods.begin(), pods.end(), [&](const PodTemplate* pod) {
+      return has_port_name(pod->view(), target.text());
+    });
     if (!found && std::none_of(pods.begin(), pods.end(), [](const PodTemplate* pod) { return pod->partial; }))
-      add_port_finding(d, "service/undefined-target-port", *target, "no container behind this Service has a port that is called " + shown_text(target),
-                      "name the container's port, or write its number");
+      add_port_finding(d, "service/undefined-target-port", *target,
+                       "no container behind this Service has a port that is called " + shown_text(target),
+                       "name the container's port, or write its number");
   }
 }
 
@@ -62,11 +70,16 @@ void check_whole_group(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   if (spec["clusterIP"].text() == "None") return;
   const auto pods = context.set.selected(spec["selector"], d.namespace_name);
-  const bool leader = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "leader"; });
-  const bool worker = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "worker" && p->document->kind == "LeaderWorkerSet"; });
+  const bool leader =
+      std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "leader"; });
+  const bool worker = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) {
+    return p->role == "worker" && p->document->kind == "LeaderWorkerSet";
+  });
   const ManifestDocument* group = leader ? pods[0]->document : nullptr;
   if (leader && worker && group->view().at("spec.leaderWorkerTemplate.size").integer_or(1) > 1)
-    d.reporter->add("service/selects-workers", *spec["selector"], "the Service sends requests to the group's workers too", "add leaderworkerset.sigs.k8s.io/worker-index: \"0\" to the selector");
+    d.reporter->add("service/selects-workers", *spec["selector"],
+                    "the Service sends requests to the group's workers too",
+                    "add leaderworkerset.sigs.k8s.io/worker-index: \"0\" to the selector");
 }
 
 const ManifestDocument* api_service(const ManifestDocument& group, const RuleContext& context) {
@@ -94,14 +107,18 @@ UrlText url_parts(std::string_view text) {
   return out;
 }
 
-void check_url(const PodTemplate* pod, const ManifestDocument& d, const Value& value, bool is_api_base, const RuleContext& context) {
+void check_url(const PodTemplate* pod, const ManifestDocument& d, const Value& value, bool is_api_base,
+               const RuleContext& context) {
   const std::string_view text = View(value).text();
   const UrlText url = url_parts(text);
   if (url.host.empty()) return;
   if (url.host == "host.docker.internal")
-    d.reporter->add("net/docker-host", value, "host.docker.internal is a name of Docker on a desktop: no Pod resolves it", "write the Service's name");
+    d.reporter->add("net/docker-host", value,
+                    "host.docker.internal is a name of Docker on a desktop: no Pod resolves it",
+                    "write the Service's name");
   if (is_api_base && (url.path == "/api/v1" || url.path == "/api/v1/")) {
-    Finding& finding = d.reporter->add("net/openai-path", value, "the OpenAI API is under /v1, not under /api/v1", "end the URL with /v1");
+    Finding& finding = d.reporter->add(
+        "net/openai-path", value, "the OpenAI API is under /v1, not under /api/v1", "end the URL with /v1");
     std::string right(text);
     right.replace(right.find("/api/v1"), 7, "/v1");
     Reporter::fix_with(finding, replace_scalar(value, right, true));
@@ -110,12 +127,15 @@ void check_url(const PodTemplate* pod, const ManifestDocument& d, const Value& v
   const ManifestDocument* group = context.set.find("LeaderWorkerSet", first, d.namespace_name);
   if (group == nullptr || (pod != nullptr && pod->document == group)) return;
   const ManifestDocument* service = api_service(*group, context);
-  d.reporter->add("net/headless-service", value, first + " is the headless Service that LeaderWorkerSet makes: it resolves to the leader and to workers",
-                  service == nullptr ? "make a Service that selects the leader, and name it" : "write " + service->name);
+  d.reporter->add(
+      "net/headless-service", value,
+      first + " is the headless Service that LeaderWorkerSet makes: it resolves to the leader and to workers",
+      service == nullptr ? "make a Service that selects the leader, and name it" : "write " + service->name);
 }
 
 bool is_api_base_name(std::string_view name) {
-  return name.find("OPENAI_API_BASE") != std::string_view::npos || name.find("OPENAI_BASE_URL") != std::string_view::npos || name == "openaiBaseApiUrl";
+  return name.find("OPENAI_API_BASE") != std::string_view::npos ||
+         name.find("OPENAI_BASE_URL") != std::string_view::npos || name == "openaiBaseApiUrl";
 }
 
 void check_urls(const RuleContext& context) {
@@ -123,7 +143,8 @@ void check_urls(const RuleContext& context) {
     for (const View container : all_containers(pod.view())) {
       for (const Value& item : container["env"].items()) {
         const View value = View(item)["value"];
-        if (value.is_string()) check_url(&pod, *pod.document, *value, is_api_base_name(View(item)["name"].text()), context);
+        if (value.is_string())
+          check_url(&pod, *pod.document, *value, is_api_base_name(View(item)["name"].text()), context);
       }
     }
   }
@@ -133,8 +154,10 @@ void check_urls(const RuleContext& context) {
       const View value(entry.value);
       if (is_api_base_name(entry.key)) check_url(nullptr, d, *value, true, context);
       if (value.text().find("host.docker.internal") != std::string_view::npos)
-        d.reporter->add_at_mark("net/docker-host", mark_inside(d.reporter->source(), *value, "host.docker.internal"),
-                                "host.docker.internal is a name of Docker on a desktop: no Pod resolves it", "write the Service's name");
+        d.reporter->add_at_mark("net/docker-host",
+                                mark_inside(d.reporter->source(), *value, "host.docker.internal"),
+                                "host.docker.internal is a name of Docker on a desktop: no Pod resolves it",
+                                "write the Service's name");
     }
   }
 }
@@ -144,7 +167,8 @@ bool reaches_engine(const RuleContext& context, const ManifestDocument& near, st
   const ManifestDocument* found = context.set.find("Service", service, near.namespace_name);
   if (found == nullptr) return false;
   const auto pods = context.set.selected(found->view().at("spec.selector"), found->namespace_name);
-  return std::any_of(pods.begin(), pods.end(), [](const PodTemplate* pod) { return serves_model(pod->view()); });
+  return std::any_of(pods.begin(), pods.end(),
+                     [](const PodTemplate* pod) { return serves_model(pod->view()); });
 }
 
 void check_backend_port(const ManifestDocument& d, View name, View port, const RuleContext& context) {
@@ -156,7 +180,9 @@ void check_backend_port(const ManifestDocument& d, View name, View port, const R
     // A Route names target ports.
     if (d.kind == "Route" && p["targetPort"].any_text() == port.any_text()) return;
   }
-  d.reporter->add("service/undefined-port", *port, "the Service " + service->name + " has no port " + shown_text(port), "write one of its ports");
+  d.reporter->add("service/undefined-port", *port,
+                  "the Service " + service->name + " has no port " + shown_text(port),
+                  "write one of its ports");
 }
 
 void check_ingress_practice(const ManifestDocument& d, const RuleContext& context) {
@@ -171,15 +197,20 @@ void check_ingress_practice(const ManifestDocument& d, const RuleContext& contex
   }
   const View notes = d.view().at("metadata.annotations");
   if (engine && !notes["nginx.ingress.kubernetes.io/proxy-read-timeout"].exists())
-    d.reporter->add("net/ingress-timeout", *d.view()["metadata"], "nginx ends an answer after 60 s without a byte",
-                    "add the annotations nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\" and proxy-buffering: \"off\"");
+    d.reporter->add("net/ingress-timeout", *d.view()["metadata"],
+                    "nginx ends an answer after 60 s without a byte",
+                    "add the annotations nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\" and "
+                    "proxy-buffering: \"off\"");
 }
 
 void check_route_practice(const ManifestDocument& d, const RuleContext& context) {
   const View to = d.view().at("spec.to");
   check_backend_port(d, to["name"], d.view().at("spec.port.targetPort"), context);
-  if (reaches_engine(context, d, to["name"].text()) && !d.view().at("metadata.annotations")["haproxy.router.openshift.io/timeout"].exists())
-    d.reporter->add("net/route-timeout", *d.view()["metadata"], "OpenShift's router ends an answer after 30 s", "add the annotation haproxy.router.openshift.io/timeout: 3600s");
+  if (reaches_engine(context, d, to["name"].text()) &&
+      !d.view().at("metadata.annotations")["haproxy.router.openshift.io/timeout"].exists())
+    d.reporter->add("net/route-timeout", *d.view()["metadata"],
+                    "OpenShift's router ends an answer after 30 s",
+                    "add the annotation haproxy.router.openshift.io/timeout: 3600s");
 }
 
 void check_http_route_practice(const ManifestDocument& d, const RuleContext& context) {
@@ -196,7 +227,9 @@ void check_http_route_practice(const ManifestDocument& d, const RuleContext& con
       engine = engine || reaches_engine(context, d, backend["name"].text());
     }
     if (engine && !View(item)["timeouts"].exists())
-      d.reporter->add("net/gateway-timeout", item, "gateways end an answer after their default time, 15 s in Envoy's", "add timeouts: {request: 0s, backendRequest: 0s}");
+      d.reporter->add("net/gateway-timeout", item,
+                      "gateways end an answer after their default time, 15 s in Envoy's",
+                      "add timeouts: {request: 0s, backendRequest: 0s}");
   }
 }
 
@@ -208,8 +241,13 @@ void check_exposure(const ManifestDocument& d, const RuleContext& context) {
       const EngineCommand engine = engine_command(View(item));
       if (engine.kind == EngineKind::kNone || engine.flag({"--api-key", "--api-key-file"})) continue;
       const auto env = View(item)["env"].items();
-      if (std::any_of(env.begin(), env.end(), [](const Value& e) { return View(e)["name"].text().find("API_KEY") != std::string_view::npos; })) continue;
-      d.reporter->add("service/public-without-key", *type, "the engine is open to everyone who reaches the load balancer", "start it with an API key from a Secret, or put a gateway before it");
+      if (std::any_of(env.begin(), env.end(), [](const Value& e) {
+            return View(e)["name"].text().find("API_KEY") != std::string_view::npos;
+          }))
+        continue;
+      d.reporter->add("service/public-without-key", *type,
+                      "the engine is open to everyone who reaches the load balancer",
+                      "start it with an API key from a Secret, or put a gateway before it");
       return;
     }
   }
@@ -223,8 +261,11 @@ void check_services(const RuleContext& context) {
       check_service_selector(d, context);
       check_whole_group(d, context);
       check_exposure(d, context);
-      if (const ManifestDocument* group = context.set.find("LeaderWorkerSet", d.name, d.namespace_name); group != nullptr)
-        d.reporter->add("service/name-of-group", *d.view().at("metadata.name"), "LeaderWorkerSet makes a headless Service of its own name, " + d.name, "give this Service another name");
+      if (const ManifestDocument* group = context.set.find("LeaderWorkerSet", d.name, d.namespace_name);
+          group != nullptr)
+        d.reporter->add("service/name-of-group", *d.view().at("metadata.name"),
+                        "LeaderWorkerSet makes a headless Service of its own name, " + d.name,
+                        "give this Service another name");
     }
     if (d.is("networking.k8s.io", "Ingress")) check_ingress_practice(d, context);
     if (d.is("route.openshift.io", "Route")) check_route_practice(d, context);

@@ -10,10 +10,12 @@ namespace {
 void check_access_modes(Reporter& reporter, View spec) {
   if (!spec.is_map()) return;
   if (spec["accessModes"].items().empty())
-    reporter.add("object/required", *spec, "accessModes is missing", "add accessModes: [ReadWriteOnce] or [ReadWriteMany]");
+    reporter.add("object/required", *spec, "accessModes is missing",
+                 "add accessModes: [ReadWriteOnce] or [ReadWriteMany]");
   for (const Value& mode : spec["accessModes"].items()) {
     if (View(mode).text().empty()) reporter.add("object/enum", mode, "this is no access mode");
-    check_choice(reporter, View(mode), {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"});
+    check_choice(reporter, View(mode),
+                 {"ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"});
   }
   check_choice(reporter, spec["volumeMode"], {"Filesystem", "Block"});
 }
@@ -37,12 +39,32 @@ void check_claim_spec(Reporter& reporter, View spec) {
 void check_volume(Reporter& reporter, View spec) {
   check_access_modes(reporter, spec);
   if (!spec.is_map()) return;
-  if (!spec.at("capacity.storage").exists()) reporter.add("object/required", *spec, "capacity.storage is missing");
+  if (!spec.at("capacity.storage").exists())
+    reporter.add("object/required", *spec, "capacity.storage is missing");
   check_positive(reporter, spec.at("capacity.storage"));
   check_one_of(reporter, spec,
-               {"hostPath", "nfs", "csi", "local", "gcePersistentDisk", "awsElasticBlockStore", "azureDisk", "azureFile",
-                "cephfs", "cinder", "fc", "flexVolume", "flocker", "glusterfs", "iscsi", "photonPersistentDisk",
-                "portworxVolume", "quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume"},
+               {"hostPath",
+                "nfs",
+                "csi",
+                "local",
+                "gcePersistentDisk",
+                "awsElasticBlockStore",
+                "azureDisk",
+                "azureFile",
+                "cephfs",
+                "cinder",
+                "fc",
+                "flexVolume",
+                "flocker",
+                "glusterfs",
+                "iscsi",
+                "photonPersistentDisk",
+                "portworxVolume",
+                "quobyte",
+                "rbd",
+                "scaleIO",
+                "storageos",
+                "vsphereVolume"},
                "object/combination", true);
   check_choice(reporter, spec["persistentVolumeReclaimPolicy"], {"Retain", "Delete", "Recycle"});
 }
@@ -50,7 +72,8 @@ void check_volume(Reporter& reporter, View spec) {
 void check_config_keys(Reporter& reporter, View data) {
   for (const ValueMember& entry : data.members()) {
     if (!is_config_key(entry.key))
-      reporter.add_at_key("object/name", entry.value, "\"" + entry.key + "\" is no key: letters, digits, \"-\", \"_\" and \".\"");
+      reporter.add_at_key("object/name", entry.value,
+                          "\"" + entry.key + "\" is no key: letters, digits, \"-\", \"_\" and \".\"");
   }
 }
 
@@ -58,13 +81,10 @@ void check_secret(Reporter& reporter, const ManifestDocument& d) {
   const View root = d.view();
   check_config_keys(reporter, root["data"]);
   check_config_keys(reporter, root["stringData"]);
-  for (const ValueMember& entry : root["data"].members()) {
-    if (View(entry.value).is_string() && !is_base64(View(entry.value).text()))
-      reporter.add("secret/base64", entry.value, "the value under data is not base64", "write it under stringData instead");
-  }
   const auto needs = [&](std::string_view key) {
     if (!root["data"][key].exists() && !root["stringData"][key].exists())
-      reporter.add("object/required", *root["type"], "a Secret of this type needs the key " + std::string(key));
+      reporter.add("object/required", *root["type"],
+                   "a Secret of this type needs the key " + std::string(key));
   };
   if (root["type"].text() == "kubernetes.io/tls") {
     needs("tls.crt");
@@ -79,8 +99,9 @@ void check_storage_class(Reporter& reporter, View root) {
   check_choice(reporter, root["volumeBindingMode"], {"Immediate", "WaitForFirstConsumer"});
   const View provisioner = root["provisioner"];
   if (provisioner.text() == "k8s.io/no-provisioner") {
-    Finding& finding = reporter.add("storage/no-provisioner", *provisioner, "no provisioner is called k8s.io/no-provisioner",
-                                    "write kubernetes.io/no-provisioner, and make the volumes by hand");
+    Finding& finding =
+        reporter.add("storage/no-provisioner", *provisioner, "no provisioner is called k8s.io/no-provisioner",
+                     "write kubernetes.io/no-provisioner, and make the volumes by hand");
     Reporter::fix_with(finding, replace_scalar(*provisioner, "kubernetes.io/no-provisioner", false));
   }
 }
@@ -102,11 +123,12 @@ void check_binding(const ManifestDocument& d) {
     const View subject(item);
     check_present(reporter, subject, "name");
     check_choice(reporter, subject["kind"], {"ServiceAccount", "User", "Group"});
-    if (d.kind == "ClusterRoleBinding" && subject["kind"].text() == "ServiceAccount" && subject["namespace"].text().empty() &&
-        !d.in_kustomization)
+    if (d.kind == "ClusterRoleBinding" && subject["kind"].text() == "ServiceAccount" &&
+        subject["namespace"].text().empty() && !d.in_kustomization)
       reporter.add("object/required", item, "a ServiceAccount needs its namespace here", "add namespace:");
     if (subject["kind"].text() == "ServiceAccount" && !subject["apiGroup"].text().empty())
-      reporter.add("object/combination", *subject["apiGroup"], "a ServiceAccount has no apiGroup", "remove the line");
+      reporter.add("object/combination", *subject["apiGroup"], "a ServiceAccount has no apiGroup",
+                   "remove the line");
   }
 }
 
@@ -116,7 +138,8 @@ void check_role(const ManifestDocument& d) {
     if (rule["verbs"].items().empty()) d.reporter->add("object/required", item, "a rule needs verbs");
     const bool urls = !rule["nonResourceURLs"].items().empty();
     if (urls && d.kind == "Role")
-      d.reporter->add_at_key("object/combination", *rule["nonResourceURLs"], "a Role takes no nonResourceURLs: a ClusterRole does");
+      d.reporter->add_at_key("object/combination", *rule["nonResourceURLs"],
+                             "a Role takes no nonResourceURLs: a ClusterRole does");
     if (!urls && (rule["resources"].items().empty() || rule["apiGroups"].items().empty()))
       d.reporter->add("object/required", item, "a rule needs apiGroups and resources");
   }
@@ -130,7 +153,8 @@ void check_storage_object(const ManifestDocument& d) {
   if (d.is("", "PersistentVolumeClaim")) check_claim_spec(reporter, spec);
   if (d.is("", "PersistentVolume")) check_volume(reporter, spec);
   if (d.is("apps", "StatefulSet")) {
-    for (const Value& claim : spec["volumeClaimTemplates"].items()) check_claim_spec(reporter, View(claim)["spec"]);
+    for (const Value& claim : spec["volumeClaimTemplates"].items())
+      check_claim_spec(reporter, View(claim)["spec"]);
   }
   if (d.is("storage.k8s.io", "StorageClass")) check_storage_class(reporter, d.view());
   if (d.is("", "Secret")) check_secret(reporter, d);

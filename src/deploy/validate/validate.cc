@@ -26,20 +26,23 @@ struct OpenFile {
 class KustomizePatches {
  public:
   void add(const ManifestFile& file, View root) {
-    for (const std::string_view list : {"patchesStrategicMerge", "patchesJson6902", "patches", "configurations",
-                                        "transformers", "replacements", "components"}) {
+    for (const std::string_view list : {"patchesStrategicMerge", "patchesJson6902", "patches",
+                                        "configurations", "transformers", "replacements", "components"}) {
       for (const Value& item : root[list].items()) {
         const std::string_view path = item.is_string() ? View(item).text() : View(item)["path"].text();
         if (!path.empty()) paths_.insert(folder_of(file.path) + std::string(path));
       }
     }
-    for (const Value& item : root["resources"].items()) resources_.insert(folder_of(file.path) + std::string(View(item).text()));
+    for (const Value& item : root["resources"].items())
+      resources_.insert(folder_of(file.path) + std::string(View(item).text()));
   }
   // Named by a kustomization, or by the custom of calling such files so.
   bool has(const ManifestFile& file) const {
     const std::string name = file.path.substr(file.path.rfind('/') + 1);
-    return paths_.count(file.path) > 0 || name.find("_patch.") != std::string::npos || name.find("-patch.") != std::string::npos ||
-           name.starts_with("patch.") || name.starts_with("patch_") || name.starts_with("patch-") || file.path.find("/patches/") != std::string::npos;
+    return paths_.count(file.path) > 0 || name.find("_patch.") != std::string::npos ||
+           name.find("-patch.") != std::string::npos || name.starts_with("patch.") ||
+           name.starts_with("patch_") || name.starts_with("patch-") ||
+           file.path.find("/patches/") != std::string::npos;
   }
   bool is_resource(const ManifestFile& file) const { return resources_.count(file.path) > 0; }
 
@@ -79,14 +82,15 @@ class Validation {
     for (const ReadDocument& document : open.content.documents) {
       std::vector<Finding>& findings =
           document.repaired ? open.repaired_findings.emplace_back() : report_.findings;
-      Reporter& reporter =
-          *open.object_reporters.emplace_back(std::make_unique<Reporter>(file, options_.disabled_rules, findings));
+      Reporter& reporter = *open.object_reporters.emplace_back(
+          std::make_unique<Reporter>(file, options_.disabled_rules, findings));
       check_yaml_nodes(*document.root, reporter);
       Value& root = open.roots.emplace_back(to_value(*document.root));
       link_parents(root);
       if (root.is_null()) continue;
       add_document(file, root, reporter, findings, open);
-      if (View(root)["kind"].text() == "Kustomization" || file.path.find("kustomization.y") != std::string::npos)
+      if (View(root)["kind"].text() == "Kustomization" ||
+          file.path.find("kustomization.y") != std::string::npos)
         patches_.add(file, View(root));
     }
   }
@@ -112,7 +116,8 @@ class Validation {
   void check_document(ManifestDocument& d) {
     d.in_kustomization = patches_.is_resource(*d.file);
     if (patches_.has(*d.file)) {
-      d.reporter->add("object/kustomize-patch", *d.root, "a kustomization uses this file as a patch: it is no whole object");
+      d.reporter->add("object/kustomize-patch", *d.root,
+                      "a kustomization uses this file as a patch: it is no whole object");
       d.kind.clear();
       return;
     }
@@ -163,6 +168,7 @@ class Validation {
     check_monitoring(context);
     check_autoscaling(context);
     check_claims(context);
+    check_model_names(context);
   }
 
   void gather() {
@@ -180,10 +186,11 @@ class Validation {
     const auto place = [&](const Finding& f) {
       return std::find(order.begin(), order.end(), f.file) - order.begin();
     };
-    std::stable_sort(report_.findings.begin(), report_.findings.end(), [&](const Finding& a, const Finding& b) {
-      if (a.file != b.file) return place(a) < place(b);
-      return a.line != b.line ? a.line < b.line : a.column < b.column;
-    });
+    std::stable_sort(report_.findings.begin(), report_.findings.end(),
+                     [&](const Finding& a, const Finding& b) {
+                       if (a.file != b.file) return place(a) < place(b);
+                       return a.line != b.line ? a.line < b.line : a.column < b.column;
+                     });
   }
 
   std::span<const ManifestFile> files_;

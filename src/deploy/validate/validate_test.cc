@@ -38,38 +38,60 @@ using Errors = std::vector<std::string>;
 
 TEST(Validate, SoundObjectsHaveNoErrors) {
   EXPECT_EQ(errors_of(std::string(kPod) + "  containers: [{name: c, image: x}]\n"), Errors{});
-  EXPECT_EQ(errors_of("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: v}}\n"), Errors{});
-  EXPECT_EQ(errors_of("{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"generateName\": \"a-\"}}"), Errors{});
+  EXPECT_EQ(errors_of("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: "
+                      "{name: a}, data: {k: v}}\n"),
+            Errors{});
+  EXPECT_EQ(
+      errors_of("{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"metadata\": {\"generateName\": \"a-\"}}"),
+      Errors{});
 }
 
 TEST(Validate, UnknownFieldsTypesAndMissingFieldsHaveTheirPlace) {
-  EXPECT_EQ(errors_of(std::string(kPod) + "  containers:\n  - name: c\n    imag: x\n"), (Errors{"object/required@6", "schema/unknown-field@7"}));
-  EXPECT_EQ(errors_of(std::string(kPod) + "  containers:\n  - {name: c, image: x, env: [{name: A, value: 1}]}\n"), Errors{"schema/type@6"});
-  EXPECT_EQ(errors_of(std::string(kPod) + "  hostNetwork: \"yes\"\n  containers: [{name: c, image: x}]\n"), Errors{"schema/type@5"});
+  EXPECT_EQ(errors_of(std::string(kPod) + "  containers:\n  - name: c\n    imag: x\n"),
+            (Errors{"object/required@6", "schema/unknown-field@7"}));
+  EXPECT_EQ(
+      errors_of(std::string(kPod) + "  containers:\n  - {name: c, image: x, env: [{name: A, value: 1}]}\n"),
+      Errors{"schema/type@6"});
+  EXPECT_EQ(errors_of(std::string(kPod) + "  hostNetwork: \"yes\"\n  containers: [{name: c, image: x}]\n"),
+            Errors{"schema/type@5"});
 }
 
 TEST(Validate, CustomKindsHaveTheirRules) {
-  const std::string head = "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: a}\nspec:\n  scaleTargetRef: {name: x}\n";
+  const std::string head =
+      "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: a}\nspec:\n  scaleTargetRef: "
+      "{name: x}\n";
   const std::string trigger = "  triggers: [{type: cron, metadata: {start: \"0 1 * * *\"}}]\n";
   EXPECT_EQ(errors_of(head + trigger), Errors{});
-  EXPECT_EQ(errors_of(head + "  minReplicaCount: 5\n  maxReplicaCount: 2\n" + trigger), Errors{"schema/cel@4"});
-  EXPECT_EQ(errors_of("apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: a}\nspec:\n  leaderWorkerTemplate:\n    size: 2\n"
-                      "    restartPolicy: Sometimes\n    workerTemplate: {spec: {containers: [{name: c, image: x}]}}\n"),
-            Errors{"schema/enum@7"});
+  EXPECT_EQ(errors_of(head + "  minReplicaCount: 5\n  maxReplicaCount: 2\n" + trigger),
+            Errors{"schema/cel@4"});
+  EXPECT_EQ(
+      errors_of(
+          "apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: a}\nspec:\n  "
+          "leaderWorkerTemplate:\n    size: 2\n"
+          "    restartPolicy: Sometimes\n    workerTemplate: {spec: {containers: [{name: c, image: x}]}}\n"),
+      Errors{"schema/enum@7"});
 }
 
 TEST(Validate, TemplatesInsideCustomKindsFollowPodRules) {
   const auto lws = [](const std::string& container) {
-    return errors_of("apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: a}\nspec:\n  leaderWorkerTemplate:\n    size: 2\n"
-                     "    workerTemplate:\n      spec:\n        containers:\n        - " + container + "\n");
+    return errors_of(
+        "apiVersion: leaderworkerset.x-k8s.io/v1\nkind: LeaderWorkerSet\nmetadata: {name: a}\nspec:\n  "
+        "leaderWorkerTemplate:\n    size: 2\n"
+        "    workerTemplate:\n      spec:\n        containers:\n        - " +
+        container + "\n");
   };
-  EXPECT_EQ(lws("{name: c, image: x, volumeMounts: [{name: v, mountPath: /v}]}"), Errors{"pod/unknown-volume@10"});
-  EXPECT_EQ(lws("{name: c, image: x, resources: {requests: {nvidia.com/gpu: 8}}}"), Errors{"pod/extended-resource-limit@10"});
-  EXPECT_EQ(lws("{name: c, image: x, livenessProbe: {httpGet: {port: 80}, exec: {command: [a]}}}"), Errors{"pod/one-handler@10"});
+  EXPECT_EQ(lws("{name: c, image: x, volumeMounts: [{name: v, mountPath: /v}]}"),
+            Errors{"pod/unknown-volume@10"});
+  EXPECT_EQ(lws("{name: c, image: x, resources: {requests: {nvidia.com/gpu: 8}}}"),
+            Errors{"pod/extended-resource-limit@10"});
+  EXPECT_EQ(lws("{name: c, image: x, livenessProbe: {httpGet: {port: 80}, exec: {command: [a]}}}"),
+            Errors{"pod/one-handler@10"});
 }
 
 TEST(Validate, GoesOnAfterYamlErrors) {
-  const std::string text = "a: [1\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: B}\nspec: {containers: [{name: c, image: x}]}\n";
+  const std::string text =
+      "a: [1\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: B}\nspec: {containers: [{name: c, image: "
+      "x}]}\n";
   EXPECT_EQ(errors_of(text), (Errors{"yaml/syntax@2", "object/name@5"}));
   EXPECT_EQ(errors_of("a: {{ .Values.x }}\n"), Errors{});
   EXPECT_EQ(errors_of("{{- if x }}\na: 1\n{{- end }}\n"), Errors{});
@@ -82,7 +104,9 @@ TEST(Validate, DisabledRulesAreLeftOut) {
 }
 
 TEST(Validate, RemovedVersionsDependOnTheCluster) {
-  const std::string text = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailable: 1, selector: {matchLabels: {a: b}}}\n";
+  const std::string text =
+      "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailable: 1, "
+      "selector: {matchLabels: {a: b}}}\n";
   EXPECT_EQ(errors_of(text), Errors{"object/removed-api@1"});
   EXPECT_TRUE(fixed(text).starts_with("apiVersion: policy/v1\n"));
   ValidateOptions old;
@@ -93,7 +117,8 @@ TEST(Validate, RemovedVersionsDependOnTheCluster) {
 
 TEST(Fix, KeepsCommentsAndLayout) {
   const std::string text = std::string(kPod) +
-                           "  # why\n  containers:\n  - name: c   # the container\n    image: x\n    env:\n    - {name: A, value: 1}   # one\n"
+                           "  # why\n  containers:\n  - name: c   # the container\n    image: x\n    env:\n  "
+                           "  - {name: A, value: 1}   # one\n"
                            "    livnessProbe:\n      tcpSocket: {port: 80}\n";
   std::string want = text;
   want.replace(want.find("value: 1}"), 9, "value: \"1\"}");
@@ -145,13 +170,18 @@ spec:
               tags: {type: array, x-kubernetes-list-type: set, items: {type: string}}
               free: {type: object, x-kubernetes-preserve-unknown-fields: true}
               one: {oneOf: [{required: [a]}, {required: [b]}], type: object, properties: {a: {type: string}, b: {type: string}}}
-)").ok());
+)")
+                  .ok());
   const auto schemas = SchemaSet::load({dir.path()});
   ASSERT_TRUE(schemas.ok()) << schemas.error().message;
   ValidateOptions options;
   options.schemas = schemas->get();
-  const auto widget = [&](const std::string& spec) { return errors_of("apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: " + spec + "\n", options); };
-  EXPECT_EQ(widget("{size: 5, free: {any: [1]}, port: http, tags: [a, b], when: \"2024-01-01T00:00:00Z\"}"), Errors{});
+  const auto widget = [&](const std::string& spec) {
+    return errors_of("apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\nspec: " + spec + "\n",
+                     options);
+  };
+  EXPECT_EQ(widget("{size: 5, free: {any: [1]}, port: http, tags: [a, b], when: \"2024-01-01T00:00:00Z\"}"),
+            Errors{});
   EXPECT_EQ(widget("{size: 11}"), Errors{"schema/cel@4"});
   EXPECT_EQ(widget("{size: 0}"), Errors{"schema/range@4"});
   EXPECT_EQ(widget("{}"), Errors{"schema/required@4"});
@@ -164,17 +194,23 @@ spec:
 
 TEST(Schemas, BuiltInKindsAreThere) {
   const auto schemas = SchemaSet::builtin();
-  for (const auto& [group, version, kind] : std::vector<std::array<const char*, 3>>{
-           {"", "v1", "Pod"}, {"apps", "v1", "Deployment"}, {"leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet"},
-           {"serving.kserve.io", "v1beta1", "InferenceService"}, {"monitoring.coreos.com", "v1", "PrometheusRule"},
-           {"keda.sh", "v1alpha1", "ScaledObject"}, {"security.openshift.io", "v1", "SecurityContextConstraints"}})
+  for (const auto& [group, version, kind] :
+       std::vector<std::array<const char*, 3>>{{"", "v1", "Pod"},
+                                               {"apps", "v1", "Deployment"},
+                                               {"leaderworkerset.x-k8s.io", "v1", "LeaderWorkerSet"},
+                                               {"serving.kserve.io", "v1beta1", "InferenceService"},
+                                               {"monitoring.coreos.com", "v1", "PrometheusRule"},
+                                               {"keda.sh", "v1alpha1", "ScaledObject"},
+                                               {"security.openshift.io", "v1", "SecurityContextConstraints"}})
     EXPECT_NE(schemas->find(group, version, kind), nullptr) << kind;
   EXPECT_NE(schemas->pod_spec(), Schema::kNone);
 }
 
 TEST(Formats, Quantities) {
-  for (const char* good : {"1", "0.5", "500m", "64Gi", "1e3", "1E3", "12E", "-1", "+1.5k", ".5"}) EXPECT_TRUE(parse_quantity(good)) << good;
-  for (const char* bad : {"", "Gi", "64 GB", "64GB", "1.2.3", "1KI", "1e", "0x10"}) EXPECT_FALSE(parse_quantity(bad)) << bad;
+  for (const char* good : {"1", "0.5", "500m", "64Gi", "1e3", "1E3", "12E", "-1", "+1.5k", ".5"})
+    EXPECT_TRUE(parse_quantity(good)) << good;
+  for (const char* bad : {"", "Gi", "64 GB", "64GB", "1.2.3", "1KI", "1e", "0x10"})
+    EXPECT_FALSE(parse_quantity(bad)) << bad;
 }
 
 TEST(Formats, Durations) {
@@ -193,7 +229,8 @@ TEST(Report, SarifHasRulesAndPlaces) {
   EXPECT_EQ(sarif->find("version")->as_string(), "2.1.0");
   const Json& run = sarif->find("runs")->as_array()[0];
   EXPECT_EQ(run.find("results")->as_array().size(), report.findings.size());
-  const Json& place = *run.find("results")->as_array()[0].find("locations")->as_array()[0].find("physicalLocation");
+  const Json& place =
+      *run.find("results")->as_array()[0].find("locations")->as_array()[0].find("physicalLocation");
   EXPECT_EQ(place.find("artifactLocation")->find("uri")->as_string(), "dir/a%20b.yaml");
   EXPECT_EQ(place.find("region")->find("startLine")->as_int(), 5);
 }

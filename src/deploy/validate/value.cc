@@ -130,6 +130,11 @@ Json value_to_json(const Value& value) {
   return Json(std::move(object));
 }
 
+const Value& View::operator*() const {
+  static const Value kNothing;
+  return value_ == nullptr ? kNothing : *value_;
+}
+
 View View::at(std::string_view dotted_path) const {
   View out = *this;
   while (!dotted_path.empty() && out.value_ != nullptr) {

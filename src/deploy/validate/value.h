@@ -23,12 +23,12 @@ class Value {
   enum class Kind { kScalar, kList, kMap };
 
   Kind kind = Kind::kScalar;
-  Json scalar;                          // null, bool, integer, double or string
-  std::vector<Value> items;             // of a list
-  std::vector<ValueMember> members;     // of a map, in order
-  const YamlNode* node = nullptr;       // null: a default that stands nowhere
-  const Value* parent = nullptr;        // null: the document
-  const YamlNode* key_node = nullptr;   // of a map's member
+  Json scalar;                         // null, bool, integer, double or string
+  std::vector<Value> items;            // of a list
+  std::vector<ValueMember> members;    // of a map, in order
+  const YamlNode* node = nullptr;      // null: a default that stands nowhere
+  const Value* parent = nullptr;       // null: the document
+  const YamlNode* key_node = nullptr;  // of a map's member
   const std::string* key_text = nullptr;
 
   bool is_map() const { return kind == Kind::kMap; }
@@ -62,10 +62,11 @@ Json value_to_json(const Value& value);
 class View {
  public:
   View() = default;
-  View(const Value* value) : value_(value) {}         // NOLINT: conversions are the point
-  View(const Value& value) : value_(&value) {}        // NOLINT
+  View(const Value* value) : value_(value) {}   // NOLINT: conversions are the point
+  View(const Value& value) : value_(&value) {}  // NOLINT
   const Value* get() const { return value_; }
-  const Value& operator*() const { return *value_; }
+  // Of nothing: an empty value without a place.
+  const Value& operator*() const;
   bool exists() const { return value_ != nullptr && !value_->is_null(); }
   bool is_map() const { return value_ != nullptr && value_->is_map(); }
   bool is_list() const { return value_ != nullptr && value_->is_list(); }

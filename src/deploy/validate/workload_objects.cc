@@ -16,7 +16,8 @@ void check_selector(const ManifestDocument& d) {
   const View labels = spec.at("template.metadata.labels");
   if (!selector.is_map() || is_empty_selector(selector)) {
     if (selector.exists() || d.sound)
-      reporter.add("object/required", selector.get() != nullptr ? *selector : *spec, "spec.selector must name labels of the template",
+      reporter.add("object/required", selector.get() != nullptr ? *selector : *spec,
+                   "spec.selector must name labels of the template",
                    "add selector.matchLabels with the labels of spec.template.metadata.labels");
     return;
   }
@@ -29,8 +30,9 @@ void check_selector(const ManifestDocument& d) {
       culprit = &wanted;
   }
   const Value& at = culprit != nullptr ? culprit->value : *selector;
-  Finding& finding = reporter.add("object/selector-mismatch", at, "the selector does not match the template's labels",
-                                  "write the same labels in spec.selector.matchLabels and spec.template.metadata.labels");
+  Finding& finding =
+      reporter.add("object/selector-mismatch", at, "the selector does not match the template's labels",
+                   "write the same labels in spec.selector.matchLabels and spec.template.metadata.labels");
   if (culprit == nullptr) return;
   const View label = labels[culprit->key];
   if (label.exists()) Reporter::fix_with(finding, replace_scalar(culprit->value, label.any_text(), true));
@@ -42,8 +44,10 @@ void check_rolling_update(const ManifestDocument& d, View strategy, bool has_sur
   check_int_or_percent(reporter, update["maxUnavailable"], true);
   check_int_or_percent(reporter, update["maxSurge"], false);
   if (has_surge && update["maxUnavailable"].exists() && update["maxSurge"].exists() &&
-      scaled_value(update["maxUnavailable"], 100, false) == 0 && scaled_value(update["maxSurge"], 100, true) == 0)
-    reporter.add("object/combination", *update["maxUnavailable"], "maxUnavailable and maxSurge must not both be 0");
+      scaled_value(update["maxUnavailable"], 100, false) == 0 &&
+      scaled_value(update["maxSurge"], 100, true) == 0)
+    reporter.add("object/combination", *update["maxUnavailable"],
+                 "maxUnavailable and maxSurge must not both be 0");
 }
 
 void check_deployment(const ManifestDocument& d) {
@@ -58,7 +62,8 @@ void check_deployment(const ManifestDocument& d) {
   const View strategy = spec["strategy"];
   check_choice(reporter, strategy["type"], {"Recreate", "RollingUpdate"});
   if (strategy["type"].text() == "Recreate" && strategy["rollingUpdate"].exists())
-    reporter.add_at_key("object/combination", *strategy["rollingUpdate"], "strategy Recreate takes no rollingUpdate");
+    reporter.add_at_key("object/combination", *strategy["rollingUpdate"],
+                        "strategy Recreate takes no rollingUpdate");
   check_rolling_update(d, strategy, true);
 }
 
@@ -85,15 +90,19 @@ void check_job_spec(const ManifestDocument& d, View spec) {
   if (indexed && !spec["completions"].exists())
     reporter.add("object/combination", *spec["completionMode"], "completionMode Indexed needs completions");
   if (!indexed && spec["backoffLimitPerIndex"].exists())
-    reporter.add_at_key("object/combination", *spec["backoffLimitPerIndex"], "backoffLimitPerIndex needs completionMode Indexed");
+    reporter.add_at_key("object/combination", *spec["backoffLimitPerIndex"],
+                        "backoffLimitPerIndex needs completionMode Indexed");
   if (spec["podFailurePolicy"].exists()) {
     if (spec.at("template.spec.restartPolicy").text() != "Never")
-      reporter.add_at_key("object/combination", *spec["podFailurePolicy"], "podFailurePolicy needs restartPolicy Never");
+      reporter.add_at_key("object/combination", *spec["podFailurePolicy"],
+                          "podFailurePolicy needs restartPolicy Never");
     if (spec["podReplacementPolicy"].text() == "TerminatingOrFailed")
-      reporter.add("object/combination", *spec["podReplacementPolicy"], "podFailurePolicy needs podReplacementPolicy Failed");
+      reporter.add("object/combination", *spec["podReplacementPolicy"],
+                   "podFailurePolicy needs podReplacementPolicy Failed");
   }
   if (spec["selector"].exists() && !spec["manualSelector"].is_true())
-    reporter.add_at_key("object/combination", *spec["selector"], "a Job's selector is made by the controller", "remove it");
+    reporter.add_at_key("object/combination", *spec["selector"], "a Job's selector is made by the controller",
+                        "remove it");
 }
 
 // One field of cron: numbers, ranges, steps, lists and, where given, names.
@@ -109,11 +118,14 @@ bool is_cron_field(std::string_view field, int low, int high, std::string_view n
     }
     if (part == "*" || part == "?") continue;
     const size_t dash = part.find('-');
-    for (const std::string_view value : {part.substr(0, dash), dash == std::string_view::npos ? part : part.substr(dash + 1)}) {
+    for (const std::string_view value :
+         {part.substr(0, dash), dash == std::string_view::npos ? part : part.substr(dash + 1)}) {
       std::string lower(value);
       for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
       if (lower.size() == 3 && names.find(lower) != std::string_view::npos) continue;
-      if (value.empty() || value.size() > 2 || value.find_first_not_of("0123456789") != std::string_view::npos) return false;
+      if (value.empty() || value.size() > 2 ||
+          value.find_first_not_of("0123456789") != std::string_view::npos)
+        return false;
       const int number = std::stoi(std::string(value));
       if (number < low || number > high) return false;
     }
@@ -123,8 +135,8 @@ bool is_cron_field(std::string_view field, int low, int high, std::string_view n
 
 bool is_cron_schedule(std::string_view text) {
   if (text.starts_with("@"))
-    return text == "@yearly" || text == "@annually" || text == "@monthly" || text == "@weekly" || text == "@daily" ||
-           text == "@midnight" || text == "@hourly" || text.starts_with("@every ");
+    return text == "@yearly" || text == "@annually" || text == "@monthly" || text == "@weekly" ||
+           text == "@daily" || text == "@midnight" || text == "@hourly" || text.starts_with("@every ");
   std::vector<std::string_view> fields;
   for (size_t begin = text.find_first_not_of(" \t"); begin != std::string_view::npos;) {
     const size_t end = std::min(text.find_first_of(" \t", begin), text.size());
@@ -148,7 +160,8 @@ void check_cron_job(const ManifestDocument& d) {
   check_range(reporter, spec["successfulJobsHistoryLimit"], 0, INT32_MAX);
   check_range(reporter, spec["failedJobsHistoryLimit"], 0, INT32_MAX);
   if (d.name.size() > 52)
-    reporter.add("object/name", *d.view().at("metadata.name"), "a CronJob's name takes at most 52 characters: its Jobs' names are longer");
+    reporter.add("object/name", *d.view().at("metadata.name"),
+                 "a CronJob's name takes at most 52 characters: its Jobs' names are longer");
   check_job_spec(d, spec.at("jobTemplate.spec"));
 }
 

@@ -37,7 +37,8 @@ bool is_blank(std::string_view line) {
 }
 
 bool is_separator(std::string_view line) {
-  return line.starts_with("---") && (line.size() == 3 || line[3] == ' ' || line[3] == '\r' || line[3] == '\t');
+  return line.starts_with("---") &&
+         (line.size() == 3 || line[3] == ' ' || line[3] == '\r' || line[3] == '\t');
 }
 
 // "-name: x": the dash's place in the line.
@@ -47,7 +48,8 @@ std::optional<size_t> tight_dash(std::string_view line) {
   const char next = line[dash + 1];
   const bool word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z');
   if (!word) return std::nullopt;
-  const size_t end = line.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.", dash + 1);
+  const size_t end =
+      line.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.", dash + 1);
   if (end == std::string_view::npos || line[end] != ':') return std::nullopt;
   if (end + 1 < line.size() && line[end + 1] != ' ' && line[end + 1] != '\r') return std::nullopt;
   return dash;
@@ -100,7 +102,8 @@ class Reader {
 
  private:
   void take(const YamlStream& stream, ReadFile& out) {
-    const size_t count = stream.documents.size() - (stream.errors.empty() || stream.documents.empty() ? 0 : 1);
+    const size_t count =
+        stream.documents.size() - (stream.errors.empty() || stream.documents.empty() ? 0 : 1);
     for (size_t i = 0; i < count; ++i) {
       const YamlDocument& document = stream.documents[i];
       if (document.root == nullptr) continue;
@@ -117,7 +120,8 @@ class Reader {
   // The same text will be read again from its beginning.
   static void drop_taken(ReadFile& out, const YamlStream& stream) {
     size_t count = 0;
-    for (size_t i = 0; i + 1 < stream.documents.size(); ++i) count += stream.documents[i].root != nullptr ? 1 : 0;
+    for (size_t i = 0; i + 1 < stream.documents.size(); ++i)
+      count += stream.documents[i].root != nullptr ? 1 : 0;
     out.documents.resize(out.documents.size() - std::min(count, out.documents.size()));
   }
 
@@ -155,7 +159,8 @@ class Reader {
     return false;
   }
 
-  // Makes the change to the text that is read; the finding's edit is of the original, whose lines are the same.
+  // Makes the change to the text that is read; the finding's edit is of the original, whose lines are the
+  // same.
   void apply(std::string_view rule, const Line& line, int number, size_t column, std::string message,
              size_t begin, size_t end, const std::string& replacement) {
     YamlMark mark;
@@ -192,7 +197,8 @@ class Reader {
     int next = number + 1;
     while (next < static_cast<int>(lines.size()) && is_blank(content(next))) ++next;
     std::string_view own = content(number);
-    if (const size_t comment = own.find(" #"); comment != std::string_view::npos) own = own.substr(0, comment);
+    if (const size_t comment = own.find(" #"); comment != std::string_view::npos)
+      own = own.substr(0, comment);
     own = own.substr(0, own.find_last_not_of(" \r\t") + 1);
     if (next < static_cast<int>(lines.size()) && !has_tab_indent(content(next))) {
       const size_t indent = indent_of(content(next));
@@ -259,9 +265,9 @@ void check_keys(const YamlNode& node, Reporter& reporter, std::unordered_set<con
     }
     const auto [place, fresh] = lines.try_emplace(key->text, key->begin.line);
     if (!fresh && key->text != "<<")
-      reporter.add_at_mark("yaml/duplicate-key", key->begin,
-                           "the key \"" + key->text + "\" stands in line " + std::to_string(place->second) +
-                               " already");
+      reporter.add_at_mark(
+          "yaml/duplicate-key", key->begin,
+          "the key \"" + key->text + "\" stands in line " + std::to_string(place->second) + " already");
   }
 }
 

@@ -25,14 +25,14 @@ struct CelNode {
     kDouble,
     kString,
     kBytes,
-    kIdent,        // text
-    kSelect,       // args[0] . text
-    kOptSelect,    // args[0] .? text
-    kIndex,        // args[0] [ args[1] ]
-    kOptIndex,     // args[0] [? args[1] ]
-    kCall,         // text ( args ); has_target: args[0] is what stands before the dot
-    kList,         // args; optional_args: those written with "?"
-    kMap,          // args: key, value, key, value
+    kIdent,      // text
+    kSelect,     // args[0] . text
+    kOptSelect,  // args[0] .? text
+    kIndex,      // args[0] [ args[1] ]
+    kOptIndex,   // args[0] [? args[1] ]
+    kCall,       // text ( args ); has_target: args[0] is what stands before the dot
+    kList,       // args; optional_args: those written with "?"
+    kMap,        // args: key, value, key, value
     kNot,
     kNegate,
     kAnd,
@@ -41,7 +41,7 @@ struct CelNode {
     kBinary,       // text: "==" "!=" "<" "<=" ">" ">=" "in" "+" "-" "*" "/" "%"
   };
   Kind kind = Kind::kNull;
-  bool flag = false;        // of a bool; of a call: has a target
+  bool flag = false;  // of a bool; of a call: has a target
   int64_t integer = 0;
   uint64_t uinteger = 0;
   double number = 0;

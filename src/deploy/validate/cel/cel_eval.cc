@@ -14,8 +14,8 @@ CelValue not_boolean() {
 
 // Names of types, as values.
 bool is_type_name(std::string_view name) {
-  constexpr std::string_view kTypes[] = {"int",   "uint", "double", "bool",      "string",
-                                         "bytes", "list", "map",    "null_type", "type", "optional_type"};
+  constexpr std::string_view kTypes[] = {"int",  "uint", "double",    "bool", "string",       "bytes",
+                                         "list", "map",  "null_type", "type", "optional_type"};
   return std::find(std::begin(kTypes), std::end(kTypes), name) != std::end(kTypes);
 }
 
@@ -174,12 +174,13 @@ CelValue CelEvaluator::eval_index(const CelNode& node) {
   } else if (object.is_list()) {
     int64_t index = -1;
     if (key.is<int64_t>()) index = key.get<int64_t>();
-    if (key.is<uint64_t>() && key.get<uint64_t>() < 1u << 30) index = static_cast<int64_t>(key.get<uint64_t>());
+    if (key.is<uint64_t>() && key.get<uint64_t>() < 1u << 30)
+      index = static_cast<int64_t>(key.get<uint64_t>());
     if (key.is<double>() && key.get<double>() >= 0 && key.get<double>() < 1e9 &&
         key.get<double>() == static_cast<double>(static_cast<int64_t>(key.get<double>())))
       index = static_cast<int64_t>(key.get<double>());
-    found = index < 0 ? cel_error("index out of bounds")
-                      : cel_at(object, static_cast<size_t>(index), schemas_);
+    found =
+        index < 0 ? cel_error("index out of bounds") : cel_at(object, static_cast<size_t>(index), schemas_);
   }
   if (!optional) return found;
   return found.is_error() ? cel_none() : cel_optional(std::move(found));

@@ -197,7 +197,8 @@ CelValue optional_function(const std::string& name, CelList& args, bool& handled
   if (!args.empty() && args[0].is<CelOptional>()) {
     const auto& value = args[0].get<CelOptional>().value;
     if (name == "hasValue" && args.size() == 1) return CelValue(value != nullptr);
-    if (name == "value" && args.size() == 1) return value != nullptr ? *value : cel_error("optional.none() has no value");
+    if (name == "value" && args.size() == 1)
+      return value != nullptr ? *value : cel_error("optional.none() has no value");
     if (name == "orValue" && args.size() == 2) return value != nullptr ? *value : args[1];
     if (name == "or" && args.size() == 2) return value != nullptr ? args[0] : args[1];
   }
@@ -207,7 +208,8 @@ CelValue optional_function(const std::string& name, CelList& args, bool& handled
 
 bool contains_all(const CelList& all, const CelList& part, const SchemaSet& schemas) {
   return std::all_of(part.begin(), part.end(), [&](const CelValue& item) {
-    return std::any_of(all.begin(), all.end(), [&](const CelValue& v) { return cel_equal(v, item, schemas); });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const CelValue& v) { return cel_equal(v, item, schemas); });
   });
 }
 
@@ -215,7 +217,8 @@ CelValue set_function(CelEvaluator& evaluator, const std::string& name, CelList&
   const bool known = name == "sets.contains" || name == "sets.equivalent" || name == "sets.intersects";
   handled = known && args.size() == 2 && args[0].is_list() && args[1].is_list();
   if (!handled) return CelValue();
-  if (!evaluator.charge(cel_size(args[0]) * (cel_size(args[1]) + 1))) return cel_error("the rule takes too long");
+  if (!evaluator.charge(cel_size(args[0]) * (cel_size(args[1]) + 1)))
+    return cel_error("the rule takes too long");
   const CelList a = cel_elements(args[0], evaluator.schemas());
   const CelList b = cel_elements(args[1], evaluator.schemas());
   if (name == "sets.contains") return CelValue(contains_all(a, b, evaluator.schemas()));
@@ -285,7 +288,8 @@ CelValue cel_to_text(const CelValue& v) {
   if (v.is<uint64_t>()) return CelValue(std::to_string(v.get<uint64_t>()));
   if (v.is<double>()) return CelValue(to_json(Json(v.get<double>())));
   if (v.is<CelBytes>())
-    return utf8_is_valid(v.get<CelBytes>().data) ? CelValue(v.get<CelBytes>().data) : cel_error("bytes are no UTF-8");
+    return utf8_is_valid(v.get<CelBytes>().data) ? CelValue(v.get<CelBytes>().data)
+                                                 : cel_error("bytes are no UTF-8");
   if (v.is<CelUrl>()) return CelValue(v.get<CelUrl>().text);
   if (v.is<IpAddress>()) return CelValue(v.get<IpAddress>().to_string());
   if (v.is<Cidr>())
@@ -314,7 +318,8 @@ CelValue cel_arithmetic(CelEvaluator& evaluator, std::string_view op, const CelV
     const double y = b.get<double>();
     if (op == "+") return CelValue(x + y);
     if (op == "-") return CelValue(x - y);
-    return CelValue(op == "*" ? x * y : (y == 0 ? std::copysign(std::numeric_limits<double>::infinity(), x) : x / y));
+    return CelValue(op == "*" ? x * y
+                              : (y == 0 ? std::copysign(std::numeric_limits<double>::infinity(), x) : x / y));
   }
   if (op == "+") {
     if (a.is_string() && b.is_string())

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const hadal::Result<hadal::CelNodePtr> tree = hadal::parse_cel(text);
   if (!tree.ok()) return 0;
   const hadal::SchemaSet schemas;
-  const hadal::YamlStream stream = hadal::parse_yaml_stream("{a: 1, s: text, l: [1, 2, x], m: {x: y, z: {q: 1.5}}, t: true, n: null}");
+  const hadal::YamlStream stream =
+      hadal::parse_yaml_stream("{a: 1, s: text, l: [1, 2, x], m: {x: y, z: {q: 1.5}}, t: true, n: null}");
   hadal::Value value = hadal::to_value(*stream.documents.at(0).root);
   hadal::link_parents(value);
   hadal::CelEvaluator evaluator(schemas, 200000);

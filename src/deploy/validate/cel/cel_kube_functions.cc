@@ -16,7 +16,7 @@ CelValue quantity_function(const std::string& name, CelList& args, bool& handled
     if (name == "isInteger") return CelValue(q.is_integer && std::fabs(q.value) < 9.2e18L);
     if (name == "asInteger")
       return q.is_integer && std::fabs(q.value) < 9.2e18L ? CelValue(static_cast<int64_t>(q.value))
-                                                         : cel_error("the quantity is no integer");
+                                                          : cel_error("the quantity is no integer");
     if (name == "asApproximateFloat") return CelValue(static_cast<double>(q.value));
   }
   if (args.size() == 2) {
@@ -118,8 +118,9 @@ std::optional<UrlParts> parse_url(std::string_view text) {
   const size_t slash = text.find('/');
   if (colon != std::string_view::npos && (slash == std::string_view::npos || colon < slash)) {
     out.scheme = text.substr(0, colon);
-    if (out.scheme.empty() || out.scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") !=
-                                  std::string::npos)
+    if (out.scheme.empty() ||
+        out.scheme.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") !=
+            std::string::npos)
       return std::nullopt;
     text.remove_prefix(colon + 1);
   } else if (text[0] != '/') {

@@ -113,8 +113,8 @@ Result<CelToken> CelLexer::string_literal(bool raw, bool bytes) {
   token.kind = bytes ? CelToken::Kind::kBytes : CelToken::Kind::kString;
   token.offset = place_;
   const std::string_view rest = text_.substr(place_);
-  const std::string_view quote = rest.starts_with("\"\"\"") || rest.starts_with("'''") ? rest.substr(0, 3)
-                                                                                        : rest.substr(0, 1);
+  const std::string_view quote =
+      rest.starts_with("\"\"\"") || rest.starts_with("'''") ? rest.substr(0, 3) : rest.substr(0, 1);
   place_ += quote.size();
   while (true) {
     if (place_ >= text_.size()) return fail("a string that does not end");

@@ -11,9 +11,9 @@ constexpr size_t kMaxText = 65'536;
 constexpr int kMaxDepth = 200;
 constexpr uint64_t kLowest = uint64_t{1} << 63;
 
-constexpr std::string_view kReserved[] = {"as",    "break", "const",     "continue", "else", "for",
-                                          "function", "if", "import", "let", "loop", "package",
-                                          "namespace", "return", "var", "void", "while"};
+constexpr std::string_view kReserved[] = {"as",        "break",  "const",  "continue", "else", "for",
+                                          "function",  "if",     "import", "let",      "loop", "package",
+                                          "namespace", "return", "var",    "void",     "while"};
 
 class Parser {
  public:

@@ -55,7 +55,8 @@ class RuleChecker {
   void run(const CelRule& rule, const Value& value, Schema::Id id) {
     const Result<CelNodePtr>& tree = parsed(rule.expression);
     if (!tree.ok()) {
-      reporter_.add("schema/cel-unreadable", value, "the schema's rule cannot be read: " + tree.error().message);
+      reporter_.add("schema/cel-unreadable", value,
+                    "the schema's rule cannot be read: " + tree.error().message);
       return;
     }
     if (!rule.optional_old_self && mentions(**tree, "oldSelf")) return;
@@ -66,8 +67,10 @@ class RuleChecker {
     }
     if (verdict.is<bool>() && verdict.get<bool>()) return;
     std::string message = message_of(rule, value, id);
-    if (verdict.is_error()) message = "the rule " + rule.expression + " cannot be answered: " + verdict.get<CelError>().message;
-    reporter_.add("schema/cel", culprit(rule, value), message, "change the fields so that " + rule.expression);
+    if (verdict.is_error())
+      message = "the rule " + rule.expression + " cannot be answered: " + verdict.get<CelError>().message;
+    reporter_.add("schema/cel", culprit(rule, value), message,
+                  "change the fields so that " + rule.expression);
   }
 
   std::string message_of(const CelRule& rule, const Value& value, Schema::Id id) {

@@ -66,8 +66,9 @@ CelValue split(CelEvaluator& evaluator, const std::string& text, const CelList& 
   }
   size_t begin = 0;
   for (;;) {
-    const size_t end = limit > 0 && static_cast<int64_t>(out.size()) + 1 == limit ? std::string::npos
-                                                                                  : text.find(separator, begin);
+    const size_t end = limit > 0 && static_cast<int64_t>(out.size()) + 1 == limit
+                           ? std::string::npos
+                           : text.find(separator, begin);
     out.push_back(CelValue(text.substr(begin, end == std::string::npos ? end : end - begin)));
     if (end == std::string::npos) return cel_list(std::move(out));
     begin = end + separator.size();
@@ -111,7 +112,8 @@ CelValue join(CelEvaluator& evaluator, const CelList& args) {
   return CelValue(out);
 }
 
-CelValue matches(CelEvaluator& evaluator, const std::string& name, const std::string& text, const CelList& args) {
+CelValue matches(CelEvaluator& evaluator, const std::string& name, const std::string& text,
+                 const CelList& args) {
   if (!args[1].is_string()) return cel_error("no such overload: " + name);
   const Result<Regex> pattern = Regex::compile(args[1].text());
   if (!pattern.ok()) return cel_error(pattern.error().message);
@@ -223,7 +225,8 @@ CelValue call_cel_text_function(CelEvaluator& evaluator, const std::string& name
   if (name == "charAt" && args[1].is<int64_t>()) {
     const auto points = cel_code_points(text);
     const int64_t place = args[1].get<int64_t>();
-    if (place < 0 || place > static_cast<int64_t>(points.size())) return cel_error("charAt(): index out of range");
+    if (place < 0 || place > static_cast<int64_t>(points.size()))
+      return cel_error("charAt(): index out of range");
     return CelValue(slice(points, static_cast<size_t>(place), static_cast<size_t>(place) + 1));
   }
   handled = false;

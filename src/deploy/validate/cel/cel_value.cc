@@ -119,10 +119,26 @@ bool CelValue::is_map() const {
 std::string CelValue::type_name() const {
   if (is_list()) return "list";
   if (is_map()) return "map";
-  constexpr std::string_view kNames[] = {
-      "null_type", "bool", "int", "uint", "double", "string", "bytes", "list", "map", "map",
-      "google.protobuf.Duration", "google.protobuf.Timestamp", "type", "kubernetes.Quantity", "net.IP",
-      "net.CIDR", "kubernetes.URL", "optional_type", "kubernetes.NamedFormat", "error"};
+  constexpr std::string_view kNames[] = {"null_type",
+                                         "bool",
+                                         "int",
+                                         "uint",
+                                         "double",
+                                         "string",
+                                         "bytes",
+                                         "list",
+                                         "map",
+                                         "map",
+                                         "google.protobuf.Duration",
+                                         "google.protobuf.Timestamp",
+                                         "type",
+                                         "kubernetes.Quantity",
+                                         "net.IP",
+                                         "net.CIDR",
+                                         "kubernetes.URL",
+                                         "optional_type",
+                                         "kubernetes.NamedFormat",
+                                         "error"};
   return std::string(kNames[storage_.index()]);
 }
 
@@ -213,7 +229,8 @@ CelValue cel_lookup(const CelValue& map, const CelValue& key, const SchemaSet& s
 }
 
 CelValue cel_field(const CelValue& object, std::string_view name, const SchemaSet& schemas) {
-  if (!object.is_map()) return cel_error("type '" + object.type_name() + "' has no field " + std::string(name));
+  if (!object.is_map())
+    return cel_error("type '" + object.type_name() + "' has no field " + std::string(name));
   return cel_lookup(object, CelValue(object.is<CelData>() ? unescaped(name) : std::string(name)), schemas);
 }
 

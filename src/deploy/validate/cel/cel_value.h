@@ -61,8 +61,8 @@ class CelValue {
                    Timestamp, CelType, Quantity, IpAddress, Cidr, CelUrl, CelOptional, CelFormat, CelError>;
   CelValue() = default;
   template <typename T>
-    requires(!std::is_same_v<std::remove_cvref_t<T>, CelValue>)
-  CelValue(T&& value) : storage_(std::forward<T>(value)) {}  // NOLINT: conversions are the point
+  requires(!std::is_same_v<std::remove_cvref_t<T>, CelValue>) CelValue(T&& value)
+      : storage_(std::forward<T>(value)) {}  // NOLINT: conversions are the point
 
   template <typename T>
   bool is() const {

@@ -1,0 +1,67 @@
+// The model that clients ask for against the name that the engine serves it under.
+#include <algorithm>
+#include <set>
+
+#include "deploy/validate/command_text.h"
+#include "deploy/validate/rule_checks.h"
+#include "deploy/validate/rule_help.h"
+
+namespace hadal {
+namespace {
+
+// Programs that send requests and name the model by --model.
+constexpr std::string_view kClients[] = {"perf.sh",       "aiperf", "genai-perf", "sglang.bench_serving",
+                                         "bench_serving", "hadal"};
+
+bool is_client(const std::vector<CommandWord>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string_view text = words[i].text;
+    const std::string_view name =
+        text.substr(text.rfind('/') == std::string_view::npos ? 0 : text.rfind('/') + 1);
+    if (std::find(std::begin(kClients), std::end(kClients), name) == std::end(kClients)) continue;
+    if (name != "hadal") return true;
+    if (i + 1 < words.size() && words[i + 1].text == "bench") return true;
+  }
+  return false;
+}
+
+// Under --served-model-name, else under the model's path or repository.
+std::set<std::string> served_names(const ManifestSet& set) {
+  std::set<std::string> out;
+  for (const PodTemplate& pod : set.templates) {
+    for (const Value& item : pod.view()["containers"].items()) {
+      const EngineCommand engine = engine_command(View(item));
+      if (engine.kind == EngineKind::kNone) continue;
+      const auto name = engine.flag({"--served-model-name"});
+      const std::string served = name && !name->empty() ? *name : engine.model();
+      // What a variable holds is not known here.
+      if (served.empty() || served.find('$') != std::string::npos) return {};
+      out.insert(served);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void check_model_names(const RuleContext& context) {
+  const std::set<std::string> served = served_names(context.set);
+  if (served.empty()) return;
+  for (const PodTemplate& pod : context.set.templates) {
+    for (const View container : all_containers(pod.view())) {
+      const std::vector<CommandWord> words = command_words(container);
+      if (!is_client(words) || engine_command(container).kind != EngineKind::kNone) continue;
+      for (size_t i = 0; i + 1 < words.size(); ++i) {
+        if (words[i].text != "--model" && words[i].text != "-m") continue;
+        const std::string& asked = words[i + 1].text;
+        if (served.count(asked) > 0 || asked.find('$') != std::string::npos) continue;
+        pod.reporter().add_at_mark(
+            "engine/model-name", mark_inside(pod.reporter().source(), *words[i + 1].value, asked),
+            "the client asks for the model " + asked + ", and the engine serves " + *served.begin(),
+            "write " + *served.begin());
+      }
+    }
+  }
+}
+
+}  // namespace hadal
