@@ -270,7 +270,6 @@ StepTime Roofline::prefill(double prompt, int groups) const {
 double Roofline::prefill_seconds_per_prompt(double tokens, int groups) const {
   // Short prompts go together in one chunk, so that no step is smaller than it need be.
   const double together = std::max(1.0, std::floor(kPrefillChunk / std::max(1.0, tokens)));
-  StepTime sum;
   if (groups <= 0) groups = layout_.dp_attention;
   double slowest = 0;
   const ModelConfig& m = weights_->model();
