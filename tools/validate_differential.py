@@ -49,6 +49,8 @@ def mutate(doc, rng):
         target, path = rng.choice(maps)
         target["hadalTypo"] = rng.choice([1, "x", True, {"a": 1}])
         return f"unknown field in {path}"
+    if not spots:
+        return None
     container, key, path = rng.choice(spots)
     value = container[key]
     if kind == "misspelt" and isinstance(key, str) and len(key) > 3 and (len(path) < 2 or path[-2] not in FREE):
@@ -93,7 +95,7 @@ def main():
     docs = []
     for path in args.files:
         with open(path, encoding="utf-8") as file:
-            docs += [d for d in yaml.safe_load_all(file) if isinstance(d, dict)]
+            docs += [d for d in yaml.safe_load_all(file) if isinstance(d, dict) and "{{" not in str(d.get("metadata"))]
     if args.originals:
         cases = [(d, "as it is") for d in docs]
     else:

@@ -225,6 +225,7 @@ void check_spec_there(const ManifestDocument& d) {
                                          "StatefulSet",
                                          "DaemonSet",
                                          "ReplicaSet",
+                                         "ReplicationController",
                                          "Job",
                                          "CronJob",
                                          "HorizontalPodAutoscaler",
@@ -234,7 +235,9 @@ void check_spec_there(const ManifestDocument& d) {
                       std::find(std::begin(kKinds), std::end(kKinds), d.kind) != std::end(kKinds);
   if (needed && !d.view()["spec"].exists()) check_present(*d.reporter, d.view(), "spec");
   const View pod = d.view().at("spec.template");
-  const bool has_template = d.group == "apps" || d.kind == "Job";
+  const bool has_template = d.group == "apps" || d.kind == "Job" || d.kind == "ReplicationController";
+  if (needed && d.kind == "ReplicationController" && d.view()["spec"].is_map())
+    check_present(*d.reporter, d.view()["spec"], "template");
   if (needed && has_template && pod.is_map() && !pod["spec"].exists())
     check_present(*d.reporter, pod, "spec");
 }

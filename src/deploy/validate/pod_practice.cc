@@ -51,7 +51,8 @@ void check_root_image(const PodTemplate& pod, View container) {
   }
   if (name.substr(0, name.find_first_of(":@")) != "nginx") return;
   pod.reporter().add("pod/root-image", *image,
-                     "the image starts as root: OpenShift's restricted SCC and the restricted Pod security standard refuse it");
+                     "the image starts as root: OpenShift's restricted SCC and the restricted Pod security "
+                     "standard refuse it");
 }
 
 void check_secrets(const PodTemplate& pod, View container) {

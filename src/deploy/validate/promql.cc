@@ -292,7 +292,9 @@ class Parser {
   Status duration() {
     blanks();
     size_t end = place_;
-    while (end < text_.size() && (is_name_char(text_[end]) || text_[end] == '$' || text_[end] == '.')) ++end;
+    while (end < text_.size() &&
+           ((is_name_char(text_[end]) && text_[end] != ':') || text_[end] == '$' || text_[end] == '.'))
+      ++end;
     const std::string_view word = text_.substr(place_, end - place_);
     // Grafana's variables.
     if (!word.starts_with("$")) {

@@ -217,7 +217,13 @@ bool SchemaCheck::check_required(const Value& value, const Schema& s) {
 bool SchemaCheck::check_list(const Value& value, const Schema& s) {
   bool ok = true;
   if (s.items != Schema::kNone) {
-    for (const Value& item : value.items) ok = check(item, s.items, false) && ok;
+    const Schema& item_schema = schemas_.at(s.items);
+    for (const Value& item : value.items) {
+      ok = check(item, s.items, false) && ok;
+      // The server makes it an object without fields.
+      if (native_ && item.is_null() && !item_schema.required.empty())
+        ok = fail("schema/required", item, "the item is empty: it needs " + item_schema.required[0]);
+    }
   }
   const auto count = static_cast<int64_t>(value.items.size());
   if (s.min_items >= 0 && count < s.min_items)

@@ -20,7 +20,7 @@ void check_service_port(const ManifestDocument& d, View port, bool needs_name, b
   if (!name.text().empty() && !is_dns1123_label(name.text()))
     reporter.add("object/name", *name, shown_text(name) + " is no name of a Service's port (a DNS label)");
   const View protocol = port["appProtocol"];
-  if (!protocol.text().empty() && !is_qualified_name(protocol.text()))
+  if (protocol.is_string() && !is_qualified_name(protocol.text()))
     reporter.add("object/name", *protocol, shown_text(protocol) + " is no name of a protocol");
   const View target = port["targetPort"];
   check_range(reporter, target, target.integer_or(1) == 0 ? 0 : 1, 65535);
@@ -41,7 +41,11 @@ void check_service(const ManifestDocument& d) {
   check_choice(reporter, spec["type"], {"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"});
   const std::string_view type = spec["type"].text();
   const bool external = type == "NodePort" || type == "LoadBalancer";
-  const bool headless = spec["clusterIP"].text() == "None";
+  const std::string_view ip = spec["clusterIP"].text();
+  if (!ip.empty() && ip != "None" && !parse_ip(ip))
+    reporter.add("object/format", *spec["clusterIP"],
+                 shown_text(spec["clusterIP"]) + " is no IP address, nor None");
+  const bool headless = ip == "None";
   const auto ports = spec["ports"].items();
   if (ports.empty() && !headless && type != "ExternalName")
     reporter.add("object/required", *spec, "a Service needs ports", "add ports, or clusterIP: None");
@@ -133,6 +137,8 @@ void check_network_policy(const ManifestDocument& d) {
       for (const Value& peer_item : View(rule)[side == "ingress" ? "from" : "to"].items()) {
         const View peer(peer_item);
         const View block = peer["ipBlock"];
+        check_label_selector(reporter, peer["podSelector"]);
+        check_label_selector(reporter, peer["namespaceSelector"]);
         if (!block.exists() && !peer["podSelector"].exists() && !peer["namespaceSelector"].exists())
           reporter.add("object/required", peer_item,
                        "a peer needs podSelector, namespaceSelector or ipBlock");

@@ -98,6 +98,10 @@ void check_storage_class(Reporter& reporter, View root) {
   check_choice(reporter, root["reclaimPolicy"], {"Delete", "Retain"});
   check_choice(reporter, root["volumeBindingMode"], {"Immediate", "WaitForFirstConsumer"});
   const View provisioner = root["provisioner"];
+  std::string name(provisioner.text());
+  for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (!name.empty() && !is_qualified_name(name))
+    reporter.add("object/name", *provisioner, shown_text(provisioner) + " is no name of a provisioner");
   if (provisioner.text() == "k8s.io/no-provisioner") {
     Finding& finding =
         reporter.add("storage/no-provisioner", *provisioner, "no provisioner is called k8s.io/no-provisioner",
@@ -112,6 +116,7 @@ void check_binding(const ManifestDocument& d) {
   const View role = root["roleRef"];
   if (check_present(reporter, root, "roleRef")) {
     check_present(reporter, role, "name");
+    check_present(reporter, role, "kind");
     if (d.kind == "ClusterRoleBinding") {
       check_choice(reporter, role["kind"], {"ClusterRole"});
     } else {

@@ -38,6 +38,21 @@ void check_selector(const ManifestDocument& d) {
   if (label.exists()) Reporter::fix_with(finding, replace_scalar(culprit->value, label.any_text(), true));
 }
 
+// A ReplicationController's selector is a map, and the template's labels where it is absent.
+void check_old_selector(const ManifestDocument& d) {
+  const View spec = d.view()["spec"];
+  const View labels = spec.at("template.metadata.labels");
+  if (spec.is_map() && spec["selector"].members().empty() && labels.members().empty())
+    d.reporter->add("object/required", *spec, "the selector and the template's labels are missing",
+                    "add labels to the template");
+  for (const ValueMember& wanted : spec["selector"].members()) {
+    const View label = labels[wanted.key];
+    if (label.any_text() != View(wanted.value).any_text())
+      d.reporter->add("object/selector-mismatch", wanted.value,
+                      "the selector does not match the template's labels");
+  }
+}
+
 void check_rolling_update(const ManifestDocument& d, View strategy, bool has_surge) {
   Reporter& reporter = *d.reporter;
   const View update = strategy["rollingUpdate"];
@@ -171,6 +186,7 @@ void check_workload_object(const ManifestDocument& d) {
   if (d.group == "apps" && d.kind != "ControllerRevision") check_selector(d);
   if (d.is("apps", "Deployment")) check_deployment(d);
   if (d.is("apps", "ReplicaSet")) check_range(*d.reporter, d.view().at("spec.replicas"), 0, INT32_MAX);
+  if (d.is("", "ReplicationController")) check_old_selector(d);
   if (d.is("apps", "StatefulSet")) check_stateful_set(d);
   if (d.is("apps", "DaemonSet")) {
     const View strategy = d.view().at("spec.updateStrategy");

@@ -237,7 +237,8 @@ class Reader {
   bool skip_to_next(const YamlParseError& error) {
     for (const Line& line : lines_of(text_)) {
       const std::string_view content = std::string_view(text_).substr(line.begin, line.end - line.begin);
-      if (line.begin <= error.mark.offset || !is_separator(content)) continue;
+      if (line.begin < error.mark.offset || line.begin <= resumed_ || !is_separator(content)) continue;
+      resumed_ = line.begin;
       text_ = blanked(std::move(text_), line.begin);
       return true;
     }
@@ -248,6 +249,7 @@ class Reader {
   std::string text_;
   Reporter& reporter_;
   int num_repairs_ = 0;
+  size_t resumed_ = 0;  // where reading began again, after an error
 };
 
 void check_keys(const YamlNode& node, Reporter& reporter, std::unordered_set<const YamlNode*>& seen) {
