@@ -140,7 +140,7 @@ CheckResult check_gpu_driver(const CheckContext& context) {
   JsonObject facts{{"driver", Json(gpus.driver)}};
   const std::string& least = context.config.min_driver;
   if (least.empty()) return info("driver " + gpus.driver, std::move(facts));
-  if (compare_versions(gpus.driver, least) < 0)
+  if (compare_dotted_versions(gpus.driver, least) < 0)
     return fail_check("driver " + gpus.driver + " is older than " + least, "", std::move(facts));
   return pass("driver " + gpus.driver + ", at least " + least + " asked for", std::move(facts));
 }
@@ -166,13 +166,13 @@ CheckResult check_gpu_compute(const CheckContext& context) {
     const std::string version =
         std::to_string(*gpu.compute_major) + "." + std::to_string(gpu.compute_minor.value_or(0));
     seen.insert(version);
-    if (!context.config.min_compute.empty() && compare_versions(version, context.config.min_compute) < 0)
+    if (!context.config.min_compute.empty() && compare_dotted_versions(version, context.config.min_compute) < 0)
       low.push_back(gpu_name(i));
   }
   const std::string versions = join({seen.begin(), seen.end()}, ", ");
   JsonObject facts{{"compute_capability", Json(versions)}};
   // FP8 matrix units came with Ada (8.9) and Hopper (9.0).
-  const bool fp8 = compare_versions(*seen.begin(), "8.9") >= 0;
+  const bool fp8 = compare_dotted_versions(*seen.begin(), "8.9") >= 0;
   const std::string text = "compute capability " + versions + (fp8 ? ", native FP8" : ", no native FP8");
   if (!low.empty())
     return fail_check(text + ": " + list_text(low) + " below " + context.config.min_compute, "",

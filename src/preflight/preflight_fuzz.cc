@@ -25,7 +25,7 @@ void read_system(std::string_view text) {
   (void)hadal::pci_address(text);
   const size_t middle = text.size() / 2;
   (void)hadal::pci_distance(text.substr(0, middle), 0, text.substr(middle), 0);
-  (void)hadal::compare_versions(text.substr(0, middle), text.substr(middle));
+  (void)hadal::compare_dotted_versions(text.substr(0, middle), text.substr(middle));
   (void)hadal::natural_less(text.substr(0, middle), text.substr(middle));
   (void)hadal::parse_net_name(text);
   (void)hadal::index_files(text);

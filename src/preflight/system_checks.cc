@@ -36,7 +36,7 @@ CheckResult check_kernel(const CheckContext& context) {
   if (!release) return not_checked("/proc/sys/kernel/osrelease cannot be read");
   const std::string version = release->substr(0, release->find_first_not_of("0123456789."));
   JsonObject facts{{"release", Json(*release)}};
-  if (compare_versions(version, kOldestKernel) < 0)
+  if (compare_dotted_versions(version, kOldestKernel) < 0)
     return warn("Linux " + *release + " is older than " + kOldestKernel, "", std::move(facts));
   return pass("Linux " + *release, std::move(facts));
 }

@@ -38,9 +38,9 @@ TEST(Words, SizesRatesAndLists) {
   EXPECT_EQ(rate_text(2.44e9), "2.4 GB/s");
   EXPECT_EQ(time_text(12.34e-6), "12 us");
   EXPECT_EQ(list_text({"a", "b", "c"}, 2), "a, b and 1 more");
-  EXPECT_LT(compare_versions("550.54", "550.127.05"), 0);
-  EXPECT_EQ(compare_versions("9", "9.0"), 0);
-  EXPECT_GT(compare_versions("580.159.04", "550.54"), 0);
+  EXPECT_LT(compare_dotted_versions("550.54", "550.127.05"), 0);
+  EXPECT_EQ(compare_dotted_versions("9", "9.0"), 0);
+  EXPECT_GT(compare_dotted_versions("580.159.04", "550.54"), 0);
   EXPECT_EQ(value_of("A B: x\nA: y: z\n", "A"), "y: z");
   EXPECT_TRUE(natural_less("mlx5_2", "mlx5_10"));
   EXPECT_FALSE(natural_less("mlx5_10", "mlx5_2"));

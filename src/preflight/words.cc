@@ -83,7 +83,7 @@ std::string trimmed(std::string_view text) {
   return std::string(text.substr(begin, text.find_last_not_of(kSpace) - begin + 1));
 }
 
-int compare_versions(std::string_view a, std::string_view b) {
+int compare_dotted_versions(std::string_view a, std::string_view b) {
   const auto x = split(a, '.');
   const auto y = split(b, '.');
   for (size_t i = 0; i < std::max(x.size(), y.size()); ++i) {

@@ -25,7 +25,7 @@ std::vector<std::string> split(std::string_view text, char separator);
 std::vector<std::string> split_lines(std::string_view text);
 std::string trimmed(std::string_view text);
 // Less than, equal, greater than 0, part by part: "550.54" < "550.127.05".
-int compare_versions(std::string_view a, std::string_view b);
+int compare_dotted_versions(std::string_view a, std::string_view b);
 // All of `text` is a whole number.
 std::optional<int64_t> whole_number(std::string_view text, int base = 10);
 // "Key:   value" lines: the value of `key`, or "".

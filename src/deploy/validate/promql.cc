@@ -506,7 +506,7 @@ class Parser {
     HADAL_RETURN_IF_ERROR(string_literal(&value));
     if (label == "__name__" && !regex) out_.metrics.push_back(value);
     if (regex && value.find('$') == std::string::npos) {
-      const Result<Regex> pattern = Regex::compile(value);
+      const Result<GoRegex> pattern = GoRegex::compile(value);
       if (!pattern.ok()) return invalid_argument("\"", value, "\" is no pattern: ", pattern.error().message);
     }
     return {};

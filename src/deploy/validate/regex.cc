@@ -24,7 +24,7 @@ bool has_lookaround(std::string_view pattern) {
 
 }  // namespace
 
-struct Regex::Code {
+struct GoRegex::Code {
   pcre2_code* code = nullptr;
   pcre2_match_context* context = nullptr;
   ~Code() {
@@ -33,7 +33,7 @@ struct Regex::Code {
   }
 };
 
-Result<Regex> Regex::compile(std::string_view pattern) {
+Result<GoRegex> GoRegex::compile(std::string_view pattern) {
   if (pattern.size() > kMaxPattern)
     return invalid_argument("a pattern of ", pattern.size(), " bytes is too long");
   if (has_lookaround(pattern)) return invalid_argument("looking around is no part of RE2's syntax");
@@ -52,12 +52,12 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   HADAL_CHECK(code->context != nullptr) << "out of memory";
   pcre2_set_match_limit(code->context, kMatchLimit);
   pcre2_set_depth_limit(code->context, kDepthLimit);
-  Regex out;
+  GoRegex out;
   out.code_ = std::move(code);
   return out;
 }
 
-std::optional<bool> Regex::search(std::string_view text) const {
+std::optional<bool> GoRegex::search(std::string_view text) const {
   if (text.size() > kMaxText || !utf8_is_valid(text)) return std::nullopt;
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   HADAL_CHECK(data != nullptr) << "out of memory";
@@ -68,7 +68,7 @@ std::optional<bool> Regex::search(std::string_view text) const {
   return rc == PCRE2_ERROR_NOMATCH ? std::optional<bool>(false) : std::nullopt;
 }
 
-std::optional<Regex::Span> Regex::find(std::string_view text, size_t start) const {
+std::optional<GoRegex::Span> GoRegex::find(std::string_view text, size_t start) const {
   if (text.size() > kMaxText || start > text.size() || !utf8_is_valid(text)) return std::nullopt;
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   HADAL_CHECK(data != nullptr) << "out of memory";

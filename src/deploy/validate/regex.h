@@ -1,4 +1,4 @@
-// Regex: a compiled pattern of Go's syntax (RE2), as schemas and CEL rules write it, run by PCRE2 with limits
+// GoRegex: a compiled pattern of Go's syntax (RE2), as schemas and CEL rules write it, run by PCRE2 with limits
 // on its work so that no pattern hangs. Const once compiled; any thread.
 #pragma once
 
@@ -10,10 +10,10 @@
 
 namespace hadal {
 
-class Regex {
+class GoRegex {
  public:
   // Errors: kInvalidArgument with the reason and where in the pattern.
-  static Result<Regex> compile(std::string_view pattern);
+  static Result<GoRegex> compile(std::string_view pattern);
   // Whether it is found anywhere in the text; nullopt: given up, too much work.
   std::optional<bool> search(std::string_view text) const;
 

@@ -277,7 +277,7 @@ bool SchemaCheck::check_text(const Value& value, const Schema& s) {
                     std::to_string(length));
   }
   if (!s.pattern.empty()) {
-    const Result<Regex> pattern = Regex::compile(s.pattern);
+    const Result<GoRegex> pattern = GoRegex::compile(s.pattern);
     if (pattern.ok() && pattern->search(text) == false)
       ok = fail("schema/pattern", value, shown(value) + " does not match " + s.pattern);
   }

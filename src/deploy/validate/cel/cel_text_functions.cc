@@ -115,7 +115,7 @@ CelValue join(CelEvaluator& evaluator, const CelList& args) {
 CelValue matches(CelEvaluator& evaluator, const std::string& name, const std::string& text,
                  const CelList& args) {
   if (!args[1].is_string()) return cel_error("no such overload: " + name);
-  const Result<Regex> pattern = Regex::compile(args[1].text());
+  const Result<GoRegex> pattern = GoRegex::compile(args[1].text());
   if (!pattern.ok()) return cel_error(pattern.error().message);
   if (!evaluator.charge(text.size() * 4)) return cel_error("the rule takes too long");
   if (name == "matches") {
