@@ -78,6 +78,8 @@ class Door {
 
   void advance_all() {
     for (auto& admission : pending_) {
+      // A host that restarts stands at the door again before anyone has seen that it left.
+      drop_who_left();
       auto rank = admission->advance(identity_, joined_);
       if (rank.ok() && !rank->has_value()) {
         if (Clock::now() < admission->deadline()) continue;
