@@ -96,7 +96,7 @@ class Table:
     @staticmethod
     def rule(rule):
         out = {"c": " ".join(rule["rule"].split()) if '"""' not in rule["rule"] else rule["rule"].strip()}
-        for name, short in (("message", "m"), ("messageExpression", "x"), ("fieldPath", "p"), ("optionalOldSelf", "o")):
+        for name, short in (("fieldPath", "p"), ("optionalOldSelf", "o")):  # messages are prose: hadal words its own
             if rule.get(name):
                 out[short] = rule[name]
         return out

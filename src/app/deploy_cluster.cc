@@ -7,6 +7,7 @@
 #include "config/flags.h"
 #include "deploy/render.h"
 #include "deploy/spec.h"
+#include "deploy/validate.h"
 
 namespace hadal {
 
@@ -73,6 +74,7 @@ ApplyHooks make_apply_hooks() {
   ApplyHooks out;
   out.is_spec = is_deploy_spec;
   out.render = render_input;
+  out.validate = [](const std::vector<ManifestFile>& files) { return validate_manifests(files).findings; };
   return out;
 }
 

@@ -14,11 +14,11 @@ struct DeployConfig {
   std::string output;  // file or directory; "": standard output
 
   // validate, rules
-  std::string report_format;              // validate: text, json, sarif; rules: text, markdown, json; "" the first
-  std::string severity = "info";          // the least that is shown
+  std::string report_format;      // validate: text, json, sarif; rules: text, markdown, json; "" the first
+  std::string severity = "info";  // the least that is shown
   std::vector<std::string> disabled_rules;
-  std::vector<std::string> schemas;       // files and directories of CRDs and OpenAPI documents
-  std::string kubernetes_version;         // "": ValidateOptions' own
+  std::vector<std::string> schemas;  // files and directories of CRDs and OpenAPI documents
+  std::string kubernetes_version;    // "": ValidateOptions' own
   std::string lws_version;
   std::string kserve_version;
   std::string volcano_version;

@@ -41,7 +41,9 @@ const FlagSpec kFlags[] = {
 Status take_validate(const std::vector<std::string>& arguments, const FlagValueMap&, Settings& settings) {
   settings.deploy.arguments = arguments;
   if (arguments.empty())
-    return invalid_argument("which files? hadal deploy validate FILES...; a directory's *.yaml, *.yml and *.json; \"-\" reads standard input");
+    return invalid_argument(
+        "which files? hadal deploy validate FILES...; a directory's *.yaml, *.yml and *.json; \"-\" reads "
+        "standard input");
   return {};
 }
 
@@ -53,7 +55,8 @@ Status validate_validate(const Settings& settings) {
   if (deploy.severity != "error" && deploy.severity != "warning" && deploy.severity != "info")
     return invalid_argument("--severity is \"", deploy.severity, "\": it takes error, warning or info");
   for (const std::string& argument : deploy.arguments) {
-    if (deploy.fix && argument == "-") return invalid_argument("--fix writes into files: standard input (\"-\") is none");
+    if (deploy.fix && argument == "-")
+      return invalid_argument("--fix writes into files: standard input (\"-\") is none");
   }
   return {};
 }
@@ -95,13 +98,14 @@ constexpr CommandSpec kCommands[] = {
     {"deploy render", Command::kDeployRender, kForRender, "SPEC",
      "The deployment's spec (docs/deploy-spec.md); \"-\": standard input",
      "Make every Kubernetes object of a deployment from one small spec", 1, &take_render, &validate_render},
-    {"deploy schema", Command::kDeploySchema, kForSchema, "", "", "Print the JSON Schema or the reference of specs", 0,
-     nullptr, &validate_schema},
+    {"deploy schema", Command::kDeploySchema, kForSchema, "", "",
+     "Print the JSON Schema or the reference of specs", 0, nullptr, &validate_schema},
     {"deploy validate", Command::kDeployValidate, kForValidate, "FILES",
      "Kubernetes YAML or JSON, specs of hadal, and directories of them; \"-\": standard input",
-     "Find what is wrong with Kubernetes YAML, without a cluster", kMaxFiles, &take_validate, &validate_validate},
-    {"deploy rules", Command::kDeployRules, kForRules, "", "", "Explain every rule of deploy validate", 0, nullptr,
-     &validate_rules},
+     "Find what is wrong with Kubernetes YAML, without a cluster", kMaxFiles, &take_validate,
+     &validate_validate},
+    {"deploy rules", Command::kDeployRules, kForRules, "", "", "Explain every rule of deploy validate", 0,
+     nullptr, &validate_rules},
 };
 
 }  // namespace

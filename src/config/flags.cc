@@ -103,7 +103,8 @@ Error unknown_command(const std::string& name) {
   }
   if (name.starts_with("-"))
     return invalid_argument("flags come after the command: hadal serve MODEL ", name, " ...");
-  constexpr std::string_view kNames[] = {"serve", "chat", "pull", "push", "plan", "deploy", "preflight", "version", "help"};
+  constexpr std::string_view kNames[] = {"serve",  "chat",      "pull",    "push", "plan",
+                                         "deploy", "preflight", "version", "help"};
   const std::string nearest = nearest_name(name, kNames);
   if (!nearest.empty())
     return invalid_argument("there is no command \"", name, "\": did you mean hadal ", nearest, "?");

@@ -166,7 +166,8 @@ CheckResult check_gpu_compute(const CheckContext& context) {
     const std::string version =
         std::to_string(*gpu.compute_major) + "." + std::to_string(gpu.compute_minor.value_or(0));
     seen.insert(version);
-    if (!context.config.min_compute.empty() && compare_dotted_versions(version, context.config.min_compute) < 0)
+    if (!context.config.min_compute.empty() &&
+        compare_dotted_versions(version, context.config.min_compute) < 0)
       low.push_back(gpu_name(i));
   }
   const std::string versions = join({seen.begin(), seen.end()}, ", ");

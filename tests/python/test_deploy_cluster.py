@@ -208,6 +208,9 @@ def test_refused_object_says_why(cluster):
     bad = deployment()
     bad["spec"]["unknownField"] = 1
     text = cluster.apply(bad, service(), code=1)
+    assert "error [schema/unknown-field]" in text and "nothing was applied" in text, "found before the cluster is asked"
+    assert cluster.kube.get("Service", "web") is None and cluster.kube.get("Deployment", "web") is None
+    text = cluster.apply(bad, service(), flags=("--wait=false", "--skip-validation"), code=1)
     assert "Deployment llm/web REFUSED" in text and 'unknown field "spec.unknownField"' in text
     assert cluster.kube.get("Service", "web") is None
     cluster.apply(deployment(), service())
@@ -215,7 +218,7 @@ def test_refused_object_says_why(cluster):
 
 
 def test_unknown_kind_stops_before_anything(cluster):
-    text = cluster.apply(config_map(), {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"}}, code=1)
+    text = cluster.apply(config_map(), {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "x"}, "spec": {"scaleTargetRef": {"name": "web"}, "triggers": [{"type": "cron", "metadata": {"timezone": "UTC", "start": "0 6 * * *", "end": "0 20 * * *", "desiredReplicas": "2"}}]}}, code=1)
     assert "ScaledObject" in text and "install the CRDs" in text
     assert cluster.kube.get("ConfigMap", "settings") is None
 

@@ -4,8 +4,8 @@
 // ObjectMeta. Members of a node: t type (o a s i n b; x int-or-string), f format, r required, e enum, lo hi
 // bounds (xl xh exclusive), ll lh lengths, il ih items, pl ph properties, mo multipleOf, re pattern, d
 // default, N nullable, P preserves unknown fields, E embedded resource, u unique, L list type (s set, m map)
-// with K its keys, v rules (c expression, m message, x message expression, p field path, o optional old
-// self), p properties, i items, A a map's values, all any one not.
+// with K its keys, v rules (c expression, p field path, o optional old self), p properties, i items, A a
+// map's values, all any one not.
 #include <algorithm>
 
 #include "deploy/validate/schema.h"
@@ -58,8 +58,6 @@ CelRule rule_of(const Json& value) {
   CelRule out;
   for (const auto& [key, v] : value.as_object()) {
     if (key == "c") out.expression = v.as_string();
-    if (key == "m") out.message = v.as_string();
-    if (key == "x") out.message_expression = v.as_string();
     if (key == "p") out.field_path = v.as_string();
     if (key == "o") out.optional_old_self = true;
   }

@@ -1,6 +1,8 @@
 // Volumes that several nodes want, or that are too small for the model.
 #include <algorithm>
 #include <map>
+#include <set>
+#include <tuple>
 
 #include "config/model_catalog.h"
 #include "deploy/validate/command_text.h"
@@ -24,13 +26,26 @@ bool is_one_node_only(View claim) {
   });
 }
 
+// A Job's Pod ends and lets go of the volume, so it does not count.
+bool holds_volume(const ClaimUse& use) {
+  return use.pod->document->group != "batch";
+}
+
+// The same object may stand in two files (a spec and what was rendered from it): it is one object.
+using ObjectPlace = std::tuple<std::string, std::string, std::string, std::string>;
+ObjectPlace place_of(const ClaimUse& use) {
+  const ManifestDocument& d = *use.pod->document;
+  return {d.kind, d.namespace_name, d.name, use.pod->role};
+}
+
 void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& uses) {
   if (!is_one_node_only(claim.view())) return;
   int64_t pods = 0;
   bool whole_nodes = false;
   bool every_node = false;
+  std::set<ObjectPlace> counted;
   for (const ClaimUse& use : uses) {
-    if (use.pod->document->group == "batch") continue;
+    if (!holds_volume(use) || !counted.insert(place_of(use)).second) continue;
     pods += use.pod->num_pods;
     whole_nodes =
         whole_nodes || gpus_of_pod(use.pod->view()) >= 8 || use.pod->document->kind == "LeaderWorkerSet";
@@ -38,6 +53,7 @@ void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& use
   }
   if (pods < 2) return;
   for (const ClaimUse& use : uses) {
+    if (!holds_volume(use)) continue;
     Finding& finding =
         use.pod->reporter().add("storage/read-write-once-on-nodes", *use.claim_name,
                                 "the claim " + claim.name + " is ReadWriteOnce, for one node, and " +

@@ -1,5 +1,5 @@
-// GoRegex: a compiled pattern of Go's syntax (RE2), as schemas and CEL rules write it, run by PCRE2 with limits
-// on its work so that no pattern hangs. Const once compiled; any thread.
+// GoRegex: a compiled pattern of Go's syntax (RE2), as schemas and CEL rules write it, run by PCRE2 with
+// limits on its work so that no pattern hangs. Const once compiled; any thread.
 #pragma once
 
 #include <memory>

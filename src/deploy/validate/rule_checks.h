@@ -31,7 +31,7 @@ void check_references(const RuleContext& context);                              
 void check_services(const RuleContext& context);     // service_practice.cc
 void check_monitoring(const RuleContext& context);   // monitoring.cc
 void check_autoscaling(const RuleContext& context);  // autoscaling.cc
-void check_model_names(const RuleContext& context);                              // model_names.cc
+void check_model_names(const RuleContext& context);  // model_names.cc
 void check_claims(const RuleContext& context);       // claims.cc
 
 }  // namespace hadal

@@ -19,7 +19,7 @@ namespace hadal {
 // A rule of x-kubernetes-validations.
 struct CelRule {
   std::string expression;
-  std::string message;             // "" : "failed rule: ..."
+  std::string message;             // "": the built-in kinds have none
   std::string message_expression;  // CEL that makes the message
   std::string field_path;          // ".name": whom the message is about
   bool optional_old_self = false;

@@ -81,7 +81,7 @@ class RuleChecker {
         if (text.is_string() && !text.text().empty()) return text.text();
       }
     }
-    return rule.message.empty() ? "failed rule: " + rule.expression : rule.message;
+    return rule.message.empty() ? "the fields here break a rule of this kind" : rule.message;
   }
 
   // fieldPath names a part: ".spec.name".
