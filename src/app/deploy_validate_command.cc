@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <string>
 
@@ -45,16 +46,46 @@ ValidateOptions options_of(const DeployConfig& config, const SchemaSet* schemas)
   return out;
 }
 
-// A spec of hadal's is checked as what it renders to; other files stay as they are.
-Result<std::vector<ManifestFile>> render_specs(std::vector<ManifestFile> files) {
-  for (ManifestFile& file : files) {
-    if (!is_deploy_spec(file.text)) continue;
-    HADAL_ASSIGN(const DeploySpec spec, parse_deploy_spec(file.text, file.path));
-    HADAL_ASSIGN(const RenderResult rendered, render_spec(spec));
-    file.text = to_manifest_yaml(rendered.objects);
-    file.path += " (rendered)";
+// What rendering says of a spec that it refuses: "FILE:LINE:COLUMN: ..." where it knows the place.
+Finding spec_finding(const std::string& path, const Error& error) {
+  const RuleInfo& rule = *find_rule("object/spec");
+  Finding out;
+  out.rule = rule.id;
+  out.severity = rule.severity;
+  out.file = path;
+  out.message = error.message;
+  out.why = rule.why;
+  out.fix = rule.fix;
+  const std::string_view text = error.message;
+  if (text.starts_with(path + ":")) {
+    const char* at = text.data() + path.size() + 1;
+    const char* end = text.data() + text.size();
+    const auto line = std::from_chars(at, end, out.line);
+    if (line.ec == std::errc() && line.ptr != end && *line.ptr == ':')
+      std::from_chars(line.ptr + 1, end, out.column);
   }
-  return files;
+  return out;
+}
+
+// Specs of hadal's become what they render to; other files stay as they are. Findings: of specs that do not
+// render, and what rendering warns of.
+std::vector<ManifestFile> render_specs(std::vector<ManifestFile> files, std::vector<Finding>& findings) {
+  std::vector<ManifestFile> out;
+  for (ManifestFile& file : files) {
+    if (!is_deploy_spec(file.text)) {
+      out.push_back(std::move(file));
+      continue;
+    }
+    const Result<DeploySpec> spec = parse_deploy_spec(file.text, file.path);
+    const Result<RenderResult> rendered = spec.ok() ? render_spec(*spec) : Result<RenderResult>(spec.error());
+    if (!rendered.ok()) {
+      findings.push_back(spec_finding(file.path, rendered.error()));
+      continue;
+    }
+    findings.insert(findings.end(), rendered->findings.begin(), rendered->findings.end());
+    out.push_back({file.path + " (rendered)", to_manifest_yaml(rendered->objects)});
+  }
+  return out;
 }
 
 // Writes the files that safe fixes change. Returns how many fixes.
@@ -81,8 +112,8 @@ int run_deploy_validate(Settings settings) {
   }
   auto files = read_manifest_files(config.arguments);
   if (!files.ok()) return fail(files.error());
-  files = render_specs(*std::move(files));
-  if (!files.ok()) return fail(files.error());
+  std::vector<Finding> of_specs;
+  files = render_specs(*std::move(files), of_specs);
   std::shared_ptr<const SchemaSet> schemas = SchemaSet::builtin();
   if (!config.schemas.empty()) {
     auto loaded = SchemaSet::load(config.schemas);
@@ -95,7 +126,8 @@ int run_deploy_validate(Settings settings) {
     if (!fixed.ok()) return fail(fixed.error());
     if (*fixed > 0) std::fprintf(stderr, "fixed: %d\n", *fixed);
   }
-  const ValidationReport report = validate_manifests(*files, options);
+  ValidationReport report = validate_manifests(*files, options);
+  report.findings.insert(report.findings.begin(), of_specs.begin(), of_specs.end());
   const std::vector<Finding> findings = findings_from(report, severity_of(config.severity));
   std::string text;
   if (config.report_format == "json") {

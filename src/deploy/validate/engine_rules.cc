@@ -49,9 +49,12 @@ void check_flags(const PodTemplate& pod, const EngineCommand& engine) {
     if (nearest.empty() && (engine.wrapped || engine.kind == EngineKind::kHadal) && !invented) continue;
     Finding& finding = reporter.add_at_mark("engine/unknown-flag", mark, "the engine has no flag " + name,
                                             nearest.empty() ? "remove it" : "write " + nearest);
-    if (!nearest.empty() && !engine.wrapped)
+    // A name that is far from all may be of a newer release.
+    const size_t longer = std::max(nearest.size(), name.size());
+    const bool near = !nearest.empty() && longer - std::min(nearest.size(), name.size()) <= 2;
+    if (near && !engine.wrapped)
       Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, nearest));
-    if (nearest.empty() || engine.wrapped) finding.severity = Severity::kWarning;
+    if (!near || engine.wrapped) finding.severity = Severity::kWarning;
   }
 }
 

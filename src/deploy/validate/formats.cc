@@ -138,7 +138,7 @@ std::optional<int64_t> parse_prometheus_duration(std::string_view text) {
   while (!text.empty()) {
     int64_t value = 0;
     const auto r = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (r.ec != std::errc() || !is_digit(text[0]) || value > 1'000'000'000) return std::nullopt;
+    if (r.ec != std::errc() || !is_digit(text[0]) || value > 100'000'000) return std::nullopt;
     text.remove_prefix(static_cast<size_t>(r.ptr - text.data()));
     size_t length = 0;
     while (length < text.size() && is_lower(text[length])) ++length;

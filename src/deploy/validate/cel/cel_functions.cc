@@ -162,7 +162,12 @@ CelValue convert(const std::string& name, const CelValue& v, bool& handled) {
   }
   if (name == "timestamp") {
     if (v.is<Timestamp>()) return v;
-    if (v.is<int64_t>()) return CelValue(Timestamp{v.get<int64_t>(), 0});
+    // The years 1 to 9999, as CEL has them.
+    constexpr int64_t kFirst = -62'135'596'800;
+    constexpr int64_t kLast = 253'402'300'799;
+    if (v.is<int64_t>())
+      return v.get<int64_t>() < kFirst || v.get<int64_t>() > kLast ? cel_error("timestamp out of range")
+                                                                   : CelValue(Timestamp{v.get<int64_t>(), 0});
     if (!v.is_string()) return no_overload(name, {v});
     const auto time = parse_timestamp(v.text());
     return time ? CelValue(*time) : cel_error("\"" + v.text() + "\" is no timestamp");
