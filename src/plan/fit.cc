@@ -19,7 +19,7 @@ constexpr int64_t kLeastContext = 4096;
 constexpr int64_t kLogitRows = 256;
 
 struct StageFit {
-  RankMemory rank;
+  RankBytes rank;
   int64_t kv_bytes_per_token = 0;
   int64_t kv_tokens = 0;  // of one rank; negative where the weights alone are too much
 };
@@ -30,7 +30,7 @@ StageFit fit_stage(const WeightMap& weights, const GpuSpec& gpu, const Layout& l
   const int layers = stage_layers(m.num_hidden_layers, layout.pp, stage).size();
   const CommunicationBytes communication = communication_bytes(m, layout, gpu);
   StageFit out;
-  RankMemory& r = out.rank;
+  RankBytes& r = out.rank;
   r.capacity = gpu.memory_bytes;
   r.weights = weights.of_rank(layout, stage, 0).total();
   r.activations = activation_bytes(m, layout, options.max_running_tokens, kLogitRows);
@@ -81,7 +81,7 @@ bool lacks_fp8(const WeightMap& weights, const GpuSpec& gpu) {
   if (gpu.fp8_tflops > 0 || gpu.resource.empty())
     return false;  // the CPU's kernels widen FP8 as they read it
   return std::any_of(weights.tensors().begin(), weights.tensors().end(),
-                     [](const WeightTensor& t) { return t.format == WeightFormat::kFp8Blocks; });
+                     [](const PlannedTensor& t) { return t.format == WeightFormat::kFp8Blocks; });
 }
 
 void refuse_fp8(const WeightMap& weights, const GpuSpec& gpu, FitAnswer& answer) {
@@ -97,7 +97,7 @@ void refuse_fp8(const WeightMap& weights, const GpuSpec& gpu, FitAnswer& answer)
 
 void judge_memory(const WeightMap& weights, const GpuSpec& gpu, const Layout& layout,
                   const FitOptions& options, FitAnswer& answer) {
-  const RankMemory& r = answer.rank;
+  const RankBytes& r = answer.rank;
   const int64_t own = weights.model().max_position_embeddings;
   const int64_t tokens = answer.kv_tokens / layout.dp_attention;  // a sequence lives in one group
   const int64_t wanted = options.context_length > 0 ? options.context_length : std::min(own, kLeastContext);
@@ -121,7 +121,7 @@ void judge_memory(const WeightMap& weights, const GpuSpec& gpu, const Layout& la
 }
 
 void judge_fraction(const FitOptions& options, FitAnswer& answer) {
-  const RankMemory& r = answer.rank;
+  const RankBytes& r = answer.rank;
   if (options.static_fraction <= 0 || r.kv < 0) return;
   const int64_t before_weights = r.capacity - r.runtime - r.communication;
   const int64_t left = before_weights - r.weights - r.kv;
@@ -147,7 +147,7 @@ bool holds_one_context(const WeightMap& weights, const GpuSpec& gpu, const Layou
 }
 
 WeightFormat format_of(const WeightMap& weights) {
-  for (const WeightTensor& t : weights.tensors()) {
+  for (const PlannedTensor& t : weights.tensors()) {
     if (t.quantizable) return t.format;
   }
   return WeightFormat::kBf16;

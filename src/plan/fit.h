@@ -35,7 +35,7 @@ struct FitOptions {
 };
 
 // Bytes of the fullest rank.
-struct RankMemory {
+struct RankBytes {
   int64_t capacity = 0;  // of the GPU, as the driver reports it
   int64_t weights = 0;
   int64_t activations = 0;
@@ -47,7 +47,7 @@ struct RankMemory {
 
 struct FitAnswer {
   int64_t weight_bytes = 0;  // of the whole model, as loaded
-  RankMemory rank;
+  RankBytes rank;
   int64_t kv_bytes_per_token = 0;  // of one rank: MLA's latent is not divided by tp
   int64_t kv_tokens = 0;           // of the instance: per rank under tp, times dp_attention
   // Why it cannot run, for an operator: "642 GB of weights do not fit on 4x 80 GB", "A800 has no FP8". Empty:

@@ -127,7 +127,7 @@ TEST(Fit, DpAttentionMultipliesTheTokens) {
 
 TEST(Fit, ThePartsOfARankFillItsMemory) {
   const FitAnswer answer = fit("llama-3.1-8b", "H100", {});
-  const RankMemory& r = answer.rank;
+  const RankBytes& r = answer.rank;
   EXPECT_EQ(r.weights + r.activations + r.graphs + r.communication + r.runtime + r.kv, r.capacity);
   EXPECT_EQ(r.communication, 0);
 }

@@ -6,7 +6,7 @@
 namespace hadal {
 namespace {
 
-constexpr NetworkSpec kNetworks[] = {
+constexpr Fabric kNetworks[] = {
     {"rdma-400", "one 400 Gbit/s InfiniBand or RoCE card a GPU", true, 50, 6},
     {"rdma-200", "one 200 Gbit/s InfiniBand or RoCE card a GPU", true, 25, 6},
     {"rdma-100", "four 200 Gbit/s InfiniBand or RoCE cards for eight GPUs", true, 12.5, 6},
@@ -34,7 +34,7 @@ double local_gbs(const GpuSpec& gpu) {
   return gpu.nvlink_gbs > 0 ? gpu.nvlink_gbs : gpu.pcie_gbs * 0.6;
 }
 
-double remote_gbs(const NetworkSpec& network) {
+double remote_gbs(const Fabric& network) {
   return network.gbs_per_gpu * (network.rdma ? kRdmaShare : kTcpShare);
 }
 
@@ -44,18 +44,18 @@ double us(double bytes, double gbs) {
 
 }  // namespace
 
-std::span<const NetworkSpec> network_table() {
+std::span<const Fabric> network_table() {
   return kNetworks;
 }
 
-const NetworkSpec* find_network(std::string_view name) {
-  for (const NetworkSpec& network : kNetworks) {
+const Fabric* find_network(std::string_view name) {
+  for (const Fabric& network : kNetworks) {
     if (network.name == name) return &network;
   }
   return nullptr;
 }
 
-double all_reduce_us(const GpuSpec& gpu, const NetworkSpec& network, int ranks, int per_node, double bytes) {
+double all_reduce_us(const GpuSpec& gpu, const Fabric& network, int ranks, int per_node, double bytes) {
   if (ranks <= 1) return 0;
   const int local = std::min(ranks, per_node);
   const int nodes = (ranks + per_node - 1) / per_node;
@@ -74,8 +74,8 @@ double all_reduce_us(const GpuSpec& gpu, const NetworkSpec& network, int ranks, 
   return time;
 }
 
-double expert_exchange_us(const GpuSpec& gpu, const NetworkSpec& network, int ranks, int per_node,
-                          double rows, int64_t hidden_size) {
+double expert_exchange_us(const GpuSpec& gpu, const Fabric& network, int ranks, int per_node, double rows,
+                          int64_t hidden_size) {
   if (ranks <= 1) return 0;
   const double bytes = rows * static_cast<double>(hidden_size) * 3;  // 1 out, 2 back
   if (ranks <= per_node) return 24 + us(bytes, local_gbs(gpu) * kExchangeShare);
@@ -84,7 +84,7 @@ double expert_exchange_us(const GpuSpec& gpu, const NetworkSpec& network, int ra
   return 40 + 4 * network.latency_us + std::max(local_us, us(bytes * remote, remote_gbs(network)));
 }
 
-double send_us(const GpuSpec& gpu, const NetworkSpec& network, bool across_nodes, double bytes) {
+double send_us(const GpuSpec& gpu, const Fabric& network, bool across_nodes, double bytes) {
   if (across_nodes) return network.latency_us + us(bytes, remote_gbs(network));
   return local_latency_us(gpu, 2) + us(bytes, local_gbs(gpu) * kCollectiveShare);
 }

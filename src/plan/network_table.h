@@ -10,7 +10,7 @@
 
 namespace hadal {
 
-struct NetworkSpec {
+struct Fabric {
   std::string_view name;  // "rdma-400"
   std::string_view text;  // "one 400 Gbit/s InfiniBand or RoCE card a GPU"
   bool rdma = false;
@@ -18,16 +18,16 @@ struct NetworkSpec {
   double latency_us = 0;   // of one message
 };
 
-std::span<const NetworkSpec> network_table();
-const NetworkSpec* find_network(std::string_view name);  // null: unknown
+std::span<const Fabric> network_table();
+const Fabric* find_network(std::string_view name);  // null: unknown
 
 // All-reduce of `bytes` on `ranks` ranks of which `per_node` share a node, in microseconds.
-double all_reduce_us(const GpuSpec& gpu, const NetworkSpec& network, int ranks, int per_node, double bytes);
+double all_reduce_us(const GpuSpec& gpu, const Fabric& network, int ranks, int per_node, double bytes);
 // Dispatch and combine of experts together: each rank sends `rows` rows out as fp8 and gets them back in
 // bf16.
-double expert_exchange_us(const GpuSpec& gpu, const NetworkSpec& network, int ranks, int per_node,
-                          double rows, int64_t hidden_size);
+double expert_exchange_us(const GpuSpec& gpu, const Fabric& network, int ranks, int per_node, double rows,
+                          int64_t hidden_size);
 // A message of `bytes` to the next stage, or of KV to a decode rank.
-double send_us(const GpuSpec& gpu, const NetworkSpec& network, bool across_nodes, double bytes);
+double send_us(const GpuSpec& gpu, const Fabric& network, bool across_nodes, double bytes);
 
 }  // namespace hadal

@@ -27,7 +27,7 @@ struct PlanRequest {
   const WeightMap* weights = nullptr;
   GpuCount gpus;
   int nodes = 0;  // 0: as many as the GPU's usual server needs
-  const NetworkSpec* network = nullptr;
+  const Fabric* network = nullptr;
   Workload load;           // concurrency 0: as much as is best
   std::optional<Slo> slo;  // medians
   FitOptions fit;

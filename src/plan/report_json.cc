@@ -16,7 +16,7 @@ Json strings_json(const std::vector<std::string>& texts) {
   return out;
 }
 
-Json rank_json(const RankMemory& r) {
+Json rank_json(const RankBytes& r) {
   return JsonObject{{"capacity", r.capacity},
                     {"weights", r.weights},
                     {"activations", r.activations},

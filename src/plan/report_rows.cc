@@ -9,7 +9,7 @@ namespace {
 // "fp8"; "fp8, f32" where a part has both, the one with more numbers first.
 std::string dtype_of(const WeightMap& weights, WeightPart part) {
   std::vector<std::pair<std::string, int64_t>> names;
-  for (const WeightTensor& t : weights.tensors()) {
+  for (const PlannedTensor& t : weights.tensors()) {
     if (t.part != part) continue;
     std::string name(weight_format_name(t.format));
     if (t.format == WeightFormat::kGgml) {

@@ -352,7 +352,7 @@ std::string plan_list_text() {
                    g.fp8_tflops, g.nvlink_gbs);
   }
   out += "\nNETWORKS\n";
-  for (const NetworkSpec& n : network_table())
+  for (const Fabric& n : network_table())
     out += text_of("  %-10s %s\n", std::string(n.name).c_str(), std::string(n.text).c_str());
   return out;
 }

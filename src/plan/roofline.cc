@@ -27,7 +27,7 @@ constexpr int kPrefillChunk = 8192;
 constexpr int kMostNodes = 4;  // DeepSeek-V3's routing reaches at most four nodes
 
 WeightFormat main_format(const WeightMap& weights) {
-  for (const WeightTensor& t : weights.tensors()) {
+  for (const PlannedTensor& t : weights.tensors()) {
     if (t.quantizable) return t.format;
   }
   return WeightFormat::kBf16;
@@ -95,8 +95,8 @@ StepTime& StepTime::operator+=(const StepTime& other) {
   return *this;
 }
 
-Roofline::Roofline(const WeightMap& weights, const GpuSpec& gpu, const NetworkSpec& network,
-                   const Layout& layout, int per_node, const Efficiency& efficiency, int kv_element_bytes)
+Roofline::Roofline(const WeightMap& weights, const GpuSpec& gpu, const Fabric& network, const Layout& layout,
+                   int per_node, const Efficiency& efficiency, int kv_element_bytes)
     : weights_(&weights),
       gpu_(&gpu),
       network_(&network),

@@ -46,7 +46,7 @@ struct StepTime {
 class Roofline {
  public:
   // The layout must have passed check_layout; per_node: ranks that share a node.
-  Roofline(const WeightMap& weights, const GpuSpec& gpu, const NetworkSpec& network, const Layout& layout,
+  Roofline(const WeightMap& weights, const GpuSpec& gpu, const Fabric& network, const Layout& layout,
            int per_node, const Efficiency& efficiency, int kv_element_bytes);
 
   // One token for each of `batch` sequences of the instance whose contexts are `context` long on average.
@@ -82,7 +82,7 @@ class Roofline {
 
   const WeightMap* weights_;
   const GpuSpec* gpu_;
-  const NetworkSpec* network_;
+  const Fabric* network_;
   Layout layout_;
   int per_node_;
   Efficiency efficiency_;

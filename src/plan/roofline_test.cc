@@ -20,7 +20,7 @@ WeightMap map_of(std::string_view name, std::optional<WeightFormat> format = {})
 const GpuSpec& h100() {
   return *find_gpu("H100");
 }
-const NetworkSpec& rdma() {
+const Fabric& rdma() {
   return *find_network("rdma-400");
 }
 
@@ -81,7 +81,7 @@ TEST(Roofline, CollectivesByHand) {
   EXPECT_NEAR(all_reduce_us(h100(), rdma(), 8, 8, 1e6), 3.7 + 1e6 * 1.75 / (450 * 0.75 * 1e3), 1e-9);
   // Across nodes each GPU sends its eighth.
   EXPECT_GT(all_reduce_us(h100(), rdma(), 16, 8, 1e6), all_reduce_us(h100(), rdma(), 8, 8, 1e6) + 20);
-  const NetworkSpec& tcp = *find_network("tcp-25");
+  const Fabric& tcp = *find_network("tcp-25");
   EXPECT_GT(all_reduce_us(h100(), tcp, 16, 8, 1e6), 10 * all_reduce_us(h100(), rdma(), 16, 8, 1e6));
   // DeepEP's low-latency kernels: 8 GPUs over NVLink, 128 tokens: 37 + 67 us.
   EXPECT_NEAR(expert_exchange_us(h100(), rdma(), 8, 8, 128 * 8, 7168), 104, 25);

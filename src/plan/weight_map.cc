@@ -17,10 +17,10 @@ int64_t ceil_div(int64_t a, int64_t b) {
 struct Builder {
   const ModelConfig& m;
   WeightFormat projections;
-  std::vector<WeightTensor>& out;
+  std::vector<PlannedTensor>& out;
 
   void add(WeightPart part, WeightSplit split, int layer, int64_t rows, int64_t columns, int64_t copies = 1) {
-    WeightTensor t;
+    PlannedTensor t;
     t.part = part;
     t.split = split;
     t.layer = layer;
@@ -158,7 +158,7 @@ struct Piece {
   int64_t columns;
   int64_t copies;
 };
-Piece piece_of_rank(const WeightTensor& t, const Groups& g, int kv_heads, int rank) {
+Piece piece_of_rank(const PlannedTensor& t, const Groups& g, int kv_heads, int rank) {
   Piece p{t.rows, t.columns, t.copies};
   const int in_group = rank % g.attention;
   switch (t.split) {
@@ -197,7 +197,7 @@ Piece piece_of_rank(const WeightTensor& t, const Groups& g, int kv_heads, int ra
   return p;
 }
 
-void add_piece(PartBytes& sum, const WeightTensor& t, const Piece& p) {
+void add_piece(PartBytes& sum, const PlannedTensor& t, const Piece& p) {
   const PieceBytes bytes = piece_bytes(t, p.rows, p.columns);
   sum.of(t.part) += bytes.values * p.copies;
   sum.of(WeightPart::kScales) += bytes.scales * p.copies;
@@ -236,7 +236,7 @@ int64_t PartBytes::total() const {
   return sum;
 }
 
-PieceBytes piece_bytes(const WeightTensor& t, int64_t rows, int64_t columns) {
+PieceBytes piece_bytes(const PlannedTensor& t, int64_t rows, int64_t columns) {
   const int64_t count = rows * columns;
   switch (t.format) {
     case WeightFormat::kF32:
@@ -274,13 +274,13 @@ WeightMap::WeightMap(const ModelConfig& model, std::optional<WeightFormat> forma
 
 int64_t WeightMap::num_parameters() const {
   int64_t sum = 0;
-  for (const WeightTensor& t : tensors_) sum += t.parameters();
+  for (const PlannedTensor& t : tensors_) sum += t.parameters();
   return sum;
 }
 
 int64_t WeightMap::active_parameters() const {
   int64_t sum = 0;
-  for (const WeightTensor& t : tensors_) {
+  for (const PlannedTensor& t : tensors_) {
     if (t.part == WeightPart::kEmbedding && !model_.tie_word_embeddings) {
       sum += t.columns;
     } else if (t.part == WeightPart::kRoutedExperts) {
@@ -294,7 +294,7 @@ int64_t WeightMap::active_parameters() const {
 
 PartBytes WeightMap::whole() const {
   PartBytes sum;
-  for (const WeightTensor& t : tensors_) add_piece(sum, t, {t.rows, t.columns, t.copies});
+  for (const PlannedTensor& t : tensors_) add_piece(sum, t, {t.rows, t.columns, t.copies});
   return sum;
 }
 
@@ -313,7 +313,7 @@ PartBytes WeightMap::sum_of_rank(const Layout& layout, int stage, int rank, Unit
   const bool first = stage == 0;
   const bool last = stage == layout.pp - 1;
   PartBytes sum;
-  for (const WeightTensor& t : tensors_) {
+  for (const PlannedTensor& t : tensors_) {
     const bool here = t.layer < 0             ? first
                       : t.layer >= num_layers ? last
                                               : t.layer >= layers.begin && t.layer < layers.end;
@@ -333,7 +333,7 @@ PartBytes WeightMap::sum_of_rank(const Layout& layout, int stage, int rank, Unit
 
 std::string WeightMap::dominant_format() const {
   std::map<std::string, int64_t> sizes;
-  for (const WeightTensor& t : tensors_) {
+  for (const PlannedTensor& t : tensors_) {
     std::string name(weight_format_name(t.format));
     if (t.format == WeightFormat::kGgml) {
       const auto traits = ggml_type_traits(t.ggml_type);

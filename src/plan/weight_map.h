@@ -51,7 +51,7 @@ enum class WeightFormat { kF32, kBf16, kFp8Blocks, kInt8, kInt4, kGgml };
 Result<std::optional<WeightFormat>> parse_weight_format(std::string_view name);
 std::string_view weight_format_name(WeightFormat format);
 
-struct WeightTensor {
+struct PlannedTensor {
   WeightPart part = WeightPart::kNorms;
   WeightSplit split = WeightSplit::kWhole;
   WeightFormat format = WeightFormat::kBf16;
@@ -78,7 +78,7 @@ class WeightMap {
   // The tensors of the file itself. Errors: kUnsupported naming a tensor that no rule shares out.
   static Result<WeightMap> from_gguf(const ModelConfig& model, const GgufFile& file);
 
-  const std::vector<WeightTensor>& tensors() const { return tensors_; }
+  const std::vector<PlannedTensor>& tensors() const { return tensors_; }
   int64_t num_parameters() const;
   // Read by one token: routed experts count num_experts_per_tok times, the embedding is one row.
   int64_t active_parameters() const;
@@ -97,7 +97,7 @@ class WeightMap {
   enum class Unit { kBytes, kParameters };
   PartBytes sum_of_rank(const Layout& layout, int stage, int rank, Unit unit) const;
   ModelConfig model_;
-  std::vector<WeightTensor> tensors_;
+  std::vector<PlannedTensor> tensors_;
 };
 
 // Bytes of a piece {rows, columns} of a tensor, and of its scales (WeightPart::kScales).
@@ -105,7 +105,7 @@ struct PieceBytes {
   int64_t values = 0;
   int64_t scales = 0;
 };
-PieceBytes piece_bytes(const WeightTensor& tensor, int64_t rows, int64_t columns);
+PieceBytes piece_bytes(const PlannedTensor& tensor, int64_t rows, int64_t columns);
 
 // The layers [begin, end) of a stage: as even as can be, the first stages one more (the last has the head).
 struct LayerRange {

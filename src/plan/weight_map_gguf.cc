@@ -55,7 +55,7 @@ bool split_layer_name(std::string_view name, int& layer, std::string_view& rest)
   return true;
 }
 
-bool find_rule(const GgufTensorInfo& info, int num_layers, WeightTensor& out) {
+bool find_rule(const GgufTensorInfo& info, int num_layers, PlannedTensor& out) {
   std::string_view rest;
   if (info.name == "token_embd.weight") {
     out.part = WeightPart::kEmbedding;
@@ -88,7 +88,7 @@ bool find_rule(const GgufTensorInfo& info, int num_layers, WeightTensor& out) {
 Result<WeightMap> WeightMap::from_gguf(const ModelConfig& model, const GgufFile& file) {
   WeightMap map(model);
   for (const GgufTensorInfo& info : file.tensors()) {
-    WeightTensor t;
+    PlannedTensor t;
     t.format = WeightFormat::kGgml;
     t.ggml_type = info.type;
     if (!find_rule(info, model.num_hidden_layers, t)) {

@@ -105,7 +105,7 @@ TEST(WeightMap, RanksOfDivisibleShapesSumToTheWhole) {
     }
     // What every rank has whole counts tp times.
     PartBytes whole = map.whole();
-    for (const WeightTensor& t : map.tensors()) {
+    for (const PlannedTensor& t : map.tensors()) {
       if (t.split != WeightSplit::kWhole) continue;
       const PieceBytes bytes = piece_bytes(t, t.rows, t.columns);
       whole.of(t.part) += (c.layout.tp - 1) * bytes.values;
@@ -156,7 +156,7 @@ TEST(WeightMap, StagesCoverTheLayersOnce) {
 }
 
 TEST(WeightMap, FormatsByHand) {
-  WeightTensor t;
+  PlannedTensor t;
   t.rows = 256;
   t.columns = 384;
   t.format = WeightFormat::kFp8Blocks;

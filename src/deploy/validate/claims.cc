@@ -130,7 +130,7 @@ void check_downloads(const RuleContext& context) {
   }
   for (const PodTemplate& pod : context.set.templates) {
     for (const Value& item : pod.view()["containers"].items()) {
-      const EngineCommand engine = engine_command(View(item));
+      const EngineProgram engine = engine_command(View(item));
       const std::string model = engine.model();
       const auto found = places.find(model);
       if (found == places.end()) continue;

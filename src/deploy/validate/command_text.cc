@@ -57,20 +57,20 @@ bool is_flag(std::string_view word) {
 
 struct Launcher {
   std::string_view first, second;  // two words that follow each other; second "" : one
-  EngineKind kind;
+  EngineName kind;
   bool wrapped = false;
 };
 constexpr Launcher kLaunchers[] = {
-    {"sglang.launch_server", "", EngineKind::kSglang},
-    {"sglang.bench_serving", "", EngineKind::kNone},
-    {"sglang", "serve", EngineKind::kSglang},
-    {"dynamo.sglang", "", EngineKind::kSglang, true},
-    {"vllm", "serve", EngineKind::kVllm},
-    {"vllm.entrypoints.openai.api_server", "", EngineKind::kVllm},
-    {"dynamo.vllm", "", EngineKind::kVllm, true},
-    {"trtllm-serve", "", EngineKind::kTrtllm},
-    {"dynamo.trtllm", "", EngineKind::kTrtllm, true},
-    {"hadal", "serve", EngineKind::kHadal},
+    {"sglang.launch_server", "", EngineName::kSglang},
+    {"sglang.bench_serving", "", EngineName::kNone},
+    {"sglang", "serve", EngineName::kSglang},
+    {"dynamo.sglang", "", EngineName::kSglang, true},
+    {"vllm", "serve", EngineName::kVllm},
+    {"vllm.entrypoints.openai.api_server", "", EngineName::kVllm},
+    {"dynamo.vllm", "", EngineName::kVllm, true},
+    {"trtllm-serve", "", EngineName::kTrtllm},
+    {"dynamo.trtllm", "", EngineName::kTrtllm, true},
+    {"hadal", "serve", EngineName::kHadal},
 };
 
 std::string_view base_name(std::string_view word) {
@@ -79,13 +79,13 @@ std::string_view base_name(std::string_view word) {
 }
 
 // Entry points of images that take flags right away.
-EngineKind engine_of_image(std::string_view image) {
-  if (image.find("vllm/vllm-openai") != std::string_view::npos) return EngineKind::kVllm;
-  if (image.find("hadal") != std::string_view::npos) return EngineKind::kHadal;
-  return EngineKind::kNone;
+EngineName engine_of_image(std::string_view image) {
+  if (image.find("vllm/vllm-openai") != std::string_view::npos) return EngineName::kVllm;
+  if (image.find("hadal") != std::string_view::npos) return EngineName::kHadal;
+  return EngineName::kNone;
 }
 
-void take_words(const std::vector<CommandWord>& words, size_t first, EngineCommand& out) {
+void take_words(const std::vector<CommandWord>& words, size_t first, EngineProgram& out) {
   for (size_t i = first; i < words.size(); ++i) {
     if (is_shell_end(words[i].text)) {
       // An argument list has one word an item: there a ";" is no shell's.
@@ -97,7 +97,7 @@ void take_words(const std::vector<CommandWord>& words, size_t first, EngineComma
 
 }  // namespace
 
-std::optional<std::string> EngineCommand::flag(std::initializer_list<std::string_view> names) const {
+std::optional<std::string> EngineProgram::flag(std::initializer_list<std::string_view> names) const {
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& text = words[i].text;
     const size_t equals = std::min(text.find('='), text.size());
@@ -109,7 +109,7 @@ std::optional<std::string> EngineCommand::flag(std::initializer_list<std::string
   return std::nullopt;
 }
 
-const CommandWord* EngineCommand::word(std::initializer_list<std::string_view> names) const {
+const CommandWord* EngineProgram::word(std::initializer_list<std::string_view> names) const {
   for (const CommandWord& w : words) {
     const std::string_view name = std::string_view(w.text).substr(0, w.text.find('='));
     if (std::find(names.begin(), names.end(), name) != names.end()) return &w;
@@ -117,7 +117,7 @@ const CommandWord* EngineCommand::word(std::initializer_list<std::string_view> n
   return nullptr;
 }
 
-std::optional<int64_t> EngineCommand::number(std::initializer_list<std::string_view> names) const {
+std::optional<int64_t> EngineProgram::number(std::initializer_list<std::string_view> names) const {
   const auto text = flag(names);
   if (!text || text->empty()) return std::nullopt;
   int64_t out = 0;
@@ -125,10 +125,10 @@ std::optional<int64_t> EngineCommand::number(std::initializer_list<std::string_v
   return r.ec == std::errc() && r.ptr == text->data() + text->size() ? std::optional(out) : std::nullopt;
 }
 
-std::string EngineCommand::model() const {
+std::string EngineProgram::model() const {
   if (const auto named = flag({"--model-path", "--model", "-m"})) return *named;
   const bool takes_word =
-      kind == EngineKind::kVllm || kind == EngineKind::kHadal || kind == EngineKind::kTrtllm;
+      kind == EngineName::kVllm || kind == EngineName::kHadal || kind == EngineName::kTrtllm;
   if (takes_word && !words.empty() && !is_flag(words[0].text)) return words[0].text;
   return "";
 }
@@ -158,12 +158,12 @@ std::vector<CommandWord> command_words(View container) {
   return out;
 }
 
-EngineCommand engine_command(View container) {
-  EngineCommand out;
+EngineProgram engine_command(View container) {
+  EngineProgram out;
   const std::vector<CommandWord> words = command_words(container);
   for (size_t i = 0; i < words.size(); ++i) {
     for (const Launcher& launcher : kLaunchers) {
-      if (launcher.kind == EngineKind::kNone || base_name(words[i].text) != launcher.first) continue;
+      if (launcher.kind == EngineName::kNone || base_name(words[i].text) != launcher.first) continue;
       if (!launcher.second.empty() && (i + 1 >= words.size() || words[i + 1].text != launcher.second))
         continue;
       out.kind = launcher.kind;
@@ -174,12 +174,12 @@ EngineCommand engine_command(View container) {
     }
   }
   if (container["command"].exists()) return out;
-  const EngineKind kind = engine_of_image(container["image"].text());
-  if (kind == EngineKind::kNone || words.empty()) return out;
-  if (kind == EngineKind::kHadal && words[0].text != "serve") return out;
+  const EngineName kind = engine_of_image(container["image"].text());
+  if (kind == EngineName::kNone || words.empty()) return out;
+  if (kind == EngineName::kHadal && words[0].text != "serve") return out;
   out.kind = kind;
   out.place = container["args"].get();
-  take_words(words, kind == EngineKind::kHadal ? 1 : 0, out);
+  take_words(words, kind == EngineName::kHadal ? 1 : 0, out);
   return out;
 }
 

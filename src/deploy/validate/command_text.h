@@ -18,11 +18,11 @@ struct CommandWord {
   const Value* value = nullptr;  // of command or args, that it stands in
 };
 
-enum class EngineKind { kNone, kHadal, kSglang, kVllm, kTrtllm };
+enum class EngineName { kNone, kHadal, kSglang, kVllm, kTrtllm };
 
 // The part of a container's command that starts an engine.
-struct EngineCommand {
-  EngineKind kind = EngineKind::kNone;
+struct EngineProgram {
+  EngineName kind = EngineName::kNone;
   bool wrapped = false;            // by Dynamo, which has flags of its own
   std::vector<CommandWord> words;  // after the program's name
   const Value* place = nullptr;    // of the program's name, or the container
@@ -36,7 +36,7 @@ struct EngineCommand {
 };
 
 std::vector<CommandWord> command_words(View container);
-EngineCommand engine_command(View container);
+EngineProgram engine_command(View container);
 // Every text of command, args and lifecycle hooks.
 std::vector<const Value*> command_values(View container);
 

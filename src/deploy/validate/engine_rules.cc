@@ -23,8 +23,8 @@ bool looks_like_flag(std::string_view word) {
          word.find_first_of("${}`()") == std::string_view::npos;
 }
 
-void check_flags(const PodTemplate& pod, const EngineCommand& engine) {
-  if (engine.kind != EngineKind::kSglang && engine.kind != EngineKind::kHadal) return;
+void check_flags(const PodTemplate& pod, const EngineProgram& engine) {
+  if (engine.kind != EngineName::kSglang && engine.kind != EngineName::kHadal) return;
   for (const CommandWord& word : engine.words) {
     const std::string name = word.text.substr(0, word.text.find('='));
     if (!looks_like_flag(name) || is_engine_flag(name)) continue;
@@ -46,7 +46,7 @@ void check_flags(const PodTemplate& pod, const EngineCommand& engine) {
     const std::string nearest = nearest_engine_flag(name);
     const bool invented = std::find(std::begin(kInvented), std::end(kInvented), name) != std::end(kInvented);
     // Dynamo's wrappers and newer releases have more flags than are known here.
-    if (nearest.empty() && (engine.wrapped || engine.kind == EngineKind::kHadal) && !invented) continue;
+    if (nearest.empty() && (engine.wrapped || engine.kind == EngineName::kHadal) && !invented) continue;
     Finding& finding = reporter.add_at_mark("engine/unknown-flag", mark, "the engine has no flag " + name,
                                             nearest.empty() ? "remove it" : "write " + nearest);
     // A name that is far from all may be of a newer release.
@@ -95,7 +95,7 @@ bool is_mounted(View container, std::string_view path) {
   });
 }
 
-void check_model(const PodTemplate& pod, View container, const EngineCommand& engine) {
+void check_model(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const std::string model = engine.model();
   const CommandWord* word = engine.word({"--model-path", "--model", "-m"});
@@ -106,7 +106,7 @@ void check_model(const PodTemplate& pod, View container, const EngineCommand& en
   if (word == nullptr) return;
   const YamlMark mark = mark_inside(reporter.source(), *word->value, model);
   const bool is_path = model[0] == '/';
-  if (is_path && !engine.flag({"--served-model-name"}) && engine.kind != EngineKind::kHadal)
+  if (is_path && !engine.flag({"--served-model-name"}) && engine.kind != EngineName::kHadal)
     reporter.add_at_mark("engine/no-served-name", mark,
                          "without --served-model-name clients must ask for the model \"" + model + "\"",
                          "add --served-model-name deepseek-r1");
@@ -151,7 +151,7 @@ int64_t pods_of_group(const PodTemplate& pod) {
   return 1;
 }
 
-void check_ranks(const PodTemplate& pod, View container, const EngineCommand& engine) {
+void check_ranks(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const int64_t gpus = gpus_of(container);
   const auto tp =
@@ -236,7 +236,7 @@ const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
   return nullptr;
 }
 
-bool is_quantised(const EngineCommand& engine) {
+bool is_quantised(const EngineProgram& engine) {
   const auto method = engine.flag({"--quantization"});
   return method && *method != "fp8";
 }
@@ -277,7 +277,7 @@ void check_memory(const PodTemplate& pod) {
                          : "give it more GPUs, or a smaller checkpoint");
 }
 
-void check_fp8_flags(const PodTemplate& pod, const EngineCommand& engine) {
+void check_fp8_flags(const PodTemplate& pod, const EngineProgram& engine) {
   const GpuSpec* gpu = gpu_of(pod);
   if (gpu == nullptr || gpu->fp8_tflops > 0 || gpu->compute_capability == 0) return;
   for (const std::string_view name : {"--quantization", "--kv-cache-dtype"}) {
@@ -314,17 +314,17 @@ void check_engine(const PodTemplate& pod, const RuleContext&) {
   for (const View container : all_containers(pod.view())) {
     check_shell_defaults(pod, container);
     check_perf_script(pod, container);
-    const EngineCommand engine = engine_command(container);
-    if (gpus_of(container) > 0 || engine.kind != EngineKind::kNone) check_config_files(pod, container);
+    const EngineProgram engine = engine_command(container);
+    if (gpus_of(container) > 0 || engine.kind != EngineName::kNone) check_config_files(pod, container);
     for (const CommandWord& word : command_words(container)) {
-      if (engine.kind == EngineKind::kNone &&
+      if (engine.kind == EngineName::kNone &&
           std::find(std::begin(kInvented), std::end(kInvented), word.text.substr(0, word.text.find('='))) !=
               std::end(kInvented))
         pod.reporter().add_at_mark("engine/unknown-flag",
                                    mark_inside(pod.reporter().source(), *word.value, word.text),
                                    "no engine has a flag " + word.text, "remove it");
     }
-    if (engine.kind == EngineKind::kNone) continue;
+    if (engine.kind == EngineName::kNone) continue;
     check_flags(pod, engine);
     check_model(pod, container, engine);
     check_ranks(pod, container, engine);

@@ -57,7 +57,7 @@ void compare_env(const PodTemplate& leader, View a, View b) {
   }
 }
 
-std::map<std::string, std::string> flags_of(const EngineCommand& engine) {
+std::map<std::string, std::string> flags_of(const EngineProgram& engine) {
   std::map<std::string, std::string> out;
   for (size_t i = 0; i < engine.words.size(); ++i) {
     const std::string& text = engine.words[i].text;
@@ -87,10 +87,10 @@ bool is_leaders_alone(std::string_view flag) {
   return std::find(std::begin(kFlags), std::end(kFlags), flag) != std::end(kFlags);
 }
 
-void compare_flags(const PodTemplate& leader, const EngineCommand& a, const EngineCommand& b) {
+void compare_flags(const PodTemplate& leader, const EngineProgram& a, const EngineProgram& b) {
   const auto here = flags_of(a);
   const auto there = flags_of(b);
-  const auto report = [&](const EngineCommand& side, const std::string& flag, const std::string& what) {
+  const auto report = [&](const EngineProgram& side, const std::string& flag, const std::string& what) {
     const CommandWord* word = side.word({flag});
     leader.reporter().add_at_mark("group/flags-differ",
                                   mark_inside(leader.reporter().source(), *word->value, flag), flag + what,
@@ -183,9 +183,9 @@ void check_engine_parity(const ManifestDocument& d, const RuleContext& context) 
   // One that only routes is another program.
   if (gpus_of(a) == 0 || gpus_of(b) == 0) return;
   compare_env(*leader, a, b);
-  const EngineCommand x = engine_command(a);
-  const EngineCommand y = engine_command(b);
-  if (x.kind != EngineKind::kNone && x.kind == y.kind) compare_flags(*leader, x, y);
+  const EngineProgram x = engine_command(a);
+  const EngineProgram y = engine_command(b);
+  if (x.kind != EngineName::kNone && x.kind == y.kind) compare_flags(*leader, x, y);
 }
 
 void check_group_practice(const ManifestDocument& d, const RuleContext& context) {

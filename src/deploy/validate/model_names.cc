@@ -30,8 +30,8 @@ std::set<std::string> served_names(const ManifestSet& set) {
   std::set<std::string> out;
   for (const PodTemplate& pod : set.templates) {
     for (const Value& item : pod.view()["containers"].items()) {
-      const EngineCommand engine = engine_command(View(item));
-      if (engine.kind == EngineKind::kNone) continue;
+      const EngineProgram engine = engine_command(View(item));
+      if (engine.kind == EngineName::kNone) continue;
       const auto name = engine.flag({"--served-model-name"});
       const std::string served = name && !name->empty() ? *name : engine.model();
       // What a variable holds is not known here.
@@ -50,7 +50,7 @@ void check_model_names(const RuleContext& context) {
   for (const PodTemplate& pod : context.set.templates) {
     for (const View container : all_containers(pod.view())) {
       const std::vector<CommandWord> words = command_words(container);
-      if (!is_client(words) || engine_command(container).kind != EngineKind::kNone) continue;
+      if (!is_client(words) || engine_command(container).kind != EngineName::kNone) continue;
       for (size_t i = 0; i + 1 < words.size(); ++i) {
         if (words[i].text != "--model" && words[i].text != "-m") continue;
         const std::string& asked = words[i + 1].text;

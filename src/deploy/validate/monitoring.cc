@@ -219,7 +219,7 @@ void check_annotation(const PodTemplate& pod) {
       if (View(p)["containerPort"].any_text() == port.any_text()) return;
       listening = View(p)["containerPort"].any_text();
     }
-    const EngineCommand engine = engine_command(View(item));
+    const EngineProgram engine = engine_command(View(item));
     for (const std::string_view name : {"--port", "--metrics-port"}) {
       const auto number = engine.flag({name});
       if (!number) continue;

@@ -65,7 +65,7 @@ void check_secrets(const PodTemplate& pod, View container) {
                        std::string(name) + " stands in plain text, for everyone who may read the object",
                        "take it from a Secret: valueFrom.secretKeyRef");
   }
-  const EngineCommand engine = engine_command(container);
+  const EngineProgram engine = engine_command(container);
   const auto key = engine.flag({"--api-key"});
   if (key && !key->empty() && key->find('$') == std::string::npos)
     pod.reporter().add_at_mark("pod/plain-secret",
@@ -167,7 +167,7 @@ int64_t gpus_of_pod(View spec) {
 }
 
 bool is_serving(View container) {
-  return gpus_of(container) > 0 || engine_command(container).kind != EngineKind::kNone;
+  return gpus_of(container) > 0 || engine_command(container).kind != EngineName::kNone;
 }
 
 bool serves_model(View spec) {

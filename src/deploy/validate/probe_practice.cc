@@ -35,7 +35,7 @@ int64_t budget_of(View probe) {
          std::max<int64_t>(period, 1) * std::max<int64_t>(failures, 1);
 }
 
-int64_t needed_seconds(const EngineCommand& engine) {
+int64_t needed_seconds(const EngineProgram& engine) {
   const std::string model = engine.model();
   const size_t slash = model.rfind('/');
   const CatalogModel* known = find_catalog_model(model);
@@ -57,7 +57,7 @@ void check_timing(const PodTemplate& pod, View probe, std::string_view name) {
   }
 }
 
-void check_budget(const PodTemplate& pod, View container, const EngineCommand& engine) {
+void check_budget(const PodTemplate& pod, View container, const EngineProgram& engine) {
   const View startup = container["startupProbe"];
   const View liveness = container["livenessProbe"];
   const int64_t needed = needed_seconds(engine);
@@ -73,7 +73,7 @@ void check_budget(const PodTemplate& pod, View container, const EngineCommand& e
           : "add a startupProbe: the livenessProbe waits for it");
 }
 
-void check_engine_probes(const PodTemplate& pod, View container, const EngineCommand& engine) {
+void check_engine_probes(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const View readiness = container["readinessProbe"];
   const View liveness = container["livenessProbe"];
@@ -93,7 +93,7 @@ void check_engine_probes(const PodTemplate& pod, View container, const EngineCom
   if (liveness["failureThreshold"].integer_or(3) == 1)
     reporter.add("probe/liveness-threshold", *liveness["failureThreshold"],
                  "one failed answer kills the container", "write failureThreshold: 6");
-  if (engine.kind != EngineKind::kSglang) return;
+  if (engine.kind != EngineName::kSglang) return;
   for (const std::string_view name : {"readinessProbe", "livenessProbe", "startupProbe"}) {
     const View probe = container[name];
     const std::string_view path = probe.at("httpGet.path").text();
@@ -119,9 +119,9 @@ void check_probe_practice(const PodTemplate& pod, const RuleContext&) {
     const View container(item);
     for (const std::string_view name : {"livenessProbe", "readinessProbe", "startupProbe"})
       if (container[name].is_map()) check_timing(pod, container[name], name);
-    const EngineCommand engine = engine_command(container);
+    const EngineProgram engine = engine_command(container);
     const bool served_by_gpus = gpus_of(container) > 0 && pod.document->is("apps", "Deployment");
-    if (engine.kind == EngineKind::kNone && !served_by_gpus) continue;
+    if (engine.kind == EngineName::kNone && !served_by_gpus) continue;
     check_budget(pod, container, engine);
     check_engine_probes(pod, container, engine);
   }

@@ -238,8 +238,8 @@ void check_exposure(const ManifestDocument& d, const RuleContext& context) {
   if (type.text() != "LoadBalancer") return;
   for (const PodTemplate* pod : context.set.selected(d.view().at("spec.selector"), d.namespace_name)) {
     for (const Value& item : pod->view()["containers"].items()) {
-      const EngineCommand engine = engine_command(View(item));
-      if (engine.kind == EngineKind::kNone || engine.flag({"--api-key", "--api-key-file"})) continue;
+      const EngineProgram engine = engine_command(View(item));
+      if (engine.kind == EngineName::kNone || engine.flag({"--api-key", "--api-key-file"})) continue;
       const auto env = View(item)["env"].items();
       if (std::any_of(env.begin(), env.end(), [](const Value& e) {
             return View(e)["name"].text().find("API_KEY") != std::string_view::npos;
