@@ -141,11 +141,22 @@ Status parse_flag(double& out, std::string_view text) {
 
 Status parse_flag(std::chrono::milliseconds& out, std::string_view text) {
   constexpr double kMaxSeconds = 1e9;
-  double seconds = 0;
-  HADAL_RETURN_IF_ERROR(parse_flag(seconds, text));
-  if (seconds < 0 || seconds > kMaxSeconds)
-    return invalid_argument("\"", text, "\" is not a time in seconds");
-  out = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+  constexpr struct {
+    std::string_view name;
+    double seconds;
+  } kUnits[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+  std::string_view number = text;
+  double unit = 1;
+  for (const auto& row : kUnits) {
+    if (!text.ends_with(row.name)) continue;
+    number = text.substr(0, text.size() - row.name.size());
+    unit = row.seconds;
+    break;
+  }
+  double count = 0;
+  if (!parse_flag(count, number).ok() || count < 0 || count * unit > kMaxSeconds)
+    return invalid_argument("\"", text, "\" is not a time: write seconds, or 90s, 15m, 24h");
+  out = std::chrono::milliseconds(static_cast<int64_t>(count * unit * 1000));
   return {};
 }
 

@@ -20,8 +20,9 @@ Status parse_flag(int& out, std::string_view text);
 Status parse_flag(int64_t& out, std::string_view text);
 Status parse_flag(size_t& out, std::string_view text);
 Status parse_flag(double& out, std::string_view text);
-Status parse_flag(std::chrono::milliseconds& out, std::string_view text);  // given in seconds
-Status parse_flag(std::vector<std::string>& out, std::string_view text);   // adds one
+// "90" (seconds), "500ms", "90s", "15m", "24h", "2d".
+Status parse_flag(std::chrono::milliseconds& out, std::string_view text);
+Status parse_flag(std::vector<std::string>& out, std::string_view text);  // adds one
 // A count of tokens: a whole number, or one with a suffix as SGLang 0.5.23 takes it.
 Status parse_token_flag(int& out, std::string_view text);
 Status parse_token_flag(int64_t& out, std::string_view text);

@@ -147,7 +147,8 @@ std::string flags_markdown() {
   std::string out =
       "# Flags\n\nPrinted by `hadal_flags_doc` from the flag table; each is also an environment variable and "
       "a key of the\n"
-      "YAML file given by `--config`. The command line beats the environment, which beats the file.\n";
+      "YAML file given by `--config`. The command line beats the environment, which beats the file.\n"
+      "Where a flag takes SECONDS, a unit may stand behind the number: `500ms`, `90s`, `15m`, `24h`, `2d`.\n";
   std::string_view group;
   for (const FlagSpec& flag : flag_table()) {
     if (flag.group != group) {

@@ -354,9 +354,15 @@ TEST(Flags, DocsAreCurrent) {
   EXPECT_EQ(*text, flags_markdown()) << "run build/release/hadal_flags_doc > docs/flags.md";
 }
 
-TEST(Flags, TimesAreSeconds) {
-  EXPECT_EQ(ok({"serve", "/m", "--drain-timeout", "2.5"}).server.drain_timeout.count(), 2500);
-  EXPECT_NE(error_of({"serve", "/m", "--drain-timeout", "-1"}).find("--drain-timeout"), std::string::npos);
+TEST(Flags, TimesAreSecondsOrHaveAUnit) {
+  const std::pair<const char*, int64_t> good[] = {{"2.5", 2500},      {"0", 0},         {"500ms", 500},
+                                                  {"90s", 90'000},    {"1.5m", 90'000}, {"24h", 86'400'000},
+                                                  {"2d", 172'800'000}};
+  for (const auto& [text, ms] : good)
+    EXPECT_EQ(ok({"serve", "/m", "--drain-timeout", text}).server.drain_timeout.count(), ms) << text;
+  for (const char* bad : {"-1", "-1s", "s", "h", "1 h", "1y", "1hs", "1e300d", "nan", "inf", "5mm", ""})
+    EXPECT_NE(error_of({"serve", "/m", "--drain-timeout", bad}).find("--drain-timeout"), std::string::npos)
+        << bad;
 }
 
 }  // namespace

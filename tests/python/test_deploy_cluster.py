@@ -113,7 +113,7 @@ def test_create_change_prune(ready_cluster):
     text = c.apply(service(), deployment(), config_map(), claim(), flags=())
     assert "model is at revision 1: 4 objects, 4 changed" in text
     created = [line.split()[0] for line in text.splitlines() if line.endswith("created")]
-    assert created == ["ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"], "waves"
+    assert sorted(created[:3]) == ["ConfigMap", "PersistentVolumeClaim", "Service"] and created[3:] == ["Deployment"], "waves"
     text = c.apply(service(), deployment(), config_map(), claim(), flags=())
     assert "revision 1: 4 objects, 0 changed" in text
     text = c.apply(deployment(replicas=3), config_map(a="2", b="3"), flags=())
@@ -126,6 +126,17 @@ def test_create_change_prune(ready_cluster):
     assert c.kube.get("ConfigMap", "settings") is None and c.kube.get("PersistentVolumeClaim", "data") is None
     managers = {f["manager"] for f in c.kube.get("Deployment", "web")["metadata"]["managedFields"]}
     assert managers == {"hadal"}
+
+
+def test_workloads_come_before_what_may_need_them(cluster):
+    """A Job of others may need the workload, a workload the Service: neither is waited for before all of them are there."""
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "smoke"},
+           "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "i"}]}}}}
+    text = cluster.apply(job, deployment(), service(), flags=("--timeout=3s",), code=1)
+    assert "not ready within" in text and cluster.kube.get("Deployment", "web") and cluster.kube.get("Service", "web")
+    job["metadata"] |= {"name": "fetch", "labels": {"hadal.dev/deployment": "web"}}
+    text = cluster.apply(job, deployment() | {"metadata": {"name": "late"}}, flags=("--timeout=3s", "--name=other"), code=1)
+    assert "the download are not ready" in text and cluster.kube.get("Deployment", "late") is None, "a download comes first"
 
 
 def test_removed_field_goes(cluster):
@@ -207,14 +218,16 @@ def test_busy_server_is_asked_again(cluster):
 def test_refused_object_says_why(cluster):
     bad = deployment()
     bad["spec"]["unknownField"] = 1
-    text = cluster.apply(bad, service(), code=1)
+    monitor = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+               "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}}}
+    text = cluster.apply(bad, monitor, code=1)
     assert "error [schema/unknown-field]" in text and "nothing was applied" in text, "found before the cluster is asked"
-    assert cluster.kube.get("Service", "web") is None and cluster.kube.get("Deployment", "web") is None
-    text = cluster.apply(bad, service(), flags=("--wait=false", "--skip-validation"), code=1)
+    assert cluster.kube.get("Deployment", "web") is None
+    text = cluster.apply(bad, monitor, flags=("--wait=false", "--skip-validation"), code=1)
     assert "Deployment llm/web REFUSED" in text and 'unknown field "spec.unknownField"' in text
-    assert cluster.kube.get("Service", "web") is None
-    cluster.apply(deployment(), service())
-    assert cluster.kube.get("Service", "web")
+    assert cluster.kube.get("PodDisruptionBudget", "web") is None, "later waves wait"
+    cluster.apply(deployment(), monitor)
+    assert cluster.kube.get("PodDisruptionBudget", "web")
 
 
 def test_unknown_kind_stops_before_anything(cluster):
@@ -327,7 +340,7 @@ def test_delete(ready_cluster):
     assert c.kube.get("Deployment", "web")
     c.kube.fault("drop_after", method="DELETE", path="deployments/web")
     text = c.run("delete", "model", "--yes")
-    assert text.index("Service") < text.index("Deployment llm/web") < text.index("ConfigMap"), "last wave first"
+    assert text.index("Deployment llm/web") < text.index("ConfigMap"), "last wave first"
     assert "stays: it holds data" in text and c.kube.get("PersistentVolumeClaim", "data")
     c.run("delete", "model", "--yes", "--storage")
     assert [k for k in c.kube.objects if k[0] != "Namespace"] == []
@@ -394,7 +407,7 @@ def test_waits_rank_by_rank(cluster):
 
 
 def test_wait_fails_where_a_job_failed(cluster):
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch", "labels": {"hadal.dev/deployment": "web"}},
            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
     process = start(cluster, "apply", cluster.write(job, deployment()))
     read_until(process, "Job llm/fetch: 0 of 1 done")

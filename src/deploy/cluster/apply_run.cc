@@ -12,6 +12,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr int kNumWaves = 6;
 constexpr int kWorkloadWave = 3;
+constexpr int kServiceWave = 4;
 constexpr std::string_view kWaveNames[kNumWaves] = {"namespace, accounts and policies",
                                                     "storage and configuration",
                                                     "download",
@@ -21,6 +22,17 @@ constexpr std::string_view kWaveNames[kNumWaves] = {"namespace, accounts and pol
 
 std::string count_text(size_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+}
+
+// The wave at whose end the object must be ready. Not its own where waiting could be in vain: a Service that
+// workloads find one another by has no ready Pods before them; and a Job that hadal did not render may need
+// the workloads that come after it.
+int ready_wave_of(const ApplyObject& object) {
+  const std::string_view kind = kind_of(object.object);
+  if (kind == "Service") return kServiceWave;
+  if (kind == "Job" && label_of(object.object, "hadal.dev/deployment").empty())
+    return std::max(object.wave, kWorkloadWave);
+  return object.wave;
 }
 
 }  // namespace
@@ -155,6 +167,7 @@ Result<bool> ApplyRun::apply_one(const ApplyObject& object) {
   WaitItem item{object.resource, std::string(namespace_of(object.object)),
                 std::string(name_of(object.object)), std::string(text_at(outcome.live, "metadata.uid")),
                 int_at(outcome.live, "metadata.generation")};
+  if (has_readiness(item.resource.kind)) awaited_[ready_wave_of(object)].push_back(item);
   applied_.push_back(std::move(item));
   return true;
 }
@@ -185,10 +198,7 @@ Result<bool> ApplyRun::apply_wave(const ApplyInput& input, int wave) {
 }
 
 int ApplyRun::wait_wave(int wave) {
-  std::vector<WaitItem> items;
-  for (const WaitItem& item : applied_) {
-    if (has_readiness(item.resource.kind)) items.push_back(item);
-  }
+  const std::vector<WaitItem>& items = awaited_[wave];
   if (items.empty()) return 0;
   switch (waiter_.wait(items, deadline_)) {
     case WaitEnd::kReady:

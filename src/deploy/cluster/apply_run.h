@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -68,7 +69,8 @@ class ApplyRun {
   PrunePlan prune_;
   std::vector<InventoryEntry> entries_;
   std::vector<Json> scalers_;
-  std::vector<WaitItem> applied_;  // of the wave
+  std::vector<WaitItem> applied_;                 // of the wave
+  std::map<int, std::vector<WaitItem>> awaited_;  // by the wave at whose end they must be ready
   int num_applied_ = 0, num_changed_ = 0;
   bool recorded_ = false;
 };
