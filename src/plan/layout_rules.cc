@@ -56,22 +56,24 @@ Obstacle find_obstacle(const ModelConfig& m, const Layout& l, WeightFormat forma
   return {};
 }
 
-// The allowed plain TP nearest to `tp`, for the message.
-int nearest_tp(const ModelConfig& m, WeightFormat format, int tp) {
-  int best = 1;
+// The plain TPs next to `tp` that divide the model: "TP2 or TP4".
+std::string nearest_tps(const ModelConfig& m, WeightFormat format, int tp) {
+  int below = 1;
+  int above = 0;
   for (const int candidate : possible_tp(m, format, tp * 2)) {
-    if (std::abs(candidate - tp) < std::abs(best - tp)) best = candidate;
+    if (candidate < tp) below = candidate;
+    if (candidate > tp && above == 0) above = candidate;
   }
-  return best;
+  return "TP" + std::to_string(below) + (above == 0 ? "" : " or TP" + std::to_string(above));
 }
 
 std::string fix_of(const ModelConfig& m, const Layout& l, WeightFormat format) {
-  std::string fix = "TP" + std::to_string(nearest_tp(m, format, l.tp)) + " works";
+  std::string fix = nearest_tps(m, format, l.tp) + " can";
   Layout whole_experts = l;
   whole_experts.ep = l.tp;
   whole_experts.dp_attention = l.tp;
   if (m.moe && l.ep != l.tp && find_obstacle(m, whole_experts, format).ranks == 0)
-    fix += ", and so does " + layout_name(whole_experts) + ", where every rank has whole experts";
+    fix += ", and so can " + layout_name(whole_experts) + ", where every rank has whole experts";
   return fix;
 }
 

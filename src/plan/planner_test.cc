@@ -89,6 +89,14 @@ TEST(Planner, AnSloIsNeverRelaxed) {
 
 TEST(Planner, RefusesAndAdvises) {
   const WeightMap map = map_of("deepseek-r1");
+  for (const int tp : {3, 4}) {  // the first does not divide the heads, the second does not fit
+    PlanRequest r = request_for(map, "8xH200", {1024, 1024, 8});
+    r.pinned = Layout{.tp = tp};
+    const PlanAnswer pinned = plan_system(r).value();
+    EXPECT_FALSE(pinned.fits);
+    ASSERT_FALSE(pinned.advice.empty()) << tp;
+    EXPECT_NE(pinned.advice[0].find("8x H200 would do: TP8"), std::string::npos) << pinned.advice[0];
+  }
   const PlanAnswer four = plan_system(request_for(map, "4xH100", {1024, 1024, 8})).value();
   EXPECT_FALSE(four.fits);
   ASSERT_FALSE(four.refusals.empty());

@@ -215,8 +215,18 @@ void advise_weights(const PlanRequest& r, PlanAnswer& answer) {
   }
 }
 
+// The same GPUs with the layout left open.
+void advise_layout(const PlanRequest& r, PlanAnswer& answer) {
+  PlanRequest open = r;
+  open.pinned.reset();
+  const auto system = try_gpus(open, r.gpus);
+  if (system.has_value())
+    answer.advice.push_back("leave the layout to the planner (no --tp, --pp, --ep, --dp-attention): " +
+                            offer(r.gpus, *system));
+}
+
 void advise(const PlanRequest& r, PlanAnswer& answer) {
-  if (r.pinned.has_value()) return;
+  if (r.pinned.has_value()) return advise_layout(r, answer);
   advise_weights(r, answer);
   advise_concurrency(r, answer);
   for (int factor = 2; factor <= 16; factor *= 2) {

@@ -210,7 +210,7 @@ class Picture {
                                         : "rank " + std::to_string(p.rank);
     text(x + kGpuWidth / 2, top + kBarHeight + 10, 9.5, rank, "#404040", "middle");
     text(x + kGpuWidth / 2, top + kBarHeight + 20, 9, role, "#707070", "middle");
-    if (p.used)
+    if (p.used && r_.answer.per_node > 1)
       line(x + kGpuWidth / 2, y + kBarHeight + 42, x + kGpuWidth / 2, y + kBarHeight + 52, "#70ad47", 2);
   }
 

@@ -89,7 +89,9 @@ std::string verdict(const PlanReport& r) {
                               text_of("%.0f", best.tokens_s_per_user) + " tokens/s a user), with " +
                               load_words(*r.request, best.concurrency);
     if (a.meets_slo) {
-      out += wrap("YES: ", "it fits. Best: " + system_name(best) + ". " + speed + ".");
+      const bool as_asked = r.request_errors.empty();
+      out += wrap(as_asked ? "YES: " : "     ", std::string(as_asked ? "it fits" : "The model itself fits") +
+                                                    ". Best: " + system_name(best) + ". " + speed + ".");
     } else {
       out += wrap("NO: ", "it fits, but " + a.refusals[0] + ".");
     }
