@@ -59,6 +59,8 @@ Status PullFile::find_state(PullJournal& journal) {
   } else if (!begun.written.empty()) {
     if (part.ok() && part->size == remote.size) {
       written = begun.written;
+      troubled = begun.troubled;
+      compared = begun.compared;
       return {};
     }
     HADAL_RETURN_IF_ERROR(journal.discard(id, {0, remote.size}));
@@ -102,7 +104,20 @@ Status PullFile::write(PullJournal& journal, int64_t offset, std::string_view da
 Status PullFile::discard(PullJournal& journal, ByteRange range) {
   written.remove(range);
   claimed.remove(range);
+  troubled.remove(range);
+  compared.remove(range);
   return id < 0 ? Status() : journal.discard(id, range);
+}
+
+Status PullFile::note_trouble(PullJournal& journal, ByteRange range) {
+  if (range.end < 0 || troubled.covers(range)) return {};
+  troubled.add(range);
+  return id < 0 ? Status() : journal.add_troubled(id, range);
+}
+
+Status PullFile::note_compared(PullJournal& journal, ByteRange range) {
+  compared.add(range);
+  return id < 0 ? Status() : journal.add_compared(id, range);
 }
 
 Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& etag) {
@@ -112,6 +127,7 @@ Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& 
   written.clear();
   claimed.clear();
   troubled.clear();
+  compared.clear();
   from_peers.clear();
   suspects.clear();
   changed_to.clear();
