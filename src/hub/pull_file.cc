@@ -140,11 +140,14 @@ Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& 
 }
 
 Result<MarkerFile> PullFile::finish(PullJournal& journal, const std::string& sha256) const {
-  if (!adopted && ::fdatasync(fd->get()) != 0) return errno_error("cannot sync " + part_path_, errno);
+  if (!adopted && remote.size != 0 && ::fdatasync(fd->get()) != 0)
+    return errno_error("cannot sync " + part_path_, errno);
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0) return errno_error("cannot stat " + part_path_, errno);
   const int64_t mtime = static_cast<int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
-  if (id >= 0) HADAL_RETURN_IF_ERROR(journal.set_done(id, sha256, mtime));
+  // Should the machine lose this entry, a checksum still tells that the file is right.
+  const bool sync = !remote.checksum.known();
+  if (id >= 0) HADAL_RETURN_IF_ERROR(journal.set_done(id, sha256, mtime, sync));
   if (!adopted) {
     HADAL_RETURN_IF_ERROR(make_directories(directory_, remote.path));
     const std::string target = final_path();

@@ -297,7 +297,7 @@ Status PullJournal::discard(int id, ByteRange range) {
   return append(line, true);
 }
 
-Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns) {
+Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns, bool sync) {
   std::lock_guard lock(mutex_);
   JournalFile& file = files_.at(id);
   file.done = true;
@@ -305,7 +305,7 @@ Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns
   file.mtime_ns = mtime_ns;
   std::string line;
   add_line(line, done_line(id, file));
-  return append(line, true);
+  return append(line, sync);
 }
 
 std::string read_boot_id() {

@@ -73,7 +73,8 @@ class PullJournal {
   Status discard(int id, ByteRange range);
   Status add_troubled(int id, ByteRange range);
   Status add_compared(int id, ByteRange range);
-  Status set_done(int id, const std::string& sha256, int64_t mtime_ns);
+  // sync: the record is on disk when this returns.
+  Status set_done(int id, const std::string& sha256, int64_t mtime_ns, bool sync);
 
  private:
   explicit PullJournal(std::string path) : path_(std::move(path)) {}

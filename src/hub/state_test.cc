@@ -105,7 +105,7 @@ TEST(PullJournal, TornAnywhere) {
     ASSERT_TRUE(journal->add_written(a, {300, 400}).ok());
     ASSERT_TRUE(journal->add_troubled(a, {10, 20}).ok());
     ASSERT_TRUE(journal->add_compared(a, {300, 400}).ok());
-    ASSERT_TRUE(journal->set_done(b, std::string(64, 'a'), 5).ok());
+    ASSERT_TRUE(journal->set_done(b, std::string(64, 'a'), 5, true).ok());
   }
   const std::string text = *read_file(path);
   RangeSet full_a;

@@ -325,7 +325,9 @@ def test_thirty_kills(start, tmp_path):
     name = "model.safetensors"
     path = write_random(tmp_path / "source", BYTES, 3)
     rates = {"drop": 0.1, "throttle": 0.002, "error": 0.02, "whole": 0.02, "wrong_range": 0.02, "wrong_total": 0.02, "expired": 0.05}
-    server = start({name: path, "config.json": write_random(tmp_path / "config", 300, 4)}, rates=rates, token=TOKEN, rate=BYTES / 200)
+    files = {name: path, "config.json": write_random(tmp_path / "config", 300, 4)}
+    # Of one part a byte is wrong the first time.
+    server = start(files, rates=rates, token=TOKEN, rate=BYTES / 200, corrupt=(name, BYTES // 2))
     connections = 4
     args = command(
         "hf:org/name", "--to", tmp_path / "m", "--connections", connections, "--part-size", max(1 << 20, BYTES // 100), "--retries", 20
@@ -340,12 +342,14 @@ def test_thirty_kills(start, tmp_path):
             process.wait()
     killed_at = server.sent[name]
     server.rate = 0
-    assert run(*args[2:], env=hf(server), timeout=600).returncode == 0
+    last = run(*args[2:], env=hf(server), timeout=600)
+    assert last.returncode == 0 and server.corrupted > 0
     assert hashlib.sha256((tmp_path / "m" / name).read_bytes()).hexdigest() == server.files[name].sha256
     assert server.problems == []
     again = server.sent[name] - BYTES
     print(f"{BYTES} bytes, {KILLS} kills: {killed_at} sent before the last run, {again} sent twice; {server.counts}")
     # At a kill, each connection has what the program had not written yet and what was in the sockets' buffers; the same
-    # at each fault.
+    # at each fault. Where the corrupt byte was kept, it is looked for.
     faults = sum(server.counts.values())
-    assert again < (KILLS * connections + faults) * (4 << 20)
+    searched = BYTES if "looking for the corrupt part" in last.stderr else 0
+    assert again < (KILLS * connections + faults) * (4 << 20) + searched
