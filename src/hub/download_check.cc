@@ -117,6 +117,8 @@ bool Downloader::Impl::next_suspect(Piece& piece) {
       at = std::find_if(suspects.begin(), suspects.end(), [](const auto& s) { return !s.on_its_way; });
     }
     if (at == suspects.end() || at->on_its_way) continue;
+    // A slow one is waited for: the others must not run far ahead of what it may find.
+    if (at - suspects.begin() >= kMaxCheckFlights) continue;
     // Those with a hint come first, and until they are judged no other is fetched.
     if (suspects.front().hinted && !at->hinted) continue;
     piece = Piece{file, at->range};

@@ -189,7 +189,7 @@ def test_a_kill_while_the_corrupt_part_is_looked_for(start, tmp_path):
     process = subprocess.Popen(command(*args), env=hf(server), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     while server.sent[name] < size:
         time.sleep(0.005)
-    server.rate = 5_000_000
+    server.rate = 10_000_000
     deadline = time.time() + 60
     while server.sent[name] < size + 50_000_000 and time.time() < deadline and process.poll() is None:
         time.sleep(0.01)
