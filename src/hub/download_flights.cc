@@ -100,6 +100,7 @@ void Downloader::Impl::send(Flight& flight) {
   Transfer transfer;
   transfer.url = flight.url;
   transfer.fresh_connection = piece.fresh_connection;
+  transfer.direct = flight.peer >= 0;
   const bool own = flight.peer < 0 && (flight.at_origin || same_origin(flight.url, remote.url));
   if (own && options.headers) transfer.headers = options.headers(remote);
   if (flight.peer >= 0 && !options.peer_token.empty())
@@ -450,6 +451,7 @@ void Downloader::Impl::ask_peer(int index) {
   auto code = std::make_shared<int>(0);
   Transfer transfer;
   transfer.url = peer.url + "/v1/manifest";
+  transfer.direct = true;
   if (!options.peer_token.empty()) transfer.headers.add("Authorization", "Bearer " + options.peer_token);
   transfer.on_head = [code](int status, const HttpHeaders&) {
     *code = status;

@@ -178,7 +178,9 @@ struct TransferLoop::Impl {
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME,
                      static_cast<long>(std::max<int64_t>(1, options.read_timeout.count() / 1000)));
     curl_easy_setopt(e, CURLOPT_USERAGENT, options.user_agent.c_str());
-    if (!options.proxy.empty()) {
+    if (r.transfer.direct) {
+      curl_easy_setopt(e, CURLOPT_PROXY, "");
+    } else if (!options.proxy.empty()) {
       curl_easy_setopt(e, CURLOPT_PROXY, options.proxy == "none" ? "" : options.proxy.c_str());
     } else if (!options.http_proxy.empty() && r.transfer.url.starts_with("http:")) {
       curl_easy_setopt(e, CURLOPT_PROXY, options.http_proxy.c_str());

@@ -41,6 +41,7 @@ struct Transfer {
   std::string url;
   HttpHeaders headers;
   bool fresh_connection = false;  // not one that served before: perhaps another machine answers
+  bool direct = false;            // through no proxy
   // The answer's head is there; false ends the request (then on_end comes, not ok).
   std::function<bool(int status, const HttpHeaders& headers)> on_head;
   // A piece of the body; false ends the request.

@@ -99,3 +99,12 @@ def same(content, directory, names):
 
 def hf(server):
     return environment(HF_ENDPOINT=server.url, HF_TOKEN=TOKEN)
+
+
+def start_seed(*args, env=None):
+    process = subprocess.Popen(
+        command(*args, "--serve", "--host", "127.0.0.1", "--port", "0"), env=env or environment(), stderr=subprocess.PIPE, text=True
+    )
+    line = process.stderr.readline()
+    assert " to peers at " in line, line
+    return process, line.split(" at ")[-1].strip()

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from hostile_server import COMMIT, HostileServer
-from pull_tools import PROGRAM, TOKEN, WANTED, command, content, environment, hf, needs_program, run, same, start, write_random  # noqa: F401
+from pull_tools import PROGRAM, TOKEN, WANTED, command, content, environment, hf, needs_program, run, same, start, start_seed, write_random  # noqa: F401
 
 BYTES = int(os.environ.get("HADAL_PULL_BYTES", 60_000_000))
 KILLS = int(os.environ.get("HADAL_PULL_KILLS", 30))
@@ -258,15 +258,6 @@ def test_local_directory(content, start, tmp_path):
     (tmp_path / "copy/.hadal-model.json").unlink()
     assert run(tmp_path / "copy", "--to", tmp_path / "copy").returncode == 0
     assert run("--verify", tmp_path / "copy").returncode == 0
-
-
-def start_seed(*args, env=None):
-    process = subprocess.Popen(
-        command(*args, "--serve", "--host", "127.0.0.1", "--port", "0"), env=env or environment(), stderr=subprocess.PIPE, text=True
-    )
-    line = process.stderr.readline()
-    assert " to peers at " in line, line
-    return process, line.split(" at ")[-1].strip()
 
 
 def test_peers(content, start, tmp_path):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hostile_server import COMMIT
-from pull_tools import TOKEN, WANTED, command, content, environment, hf, needs_program, run, same, start  # noqa: F401
+from pull_tools import TOKEN, WANTED, command, content, environment, hf, needs_program, run, same, start, start_seed  # noqa: F401
 
 pytestmark = needs_program
 
@@ -253,6 +253,20 @@ def test_proxies_by_variable(content, start, tmp_path, tls, proxy):
             assert proxy.seen == []
         assert run("hf:org/name", "--to", folder / "x", "--proxy", "none", *SMALL, env=env).returncode == 0
         assert proxy.seen == []
+
+
+def test_peers_are_asked_directly(content, start, tmp_path, proxy):
+    server = start(content)
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    seed, url = start_seed("--to", tmp_path / "m")
+    try:
+        result = run("hf:org/name", "--to", tmp_path / "n", "--seed-from", url, env=hf(server) | {"http_proxy": proxy.url})
+        assert result.returncode == 0 and "from peers" in result.stdout
+        assert proxy.seen and not any("/v1/" in seen for seen in proxy.seen)
+        same(content, tmp_path / "n", WANTED)
+    finally:
+        seed.terminate()
+        assert seed.wait(timeout=20) == 0
 
 
 def test_a_proxy_by_flag(content, start, tmp_path, tls, proxy):
