@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/signals.h"
 #include "app/transfer_bar.h"
+#include "hub/credentials.h"
 #include "hub/disk.h"
 #include "hub/peer_server.h"
 #include "hub/pull.h"
@@ -99,6 +100,7 @@ auto run_watched(SignalWatcher& signals, const Work& work) {
 
 int run_pull(Settings settings) {
   SignalWatcher signals;
+  find_network(settings.hub, settings.environment);
   const std::vector<std::string>& arguments = settings.hub.arguments;
   if (settings.hub.verify) {
     return end_of_verify(arguments[0],
@@ -134,6 +136,7 @@ int run_pull(Settings settings) {
 
 int run_push(Settings settings) {
   SignalWatcher signals;
+  find_network(settings.hub, settings.environment);
   const auto outcome = run_watched(signals, [&](TransferBar& bar, PullMonitor& monitor, auto stop) {
     return push_model(
         settings, [&](const std::string& line) { bar.notice(line); }, monitor, stop);

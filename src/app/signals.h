@@ -11,7 +11,8 @@
 
 namespace hadal {
 
-// SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait for a watcher; SIGPIPE is ignored.
+// SIGINT, SIGTERM, SIGUSR1 and SIGUSR2 wait for a watcher; SIGPIPE is ignored, and SIGXFSZ: a file over the
+// limit of ulimit -f is an error of the write.
 void block_signals();
 // Those of Ctrl-Z (SIGTSTP) and of what follows it (SIGCONT) too: for a program that puts the terminal back
 // first.

@@ -180,10 +180,14 @@ constexpr std::string_view kForeignVariables[] = {
     "https_proxy",
     "no_proxy",
     "all_proxy",
+    "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
     "ALL_PROXY",
     "NVIDIA_VISIBLE_DEVICES",
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
 };
 
 bool is_known_variable(std::string_view name) {

@@ -27,6 +27,7 @@ struct HubConfig {
   std::chrono::milliseconds connect_timeout{15'000};
   std::chrono::milliseconds read_timeout{30'000};
   std::string proxy;
+  std::string http_proxy;  // HTTP_PROXY in capitals, which libcurl does not look at
   std::string ca_file;
   bool insecure = false;
   std::string token_file;

@@ -35,7 +35,7 @@ const FlagSpec kFlags[] = {
     {"--connect-timeout", kForHub, "Transfer", "SECONDS", "How long a connection may take to open", kOnce, HADAL_FIELD(Hub, &HC::connect_timeout)},
     {"--read-timeout", kForHub, "Transfer", "SECONDS", "How long a server may be silent (under 1 KiB a second)", kOnce, HADAL_FIELD(Hub, &HC::read_timeout)},
     {"--proxy", kForHub, "Transfer", "URL", "Proxy, or none; default: https_proxy, http_proxy and no_proxy", kOnce, HADAL_FIELD(Hub, &HC::proxy)},
-    {"--ca-file", kForHub, "Transfer", "FILE", "Certificates (PEM) to trust in place of the system's", kOnce, HADAL_FIELD(Hub, &HC::ca_file)},
+    {"--ca-file", kForHub, "Transfer", "FILE", "Certificates (PEM) to trust in place of the system's; default: CURL_CA_BUNDLE, SSL_CERT_FILE or REQUESTS_CA_BUNDLE", kOnce, HADAL_FIELD(Hub, &HC::ca_file)},
     {"--hub-insecure,--insecure", kForHub, "Transfer", "", "Do not verify servers' certificates: anyone on the way can read the token", kOnce, HADAL_FIELD(Hub, &HC::insecure)},
     {"--token-file", kForPull, "Transfer", "FILE", "File with the token of the hub; default: HF_TOKEN or HUGGING_FACE_HUB_TOKEN, MODELSCOPE_API_TOKEN", kOnce, HADAL_FIELD(Hub, &HC::token_file)},
     {"--endpoint", kForHub, "Transfer", "URL", "Address of the hub or the object store; default: HF_ENDPOINT, MODELSCOPE_ENDPOINT, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, or the public one", kOnce, HADAL_FIELD(Hub, &HC::endpoint)},

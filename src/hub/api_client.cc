@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "hub/hub_json.h"
+#include "hub/transfer_loop.h"
 #include "hub/web_address.h"
 #include "hub/xml_reader.h"
 
@@ -36,7 +37,9 @@ CurlOptions curl_options(const HubConfig& config) {
   CurlOptions options;
   options.connect_timeout = config.connect_timeout;
   options.read_timeout = config.read_timeout;
+  options.min_rate = 1024;
   options.proxy = config.proxy;
+  options.http_proxy = config.http_proxy;
   options.ca_file = config.ca_file;
   options.insecure = config.insecure;
   return options;
@@ -69,7 +72,16 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
     const bool fatal = !response.ok() && !noise &&
                        (response.error().code == ErrorCode::kInvalidArgument ||
                         response.error().code == ErrorCode::kTooLarge ||
+                        response.error().code == ErrorCode::kPermissionDenied ||
                         response.error().message.find("certificate") != std::string::npos);
+    const bool certificate = fatal && response.error().message.find("certificate") != std::string::npos;
+    if (certificate) {
+      // "HOST: what libcurl says"
+      const std::string& text = response.error().message;
+      return make_error(
+          response.error().code, host, " ",
+          certificate_problem(text.starts_with(host + ": ") ? text.substr(host.size() + 2) : text));
+    }
     if (fatal) return response;
     if (failures >= max_failures_) {
       if (!response.ok())

@@ -73,6 +73,15 @@ Result<std::string> find_token(const HubConfig& config, const Environment& envir
   return token;
 }
 
+void find_network(HubConfig& config, const Environment& environment) {
+  config.ca_file =
+      first_of({config.ca_file, variable(environment, "CURL_CA_BUNDLE"),
+                variable(environment, "SSL_CERT_FILE"), variable(environment, "REQUESTS_CA_BUNDLE")});
+  // A lower-case variable comes first, as everywhere.
+  if (variable(environment, "http_proxy").empty() && variable(environment, "all_proxy").empty())
+    config.http_proxy = variable(environment, "HTTP_PROXY");
+}
+
 std::string ini_value(std::string_view text, std::string_view section, std::string_view key) {
   bool inside = false;
   while (!text.empty()) {

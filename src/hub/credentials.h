@@ -26,6 +26,10 @@ struct S3Access {
 // Errors: kInvalidArgument (endpoint, a profile that is not there).
 Result<S3Access> find_s3_access(const HubConfig& config, const Environment& environment);
 
+// Certificates and proxies of the environment, where no flag names them: ca_file (the variables that curl,
+// OpenSSL and Python's requests know) and http_proxy (in capitals; libcurl looks at the others itself).
+void find_network(HubConfig& config, const Environment& environment);
+
 // The value of `key` in section [name] of an ini file's text; "": none.
 std::string ini_value(std::string_view text, std::string_view section, std::string_view key);
 // A file that holds one line with a secret.

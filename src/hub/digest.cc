@@ -54,6 +54,15 @@ Digest::~Digest() = default;
 Digest::Digest(Digest&&) noexcept = default;
 Digest& Digest::operator=(Digest&&) noexcept = default;
 
+Digest::Digest(const Digest& other) : impl_(std::make_unique<Impl>()) {
+  impl_->md = other.impl_->md;
+  HADAL_CHECK(impl_->context != nullptr &&
+              EVP_MD_CTX_copy_ex(impl_->context.get(), other.impl_->context.get()) == 1);
+}
+Digest& Digest::operator=(const Digest& other) {
+  return *this = Digest(other);
+}
+
 void Digest::update(std::string_view data) {
   HADAL_CHECK(EVP_DigestUpdate(impl_->context.get(), data.data(), data.size()) == 1);
 }

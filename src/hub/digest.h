@@ -19,6 +19,8 @@ class Digest {
   ~Digest();
   Digest(Digest&&) noexcept;
   Digest& operator=(Digest&&) noexcept;
+  Digest(const Digest& other);  // goes on from where the other is
+  Digest& operator=(const Digest& other);
   void update(std::string_view data);
   // The raw digest; the object begins again.
   std::string finish();
@@ -36,6 +38,7 @@ std::string from_base64(std::string_view text);                           // "":
 std::string digest_of(DigestKind kind, std::string_view data);            // raw
 std::string hmac_of_sha256(std::string_view key, std::string_view data);  // raw
 
+// A copy goes on from where the original is.
 class FileHasher {
  public:
   // size: of the whole file (Git's SHA-1 begins with it).
@@ -50,7 +53,7 @@ class FileHasher {
 
  private:
   void update_parts(std::string_view data);
-  const Checksum checksum_;
+  Checksum checksum_;
   Digest sha256_;
   Digest other_;
   std::string parts_;  // digests of whole parts

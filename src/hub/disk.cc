@@ -18,6 +18,10 @@ Error write_error(const std::string& path, int code) {
                       code == ENOSPC ? "no space is left on the disk" : "the disk quota is used up",
                       "; make room and run the same command again: it goes on from here");
   }
+  if (code == EFBIG) {
+    return make_error(ErrorCode::kTooLarge, "cannot write ", path,
+                      ": a file of that size is over what the file system or ulimit -f allows");
+  }
   return errno_error("cannot write " + path, code);
 }
 
@@ -120,11 +124,7 @@ Status reserve_space(int fd, int64_t size, const std::string& path) {
   if (size == 0 || ::fallocate(fd, 0, 0, size) == 0) {
     return ::ftruncate(fd, size) == 0 ? Status() : Status(errno_error("cannot size " + path, errno));
   }
-  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
-    const int code = errno;
-    return code == EFBIG ? Status(errno_error("the file system takes no file as large as " + path, code))
-                         : Status(write_error(path, code));
-  }
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) return write_error(path, errno);
   if (::ftruncate(fd, size) != 0) return write_error(path, errno);
   return {};
 }

@@ -19,6 +19,9 @@ constexpr auto kFlushInterval = std::chrono::milliseconds(100);
 constexpr auto kSyncInterval = std::chrono::seconds(3);
 constexpr auto kLongestWait = std::chrono::milliseconds(100);
 constexpr int64_t kSmallestPart = int64_t{1} << 20;
+// Files that are fetched, hashed or put in place at once: a repository may have more than descriptors are
+// left.
+constexpr int kMaxOpenFiles = 128;
 
 int hash_threads() {
   const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
@@ -47,7 +50,9 @@ Status Downloader::Impl::prepare(const std::vector<RemoteFile>& remote) {
   for (const RemoteFile& file : remote) {
     files.push_back(std::make_unique<PullFile>(file, key++, options.directory));
     PullFile& added = *files.back();
+    by_key.push_back(&added);
     HADAL_RETURN_IF_ERROR(added.find_state(journal));
+    num_done += added.state == PullFile::State::kDone;
     stats.total += std::max<int64_t>(0, file.size);
     stats.there += added.written.total();
   }
@@ -80,6 +85,12 @@ void Downloader::Impl::begin_hash(PullFile& file) {
                  file.state == PullFile::State::kAdopting ? file.remote.size : file.written.prefix_end());
 }
 
+// Bytes from there on have changed.
+void Downloader::Impl::hash_again(PullFile& file, int64_t from) {
+  if (!hashes->rewind(file.key, from, file.written.prefix_end())) return begin_hash(file);
+  file.hashing = true;
+}
+
 // False: it is no file to fetch pieces of, now.
 bool Downloader::Impl::open_file(PullFile& file) {
   const Status opened = file.open(journal);
@@ -87,8 +98,15 @@ bool Downloader::Impl::open_file(PullFile& file) {
     fail(opened.error());
     return false;
   }
+  ++num_open;
   begin_hash(file);
   return file.state == PullFile::State::kFetching;
+}
+
+void Downloader::Impl::close_file(PullFile& file) {
+  if (!file.fd) return;
+  file.fd.reset();
+  --num_open;
 }
 
 bool Downloader::Impl::take_retry(Piece& piece) {
@@ -120,6 +138,9 @@ bool Downloader::Impl::next_piece(Piece& piece) {
     PullFile& file = *files[i];
     if (file.state == PullFile::State::kWaiting ||
         (file.state == PullFile::State::kAdopting && !file.hashing)) {
+      if (num_open >= kMaxOpenFiles && i > last_open) break;
+      if (num_open >= kMaxOpenFiles) continue;
+      last_open = std::max(last_open, i);
       if (!open_file(file)) continue;
     }
     if (file.state != PullFile::State::kFetching) {
@@ -169,10 +190,11 @@ void Downloader::Impl::finish_file(PullFile& file, const std::string& sha256) {
 }
 
 void Downloader::Impl::take_hash(const HashPool::Done& done) {
-  const auto at = std::find_if(files.begin(), files.end(), [&](const auto& f) { return f->key == done.key; });
-  PullFile& file = **at;
+  PullFile& file = *by_key[static_cast<size_t>(done.key)];
   file.hashing = false;
   if (!done.status.ok()) return fail(done.status.error());
+  // Where it is wrong, it goes on from a place in the middle.
+  if (done.outcome.matches || file.state == PullFile::State::kAdopting) hashes->drop(file.key);
   if (file.state == PullFile::State::kAdopting) {
     if (done.outcome.matches) {
       file.written.add({0, file.remote.size});
@@ -182,7 +204,7 @@ void Downloader::Impl::take_hash(const HashPool::Done& done) {
       return finish_file(file, done.outcome.sha256);
     }
     // Another file of the same size: it stays until the right one takes its place.
-    file.fd.reset();
+    close_file(file);
     file.state = PullFile::State::kWaiting;
     first_open = 0;
     return;
@@ -190,6 +212,7 @@ void Downloader::Impl::take_hash(const HashPool::Done& done) {
   if (!done.outcome.matches) return on_mismatch(file, done.outcome);
   file.state = PullFile::State::kFinishing;
   file.suspects.clear();
+  std::erase(checking, &file);
   finish_file(file, done.outcome.sha256);
 }
 
@@ -211,7 +234,8 @@ void Downloader::Impl::take_events() {
     }
     done.file->entry = std::move(*done.entry);
     done.file->state = PullFile::State::kDone;
-    done.file->fd.reset();
+    ++num_done;
+    close_file(*done.file);
     log_debug("file complete").field("file", done.file->remote.path);
   }
 }
@@ -248,11 +272,7 @@ std::chrono::milliseconds Downloader::Impl::wait_time() const {
 }
 
 void Downloader::Impl::loop(std::stop_token stop) {
-  const auto unfinished = [this] {
-    return std::any_of(files.begin(), files.end(),
-                       [](const auto& file) { return file->state != PullFile::State::kDone; });
-  };
-  while (!fatal && unfinished()) {
+  while (!fatal && num_done < files.size()) {
     if (stop.stop_requested()) return fail(make_error(ErrorCode::kCancelled, "stopped"));
     take_events();
     if (!fatal) fill();

@@ -99,6 +99,8 @@ void Downloader::Impl::send(Flight& flight) {
   const RemoteFile& remote = piece.file->remote;
   Transfer transfer;
   transfer.url = flight.url;
+  transfer.fresh_connection = piece.fresh_connection;
+  transfer.direct = flight.peer >= 0;
   const bool own = flight.peer < 0 && (flight.at_origin || same_origin(flight.url, remote.url));
   if (own && options.headers) transfer.headers = options.headers(remote);
   if (flight.peer >= 0 && !options.peer_token.empty())
@@ -312,7 +314,8 @@ void Downloader::Impl::land_stream(Flight& flight, const TransferEnd& end) {
       return;
     }
   } else if (flight.at >= piece.range.end) {
-    if (piece.check) compare(flight);
+    if (piece.check) return compare(flight);
+    if (flight.excess || piece.failures > 0) note_trouble(file, piece.range);
     return;
   }
   std::string problem = end.problem.empty() ? flight.problem : end.problem;
@@ -329,15 +332,16 @@ void Downloader::Impl::land_stream(Flight& flight, const TransferEnd& end) {
   }
   const bool progress = flight.at - began >= kProgressBytes;
   if (piece.check) return retry(piece, host, problem, false);
-  file.troubled.add(piece.range);
+  // A server that gives ranges in smaller portions than asked for does nothing wrong.
+  const bool portion = flight.peer < 0 && end.ok && announced_all && progress;
+  if (!portion) note_trouble(file, {began, flight.at});
   piece.range.begin = flight.at;
   if (flight.peer >= 0) {
     if (peers.note_failure(flight.peer, Clock::now())) notice("peer " + host + " is not asked again");
     piece.origin_only = true;
     return wait_for(piece, std::chrono::milliseconds(0));
   }
-  // A server that gives ranges in smaller portions than asked for does nothing wrong.
-  if (end.ok && announced_all && progress) return wait_for(piece, std::chrono::milliseconds(0));
+  if (portion) return wait_for(piece, std::chrono::milliseconds(0));
   retry(piece, host, problem, progress);
 }
 
@@ -409,10 +413,12 @@ void Downloader::Impl::land_changed(Flight& flight) {
   file.hashing = false;
   stats.there -= file.written.total();
   stats.total -= std::max<int64_t>(0, file.remote.size);
+  close_file(file);
   const Status status = file.restart(journal, flight.answer.file_size, flight.answer.validator);
   if (!status.ok()) return fail(status.error());
   const Status found = file.find_state(journal);
   if (!found.ok()) return fail(found.error());
+  num_done += file.state == PullFile::State::kDone;
   stats.total += std::max<int64_t>(0, file.remote.size);
   first_open = 0;
 }
@@ -445,6 +451,7 @@ void Downloader::Impl::ask_peer(int index) {
   auto code = std::make_shared<int>(0);
   Transfer transfer;
   transfer.url = peer.url + "/v1/manifest";
+  transfer.direct = true;
   if (!options.peer_token.empty()) transfer.headers.add("Authorization", "Bearer " + options.peer_token);
   transfer.on_head = [code](int status, const HttpHeaders&) {
     *code = status;

@@ -28,6 +28,7 @@ struct Piece {
   int refusals = 0;  // 401, 403 or 404 at the file's own address
   bool origin_only = false;
   bool check = false;  // of a Suspect: compared, not written
+  bool fresh_connection = false;
   std::chrono::steady_clock::time_point not_before{};
 };
 
@@ -71,7 +72,9 @@ struct Downloader::Impl {
   int64_t part_size(const PullFile& file);
   bool take_retry(Piece& piece);
   bool open_file(PullFile& file);
+  void close_file(PullFile& file);
   void begin_hash(PullFile& file);
+  void hash_again(PullFile& file, int64_t from);
   void take_events();
   void take_hash(const HashPool::Done& done);
   void finish_file(PullFile& file, const std::string& sha256);
@@ -113,6 +116,8 @@ struct Downloader::Impl {
   void list_suspects(PullFile& file);
   bool next_suspect(Piece& piece);
   void compare(Flight& flight);
+  Status take_difference(PullFile& file, Suspect& suspect, const Flight& flight, const std::string& stored);
+  void note_trouble(PullFile& file, ByteRange range);
   void end_of_checks(PullFile& file);
 
   DownloadOptions options;
@@ -120,7 +125,12 @@ struct Downloader::Impl {
   DownloadStats stats;
   PeerList peers;
   std::vector<std::unique_ptr<PullFile>> files;
+  std::vector<PullFile*> by_key;
+  std::vector<PullFile*> checking;
+  size_t num_done = 0;
   size_t first_open = 0;  // files before it need no pieces any more
+  size_t last_open = 0;   // none after it was opened so far
+  int num_open = 0;       // descriptors
   std::list<std::unique_ptr<Flight>> flights;
   std::vector<Piece> retries;
   std::optional<Error> fatal;

@@ -1,26 +1,54 @@
 #include "hub/hash_pool.h"
 
+#include <algorithm>
+
 #include "hub/disk.h"
 
 namespace hadal {
 namespace {
 
 constexpr int64_t kChunk = int64_t{1} << 20;
+// Between the places of a file where its hash is kept: a few hundred bytes each.
+constexpr int64_t kSmallestStep = int64_t{8} << 20;
+constexpr int64_t kMaxSaves = 256;
 
 }  // namespace
 
 struct HashPool::Task {
-  Task(const Checksum& checksum, int64_t file_size) : hasher(checksum, file_size), size(file_size) {}
+  Task(int number, const Checksum& checksum, int64_t file_size)
+      : key(number),
+        hasher(checksum, file_size),
+        size(file_size),
+        step(std::max(kSmallestStep, size / kMaxSaves)) {
+    saves.emplace_back(0, hasher);
+  }
+  const int key;
   std::shared_ptr<UniqueFd> fd;
   std::string path;
   FileHasher hasher;
   const int64_t size;
+  const int64_t step;
   int64_t hashed = 0;
   int64_t there = 0;
-  bool busy = false;  // a thread is at it
+  int64_t rewind_to = -1;  // when the thread that is at it comes back
+  bool busy = false;       // a thread is at it
   bool dropped = false;
+  bool reported = false;
+  std::vector<std::pair<int64_t, FileHasher>> saves;  // by how many bytes were hashed
 
-  bool ready() const { return !busy && !dropped && (hashed < there || there == size); }
+  bool ready() const { return !busy && !dropped && !reported && (hashed < there || there == size); }
+
+  void rewind(int64_t from) {
+    while (saves.back().first > from) saves.pop_back();
+    hashed = saves.back().first;
+    hasher = saves.back().second;
+    reported = false;
+    rewind_to = -1;
+  }
+
+  void save() {
+    if (hashed >= saves.back().first + step) saves.emplace_back(hashed, hasher);
+  }
 };
 
 HashPool::HashPool(int num_threads, std::function<void()> on_done) : on_done_(std::move(on_done)) {
@@ -38,11 +66,12 @@ HashPool::~HashPool() {
 
 void HashPool::begin(int key, std::shared_ptr<UniqueFd> fd, std::string path, int64_t size,
                      const Checksum& checksum) {
-  auto task = std::make_shared<Task>(checksum, size);
+  auto task = std::make_shared<Task>(key, checksum, size);
   task->fd = std::move(fd);
   task->path = std::move(path);
   {
     std::lock_guard lock(mutex_);
+    forget_done(key);
     auto& slot = tasks_[key];
     if (slot) slot->dropped = true;
     slot = std::move(task);
@@ -61,12 +90,35 @@ void HashPool::extend(int key, int64_t end) {
   changed_.notify_one();
 }
 
+bool HashPool::rewind(int key, int64_t from, int64_t there) {
+  {
+    std::lock_guard lock(mutex_);
+    const auto at = tasks_.find(key);
+    if (at == tasks_.end()) return false;
+    Task& task = *at->second;
+    forget_done(key);
+    task.there = there;
+    if (task.busy) {
+      task.rewind_to = task.rewind_to < 0 ? from : std::min(task.rewind_to, from);
+    } else {
+      task.rewind(from);
+    }
+  }
+  changed_.notify_one();
+  return true;
+}
+
 void HashPool::drop(int key) {
   std::lock_guard lock(mutex_);
   const auto at = tasks_.find(key);
   if (at == tasks_.end()) return;
   at->second->dropped = true;
   tasks_.erase(at);
+  forget_done(key);
+}
+
+void HashPool::forget_done(int key) {
+  std::erase_if(done_, [&](const Done& done) { return done.key == key; });
 }
 
 std::vector<HashPool::Done> HashPool::take_done() {
@@ -102,16 +154,20 @@ void HashPool::run() {
     lock.lock();
     task->busy = false;
     task->hashed = from + static_cast<int64_t>(count);
-    if (task->dropped || (status.ok() && task->hashed < task->size)) continue;
-    Done done;
-    for (auto at = tasks_.begin(); at != tasks_.end(); ++at) {
-      if (at->second != task) continue;
-      done.key = at->first;
-      tasks_.erase(at);
-      break;
+    if (task->dropped) continue;
+    if (task->rewind_to >= 0) {
+      task->rewind(task->rewind_to);
+      continue;
     }
-    done.outcome = task->hasher.finish();
+    if (status.ok() && task->hashed < task->size) {
+      task->save();
+      continue;
+    }
+    Done done;
+    done.key = task->key;
+    done.outcome = FileHasher(task->hasher).finish();
     done.status = std::move(status);
+    task->reported = true;
     done_.push_back(std::move(done));
     lock.unlock();
     on_done_();

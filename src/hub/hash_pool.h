@@ -1,5 +1,6 @@
 // HashPool: hashes files in threads of its own while they are fetched: each as far as its bytes are there
-// without a gap. Owns its threads. Any thread may call it; results wait until they are taken.
+// without a gap. It keeps where the hash was at some places of each file, so that after a change it goes on
+// from there. Owns its threads. Any thread may call it; results wait until they are taken.
 #pragma once
 
 #include <condition_variable>
@@ -37,13 +38,18 @@ class HashPool {
   void begin(int key, std::shared_ptr<UniqueFd> fd, std::string path, int64_t size, const Checksum& checksum);
   // Bytes up to here are there. At the file's size the file is finished and reported.
   void extend(int key, int64_t end);
-  // Nothing more of it is reported.
+  // Bytes from here on are others than those that were hashed, and those up to `there` are there: the file is
+  // hashed again from the last place before `from` that was kept, and reported again. False: the key is not
+  // known.
+  bool rewind(int key, int64_t from, int64_t there);
+  // Nothing more of it is reported; it and its descriptor are forgotten.
   void drop(int key);
   std::vector<Done> take_done();
 
  private:
   struct Task;
   void run();
+  void forget_done(int key);
   std::shared_ptr<Task> next(std::unique_lock<std::mutex>& lock);
 
   const std::function<void()> on_done_;

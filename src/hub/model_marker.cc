@@ -142,7 +142,8 @@ Status check_marker_sizes(const std::string& directory, const ModelMarker& marke
       return make_error(ErrorCode::kDataLoss, file.path, " has ", info.st_size, " bytes and not ", file.size);
     }
     const int64_t mtime = static_cast<int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
-    if (touched != nullptr && mtime != file.mtime_ns) touched->push_back(file.path);
+    const bool same = file.mtime_ns == 0 || mtime == file.mtime_ns;
+    if (touched != nullptr && !same) touched->push_back(file.path);
   }
   return {};
 }

@@ -46,7 +46,7 @@ Result<std::optional<ModelMarker>> read_marker(const std::string& directory);
 Status write_marker(const std::string& directory, const ModelMarker& marker);
 
 // Names and sizes. kDataLoss naming the first file that is missing or has another size. `touched` (may be
-// null): files whose time of change is not the marker's.
+// null): files whose time of change is known and not the marker's.
 Status check_marker_sizes(const std::string& directory, const ModelMarker& marker,
                           std::vector<std::string>* touched = nullptr);
 // Every byte. on_bytes: as they are read. kDataLoss naming all files that are wrong; kCancelled.

@@ -1,4 +1,5 @@
 // Everything in hub/ that reads what servers send, by the first byte. Parsed or refused: no crash, no hang.
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -6,6 +7,7 @@
 #include "hub/file_filter.h"
 #include "hub/hub_json.h"
 #include "hub/model_marker.h"
+#include "hub/model_ref.h"
 #include "hub/peer_list.h"
 #include "hub/range_answer.h"
 #include "hub/web_address.h"
@@ -27,13 +29,34 @@ void fuzz_addresses(std::string_view text) {
     HADAL_CHECK(range.begin >= 0 && range.begin < range.end && (size < 0 || range.end <= size));
 }
 
+// A status, and fields of one line each.
+void fuzz_answer(std::string_view text) {
+  const int status = text.empty() ? 0 : 200 + static_cast<unsigned char>(text[0]);
+  text.remove_prefix(std::min<size_t>(1, text.size()));
+  hadal::HttpHeaders headers;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    const size_t colon = std::min(line.find(':'), line.size());
+    headers.add(line.substr(0, colon), line.substr(std::min(colon + 1, line.size())));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  hadal::RangeQuestion question;
+  question.range = {100, 200};
+  question.file_size = 1000;
+  question.validator = "\"v\"";
+  const hadal::RangeAnswer answer = hadal::judge_answer(question, status, headers);
+  if (answer.kind == hadal::RangeAnswer::Kind::kPart)
+    HADAL_CHECK(answer.range.begin == 100 && answer.range.end > 100 && answer.range.end <= 200);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::vector<hadal::RemoteFile> files;
-  switch (data[0] % 6) {
+  switch (data[0] % 8) {
     case 0:
       (void)hadal::parse_xml(text);
       break;
@@ -56,6 +79,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (manifest.ok()) HADAL_CHECK(hadal::parse_peer_manifest(hadal::peer_manifest_text(*manifest)).ok());
       break;
     }
+    case 5:
+      fuzz_answer(text);
+      break;
+    case 6:
+      (void)hadal::parse_model_ref({std::string(text)});
+      break;
     default:
       fuzz_addresses(text);
   }

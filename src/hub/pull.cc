@@ -158,7 +158,9 @@ struct Puller {
   Result<PullOutcome> run(const ModelRef& ref) {
     const auto start = Clock::now();
     HADAL_ASSIGN(const Source source, open_source(ref, settings, notice, stop));
-    HADAL_RETURN_IF_ERROR(check_file_paths(source.listing.files));
+    const Status paths = check_file_paths(source.listing.files);
+    if (!paths.ok())
+      return make_error(ErrorCode::kDataLoss, source.listing.source, ": ", paths.error().message);
     const HubConfig& config = settings.hub;
     const FileFilter filter{config.include, config.exclude, config.allow_pickle, config.all_files};
     auto chosen = choose_files(source.listing.files, filter);

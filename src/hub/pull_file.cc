@@ -59,6 +59,8 @@ Status PullFile::find_state(PullJournal& journal) {
   } else if (!begun.written.empty()) {
     if (part.ok() && part->size == remote.size) {
       written = begun.written;
+      troubled = begun.troubled;
+      compared = begun.compared;
       return {};
     }
     HADAL_RETURN_IF_ERROR(journal.discard(id, {0, remote.size}));
@@ -102,7 +104,20 @@ Status PullFile::write(PullJournal& journal, int64_t offset, std::string_view da
 Status PullFile::discard(PullJournal& journal, ByteRange range) {
   written.remove(range);
   claimed.remove(range);
+  troubled.remove(range);
+  compared.remove(range);
   return id < 0 ? Status() : journal.discard(id, range);
+}
+
+Status PullFile::note_trouble(PullJournal& journal, ByteRange range) {
+  if (range.end < 0 || troubled.covers(range)) return {};
+  troubled.add(range);
+  return id < 0 ? Status() : journal.add_troubled(id, range);
+}
+
+Status PullFile::note_compared(PullJournal& journal, ByteRange range) {
+  compared.add(range);
+  return id < 0 ? Status() : journal.add_compared(id, range);
 }
 
 Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& etag) {
@@ -112,6 +127,7 @@ Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& 
   written.clear();
   claimed.clear();
   troubled.clear();
+  compared.clear();
   from_peers.clear();
   suspects.clear();
   changed_to.clear();
@@ -124,11 +140,14 @@ Status PullFile::restart(PullJournal& journal, int64_t size, const std::string& 
 }
 
 Result<MarkerFile> PullFile::finish(PullJournal& journal, const std::string& sha256) const {
-  if (!adopted && ::fdatasync(fd->get()) != 0) return errno_error("cannot sync " + part_path_, errno);
+  if (!adopted && remote.size != 0 && ::fdatasync(fd->get()) != 0)
+    return errno_error("cannot sync " + part_path_, errno);
   struct stat info {};
   if (::fstat(fd->get(), &info) != 0) return errno_error("cannot stat " + part_path_, errno);
   const int64_t mtime = static_cast<int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + info.st_mtim.tv_nsec;
-  if (id >= 0) HADAL_RETURN_IF_ERROR(journal.set_done(id, sha256, mtime));
+  // Should the machine lose this entry, a checksum still tells that the file is right.
+  const bool sync = !remote.checksum.known();
+  if (id >= 0) HADAL_RETURN_IF_ERROR(journal.set_done(id, sha256, mtime, sync));
   if (!adopted) {
     HADAL_RETURN_IF_ERROR(make_directories(directory_, remote.path));
     const std::string target = final_path();

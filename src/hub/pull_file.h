@@ -21,8 +21,10 @@ namespace hadal {
 // Bytes that are fetched again and compared, since the file's checksum is wrong.
 struct Suspect {
   ByteRange range;
-  std::string first;  // what a first fetch gave that was not what the disk has
+  bool hinted = false;  // came with trouble
+  std::string first;    // what a first fetch gave that was not what the disk has
   int tries = 0;
+  bool on_its_way = false;
 };
 
 class PullFile {
@@ -46,6 +48,10 @@ class PullFile {
   // data lies at `offset`; it is on the kernel's side, and in the journal, when this returns.
   Status write(PullJournal& journal, int64_t offset, std::string_view data);
   Status discard(PullJournal& journal, ByteRange range);
+  // Came with a failure in between, from a server that may have done worse.
+  Status note_trouble(PullJournal& journal, ByteRange range);
+  // A second fetch gave the same.
+  Status note_compared(PullJournal& journal, ByteRange range);
   // The server's file is another one than that which was begun: all is fetched anew.
   Status restart(PullJournal& journal, int64_t size, const std::string& etag);
   // On the disk thread: syncs, enters it in the journal, puts it in place; the marker's entry.
@@ -78,7 +84,8 @@ class PullFile {
   bool adopted = false;  // the file that was there is the right one
 
   std::map<int, RangeSet> from_peers;
-  RangeSet troubled;  // came with a failure in between
+  RangeSet troubled;
+  RangeSet compared;
   std::deque<Suspect> suspects;
   int check_rounds = 0;
   int mismatches = 0;

@@ -107,7 +107,17 @@ struct Reader {
     if (words[0] == "x") {
       file.written.remove(range);
       file.synced.remove(range);
+      file.troubled.remove(range);
+      file.compared.remove(range);
       file.done = false;
+      return true;
+    }
+    if (words[0] == "t") {
+      file.troubled.add(range);
+      return true;
+    }
+    if (words[0] == "c") {
+      if (same_boot) file.compared.add(range);
       return true;
     }
     if (words[0] == "s") {
@@ -148,6 +158,7 @@ Result<std::unique_ptr<PullJournal>> PullJournal::open(const std::string& path, 
   auto text = read_file(path, kMaxJournal);
   if (!text.ok() && text.error().code != ErrorCode::kNotFound) return std::move(text).error();
   if (text.ok()) journal->files_ = parse_journal(*text, boot_id).files;
+  for (const auto& [id, file] : journal->files_) journal->ids_by_path_.emplace(file.path, id);
   if (!journal->files_.empty()) journal->next_id_ = journal->files_.rbegin()->first + 1;
   HADAL_RETURN_IF_ERROR(journal->rewrite());
   return journal;
@@ -164,6 +175,8 @@ Status PullJournal::rewrite() {
     for (const ByteRange& range : file.written.ranges()) {
       for (const ByteRange& only : file.synced.missing(range)) add_line(text, range_line('w', id, only));
     }
+    for (const ByteRange& range : file.troubled.ranges()) add_line(text, range_line('t', id, range));
+    for (const ByteRange& range : file.compared.ranges()) add_line(text, range_line('c', id, range));
     if (file.done) add_line(text, done_line(id, file));
   }
   HADAL_RETURN_IF_ERROR(replace_file(path_, text));
@@ -185,8 +198,10 @@ Status PullJournal::append(const std::string& lines, bool sync) {
 Result<int> PullJournal::file(const std::string& path, int64_t size, const std::string& validator) {
   std::lock_guard lock(mutex_);
   HADAL_CHECK(!validator.empty() && size >= 0);
-  for (const auto& [id, file] : files_) {
-    if (file.path == path && file.size == size && file.validator == validator) return id;
+  const auto [first, last] = ids_by_path_.equal_range(path);
+  for (auto at = first; at != last; ++at) {
+    const JournalFile& file = files_.at(at->second);
+    if (file.size == size && file.validator == validator) return at->second;
   }
   if (next_id_ > kMaxFiles) {
     return make_error(ErrorCode::kTooLarge, path_, " is full: delete it and run hadal pull again");
@@ -198,6 +213,7 @@ Result<int> PullJournal::file(const std::string& path, int64_t size, const std::
   std::string line;
   add_line(line, file_line(next_id_, file));
   files_[next_id_] = std::move(file);
+  ids_by_path_.emplace(path, next_id_);
   HADAL_RETURN_IF_ERROR(append(line, false));
   return next_id_++;
 }
@@ -234,13 +250,23 @@ bool PullJournal::has_done_files() const {
   return false;
 }
 
-Status PullJournal::add_written(int id, ByteRange range) {
+Status PullJournal::add_range(char kind, RangeSet JournalFile::*set, int id, ByteRange range) {
   if (range.begin >= range.end) return {};
   std::lock_guard lock(mutex_);
-  files_.at(id).written.add(range);
+  (files_.at(id).*set).add(range);
   std::string line;
-  add_line(line, range_line('w', id, range));
+  add_line(line, range_line(kind, id, range));
   return append(line, false);
+}
+
+Status PullJournal::add_written(int id, ByteRange range) {
+  return add_range('w', &JournalFile::written, id, range);
+}
+Status PullJournal::add_troubled(int id, ByteRange range) {
+  return add_range('t', &JournalFile::troubled, id, range);
+}
+Status PullJournal::add_compared(int id, ByteRange range) {
+  return add_range('c', &JournalFile::compared, id, range);
 }
 
 Status PullJournal::add_synced(int id, const Unsynced& synced) {
@@ -263,13 +289,15 @@ Status PullJournal::discard(int id, ByteRange range) {
   ++generations_[id];
   file.written.remove(range);
   file.synced.remove(range);
+  file.troubled.remove(range);
+  file.compared.remove(range);
   file.done = false;
   std::string line;
   add_line(line, range_line('x', id, range));
   return append(line, true);
 }
 
-Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns) {
+Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns, bool sync) {
   std::lock_guard lock(mutex_);
   JournalFile& file = files_.at(id);
   file.done = true;
@@ -277,7 +305,7 @@ Status PullJournal::set_done(int id, const std::string& sha256, int64_t mtime_ns
   file.mtime_ns = mtime_ns;
   std::string line;
   add_line(line, done_line(id, file));
-  return append(line, true);
+  return append(line, sync);
 }
 
 std::string read_boot_id() {

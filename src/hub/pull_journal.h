@@ -7,8 +7,9 @@
 // ends with a checksum; reading stops at the first line that is not whole, and what follows is cut off.
 //
 // Lines ("#" and 8 hex digits end each): "hadal-pull 1", "b BOOT", "f ID SIZE VALIDATOR PATH",
-// "w ID BEGIN END", "s ID BEGIN END", "x ID BEGIN END" (thrown away), "d ID SHA256 MTIME_NS" (whole, checked
-// and on disk).
+// "w ID BEGIN END", "s ID BEGIN END", "x ID BEGIN END" (thrown away), "t ID BEGIN END" (came with trouble),
+// "c ID BEGIN END" (fetched twice alike, as far as "w" counts), "d ID SHA256 MTIME_NS" (whole, checked and on
+// disk).
 // Any thread may call a PullJournal.
 #pragma once
 
@@ -32,6 +33,8 @@ struct JournalFile {
   std::string validator;  // says that the content is the same: a checksum or an ETag
   RangeSet written;       // synced ones too
   RangeSet synced;
+  RangeSet troubled;  // suspected first where the file's checksum is wrong
+  RangeSet compared;  // a second fetch gave the same bytes
   bool done = false;
   std::string sha256;
   int64_t mtime_ns = 0;
@@ -68,18 +71,23 @@ class PullJournal {
   // returns. Does nothing where bytes were thrown away since.
   Status add_synced(int id, const Unsynced& synced);
   Status discard(int id, ByteRange range);
-  Status set_done(int id, const std::string& sha256, int64_t mtime_ns);
+  Status add_troubled(int id, ByteRange range);
+  Status add_compared(int id, ByteRange range);
+  // sync: the record is on disk when this returns.
+  Status set_done(int id, const std::string& sha256, int64_t mtime_ns, bool sync);
 
  private:
   explicit PullJournal(std::string path) : path_(std::move(path)) {}
   Status rewrite();
   Status append(const std::string& lines, bool sync);
+  Status add_range(char kind, RangeSet JournalFile::*set, int id, ByteRange range);
 
   const std::string path_;
   std::string boot_id_;
   mutable std::mutex mutex_;
   UniqueFd fd_;
   std::map<int, JournalFile> files_;
+  std::multimap<std::string, int> ids_by_path_;
   std::map<int, uint64_t> generations_;
   int next_id_ = 1;
   int64_t bytes_ = 0;

@@ -83,7 +83,7 @@ struct Opener {
       HADAL_ASSIGN(const CurlResponse tree, get(page, headers, what));
       const Status parsed = parse_hf_tree(tree.body, source.listing.files);
       if (!parsed.ok())
-        return make_error(parsed.error().code, what, ": ", web_host(endpoint), ": ", parsed.error().message);
+        return make_error(ErrorCode::kDataLoss, what, ": ", web_host(endpoint), ": ", parsed.error().message);
       HADAL_ASSIGN(page, next_page(tree, page));
     }
     for (RemoteFile& file : source.listing.files) {
@@ -125,7 +125,7 @@ struct Opener {
     source.listing.revision = revision;
     const Status parsed = parse_modelscope_files(response.body, source.listing.files);
     if (!parsed.ok())
-      return make_error(parsed.error().code, what, ": ", web_host(endpoint), ": ", parsed.error().message);
+      return make_error(ErrorCode::kDataLoss, what, ": ", web_host(endpoint), ": ", parsed.error().message);
     for (RemoteFile& file : source.listing.files) {
       file.url = api_url + "?Revision=" + percent_encode(revision, false) +
                  "&FilePath=" + percent_encode(file.path, false);
@@ -344,6 +344,7 @@ TransferOptions transfer_options(const HubConfig& config) {
   options.read_timeout = config.read_timeout;
   options.max_rate = config.max_rate;
   options.proxy = config.proxy;
+  options.http_proxy = config.http_proxy;
   options.ca_file = config.ca_file;
   options.insecure = config.insecure;
   options.max_connections = config.connections;

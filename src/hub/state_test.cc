@@ -62,6 +62,36 @@ TEST(PullJournal, ThrownAwayBytesAreNotSyncedLater) {
   EXPECT_EQ(journal->get(id).written.total(), 100);
 }
 
+TEST(PullJournal, SuspicionOutlivesARunAndComparisonsOutliveAKill) {
+  const TempDir dir;
+  const std::string path = dir.file("journal");
+  int id = 0;
+  {
+    const auto journal = open_journal(path);
+    id = *journal->file("a", 1000, "v");
+    ASSERT_TRUE(journal->add_written(id, {0, 1000}).ok());
+    ASSERT_TRUE(journal->add_synced(id, journal->unsynced(id)).ok());
+    ASSERT_TRUE(journal->add_troubled(id, {100, 300}).ok());
+    ASSERT_TRUE(journal->add_compared(id, {500, 700}).ok());
+  }
+  for (int run = 0; run < 2; ++run) {  // as it was appended, and as it was written anew
+    const auto same = open_journal(path);
+    EXPECT_EQ(same->get(id).troubled.total(), 200);
+    EXPECT_EQ(same->get(id).compared.total(), 200);
+  }
+  {
+    const auto same = open_journal(path);
+    ASSERT_TRUE(same->discard(id, {250, 600}).ok());
+    EXPECT_EQ(same->get(id).troubled.total(), 150);
+    EXPECT_EQ(same->get(id).compared.total(), 100);
+    EXPECT_EQ(parse_journal(*read_file(path), kBoot).files.at(id).compared.total(), 100);
+  }
+  // What was compared, and perhaps written over, is not sure to be on the disk.
+  const auto other = open_journal(path, "another");
+  EXPECT_EQ(other->get(id).troubled.total(), 150);
+  EXPECT_TRUE(other->get(id).compared.empty());
+}
+
 // Cut anywhere, or with any byte changed, it never claims more than was written, and only loses its end.
 TEST(PullJournal, TornAnywhere) {
   const TempDir dir;
@@ -73,7 +103,9 @@ TEST(PullJournal, TornAnywhere) {
     ASSERT_TRUE(journal->add_written(b, {100, 200}).ok());
     ASSERT_TRUE(journal->add_synced(a, journal->unsynced(a)).ok());
     ASSERT_TRUE(journal->add_written(a, {300, 400}).ok());
-    ASSERT_TRUE(journal->set_done(b, std::string(64, 'a'), 5).ok());
+    ASSERT_TRUE(journal->add_troubled(a, {10, 20}).ok());
+    ASSERT_TRUE(journal->add_compared(a, {300, 400}).ok());
+    ASSERT_TRUE(journal->set_done(b, std::string(64, 'a'), 5, true).ok());
   }
   const std::string text = *read_file(path);
   RangeSet full_a;
@@ -107,6 +139,16 @@ TEST(PullJournal, TornAnywhere) {
     ASSERT_TRUE(journal->add_written(id, {0, 10}).ok());
     EXPECT_EQ(parse_journal(*read_file(copy), kBoot).files.at(id).written.total(), 10);
   }
+}
+
+TEST(PullJournal, TakesManyFiles) {
+  const TempDir dir;
+  const auto journal = open_journal(dir.file("journal"));
+  for (int i = 0; i < 100'000; ++i) {
+    ASSERT_EQ(*journal->file("folder/" + std::to_string(i), i, "v"), i + 1);
+  }
+  EXPECT_EQ(*journal->file("folder/77777", 77777, "v"), 77778);
+  EXPECT_EQ(*open_journal(dir.file("journal"))->file("folder/5", 5, "v"), 6);
 }
 
 TEST(PullJournal, StaysSmall) {
@@ -150,6 +192,16 @@ TEST(ModelMarker, KnowsItsDirectory) {
   EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("hadal pull"));
   std::filesystem::remove(dir.file("a.json"));
   EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("a.json is missing"));
+}
+
+TEST(ModelMarker, ATimeThatIsNotKnownIsNotAChange) {
+  const TempDir dir;
+  ModelMarker marker = example(dir);
+  marker.files[0].mtime_ns = 0;
+  marker.files[1].mtime_ns += 1;
+  std::vector<std::string> touched;
+  EXPECT_TRUE(check_marker_sizes(dir.path(), marker, &touched).ok());
+  EXPECT_EQ(touched, std::vector<std::string>{marker.files[1].path});
 }
 
 TEST(ModelMarker, RefusesWhatIsNone) {

@@ -99,7 +99,8 @@ std::string problem_text(CURLcode code, const char* error_text) {
     case CURLE_OPERATION_TIMEDOUT:
       return "was silent or too slow for too long";
     case CURLE_COULDNT_CONNECT:
-      return "does not accept connections";
+      // With a proxy it is the proxy's address that the text names.
+      return std::string("does not accept connections (") + error_text + ")";
     case CURLE_COULDNT_RESOLVE_HOST:
       return "is no name that can be resolved: check the network and the name";
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -112,16 +113,27 @@ std::string problem_text(CURLcode code, const char* error_text) {
     case CURLE_WEIRD_SERVER_REPLY:
       return "sends what is no HTTP";
     case CURLE_PEER_FAILED_VERIFICATION:
-      return std::string("has a certificate that cannot be verified (") + error_text +
-             "); --ca-file names the certificates to trust";
     case CURLE_SSL_CACERT_BADFILE:
-      return "cannot be verified: the file of --ca-file cannot be read";
+      return certificate_problem(error_text);
     default:
       return std::string("failed: ") + (error_text[0] != '\0' ? error_text : curl_easy_strerror(code));
   }
 }
 
 }  // namespace
+
+std::string certificate_problem(std::string_view curl_text) {
+  const auto says = [&](std::string_view words) { return curl_text.find(words) != std::string_view::npos; };
+  const std::string said = " (" + std::string(curl_text) + ")";
+  if (says("error setting certificate"))
+    return "cannot be verified: the file of --ca-file or SSL_CERT_FILE cannot be read" + said;
+  if (says("expired") || says("not yet valid"))
+    return "has a certificate that is not valid now" + said +
+           ": whoever runs the server must renew it; check the clock of this machine too";
+  if (says("subject name")) return "has a certificate for another name" + said + ": check the address";
+  return "has a certificate that cannot be verified" + said +
+         ": name the file of the CA that signed it with --ca-file or SSL_CERT_FILE";
+}
 
 struct TransferLoop::Impl {
   explicit Impl(TransferOptions o) : options(std::move(o)) {
@@ -158,6 +170,7 @@ struct TransferLoop::Impl {
     curl_easy_setopt(e, CURLOPT_URL, r.transfer.url.c_str());
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+    if (r.transfer.fresh_connection) curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     // Dots in a path are part of an object's key.
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
@@ -165,8 +178,13 @@ struct TransferLoop::Impl {
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME,
                      static_cast<long>(std::max<int64_t>(1, options.read_timeout.count() / 1000)));
     curl_easy_setopt(e, CURLOPT_USERAGENT, options.user_agent.c_str());
-    if (!options.proxy.empty())
+    if (r.transfer.direct) {
+      curl_easy_setopt(e, CURLOPT_PROXY, "");
+    } else if (!options.proxy.empty()) {
       curl_easy_setopt(e, CURLOPT_PROXY, options.proxy == "none" ? "" : options.proxy.c_str());
+    } else if (!options.http_proxy.empty() && r.transfer.url.starts_with("http:")) {
+      curl_easy_setopt(e, CURLOPT_PROXY, options.http_proxy.c_str());
+    }
     curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, buffer_bytes());
     curl_easy_setopt(e, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -213,6 +231,15 @@ struct TransferLoop::Impl {
     return std::any_of(all.begin(), all.end(), [](const auto& e) { return e.second->paused; });
   }
 
+  static void take_proxy_refusal(const Running& ended, TransferEnd& end) {
+    long status = 0;
+    curl_easy_getinfo(ended.easy.get(), CURLINFO_HTTP_CONNECTCODE, &status);
+    if (status < 300) return;
+    end.permanent = status == 403 || status == 407;
+    end.problem = "cannot be reached: the proxy answers " + std::to_string(status) + " " +
+                  std::string(http_reason(static_cast<int>(status)));
+  }
+
   void take_ended() {
     int left = 0;
     while (CURLMsg* message = curl_multi_info_read(multi, &left)) {
@@ -232,6 +259,7 @@ struct TransferLoop::Impl {
       if (!end.ok && !ended->refused) {
         end.problem = problem_text(code, ended->error_text);
         end.permanent = is_permanent(code);
+        take_proxy_refusal(*ended, end);
         if (code == CURLE_OPERATION_TIMEDOUT) end.code = ErrorCode::kDeadlineExceeded;
       }
       if (ended->refused) end.code = ErrorCode::kCancelled;

@@ -21,6 +21,7 @@ struct TransferOptions {
   int64_t min_rate = 1024;                         // bytes a second
   int64_t max_rate = 0;                            // of all requests together; 0: none
   std::string proxy;                               // as in net/curl_client.h
+  std::string http_proxy;                          // the same
   std::string ca_file;
   bool insecure = false;
   int max_connections = 8;
@@ -39,6 +40,8 @@ struct TransferEnd {
 struct Transfer {
   std::string url;
   HttpHeaders headers;
+  bool fresh_connection = false;  // not one that served before: perhaps another machine answers
+  bool direct = false;            // through no proxy
   // The answer's head is there; false ends the request (then on_end comes, not ok).
   std::function<bool(int status, const HttpHeaders& headers)> on_head;
   // A piece of the body; false ends the request.
@@ -46,6 +49,10 @@ struct Transfer {
   // Last, once; the transfer is gone afterwards. Not called by cancel().
   std::function<void(const TransferEnd& end)> on_end;
 };
+
+// What libcurl says about a certificate, for people: what is wrong, and what to do. It goes on after the
+// host's name.
+std::string certificate_problem(std::string_view curl_text);
 
 class TransferLoop {
  public:

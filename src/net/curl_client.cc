@@ -122,12 +122,16 @@ struct CurlClient::Impl {
     curl_easy_setopt(e, CURLOPT_MAXREDIRS, static_cast<long>(request.max_redirects));
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout.count()));
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT,
+                     static_cast<long>(request.method == "GET" ? options.min_rate : 1));
     curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME,
                      static_cast<long>(std::max<int64_t>(1, options.read_timeout.count() / 1000)));
     curl_easy_setopt(e, CURLOPT_USERAGENT, options.user_agent.c_str());
-    if (!options.proxy.empty())
+    if (!options.proxy.empty()) {
       curl_easy_setopt(e, CURLOPT_PROXY, options.proxy == "none" ? "" : options.proxy.c_str());
+    } else if (!https && !options.http_proxy.empty()) {
+      curl_easy_setopt(e, CURLOPT_PROXY, options.http_proxy.c_str());
+    }
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, curl_on_header);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, &transfer);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, curl_on_data);
@@ -203,6 +207,12 @@ struct CurlClient::Impl {
     if (transfer.too_large) {
       return make_error(ErrorCode::kTooLarge, host, ": the answer is longer than ",
                         transfer.request.max_body_bytes, " bytes");
+    }
+    long proxy_status = 0;
+    curl_easy_getinfo(easy.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    if (proxy_status == 403 || proxy_status == 407) {
+      return make_error(ErrorCode::kPermissionDenied, host, ": the proxy answers ", proxy_status, " ",
+                        http_reason(static_cast<int>(proxy_status)));
     }
     const char* text = error_text[0] != '\0' ? error_text : curl_easy_strerror(code);
     return make_error(error_code_of(code), host, ": ", text);

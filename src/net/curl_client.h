@@ -25,7 +25,9 @@ struct CurlOptions {
   std::chrono::milliseconds connect_timeout{10'000};
   // Silence from the server that ends the request.
   std::chrono::milliseconds read_timeout{60'000};
+  int64_t min_rate = 1;         // of a GET, bytes a second; fewer over read_timeout are silence too
   std::string proxy;            // "http://host:port"; "": from the environment; "none": no proxy
+  std::string http_proxy;       // for http addresses, where `proxy` is ""
   std::string ca_file;          // PEM, in place of the system's
   std::string ca_pem;           // the same, as text
   std::string client_cert_pem;  // with client_key_pem: who we are

@@ -52,7 +52,7 @@ class Content:
 class HostileServer:
     """files: name to path. rates: fault to probability. Two origins: the hub, and the store it redirects to."""
 
-    def __init__(self, files, rates=None, seed=1, redirect=True, token=None, corrupt=None, lfs_from=1024, rate=0):
+    def __init__(self, files, rates=None, seed=1, redirect=True, token=None, corrupt=None, lfs_from=1024, rate=0, tls=None, retry_after=None, corrupt_breaks=False):
         self.files = {name: Content(path) for name, path in files.items()}
         self.rates = dict(rates or {})
         self.random = random.Random(seed)
@@ -60,8 +60,11 @@ class HostileServer:
         self.token = token
         self.corrupt = corrupt  # (name, offset): this byte is wrong the first time it is sent
         self.corrupted = 0
+        self.corrupt_breaks = corrupt_breaks  # the connection breaks after it
         self.lfs_from = lfs_from
         self.rate = rate  # bytes a second of each connection; 0: as fast as it goes
+        self.tls = tls  # an SSL context for both origins
+        self.retry_after = retry_after  # what "throttle" says; None: a second
         self.etags = {}
         self.lock = threading.Lock()
         self.sent = {name: 0 for name in files}
@@ -72,8 +75,9 @@ class HostileServer:
         self.early = 0  # requests that came before they were allowed to
         self.store = _serve(self, True)
         self.hub = _serve(self, False)
-        self.url = f"http://127.0.0.1:{self.hub.server_address[1]}"
-        self.store_url = f"http://127.0.0.1:{self.store.server_address[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.hub.server_address[1]}"
+        self.store_url = f"{scheme}://127.0.0.1:{self.store.server_address[1]}"
 
     def stop(self):
         for server in (self.hub, self.store):
@@ -215,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.owner.lock:
             self.owner.throttled_until = max(self.owner.throttled_until, time.time() + 1)
         if fault == "throttle":
-            return self.reply(429, b"", [("Retry-After", "1")])
+            return self.reply(429, b"", [("Retry-After", self.owner.retry_after or "1")])
         self.reply(503, b"", [("Retry-After", email.utils.formatdate(time.time() + 2, usegmt=True))])
 
     def send_file(self, name, content, begin, end, ranged, fault, etag):
@@ -268,6 +272,12 @@ class _Handler(BaseHTTPRequestHandler):
                 data[owner.corrupt[1] - at] ^= 0x40
                 self.connection.sendall(data)
                 sent = count
+                if owner.corrupt_breaks:
+                    end = at + count
+                    self.close_connection = True
+            elif owner.tls:
+                self.connection.sendall(os.pread(content.fd, count, at))
+                sent = count
             else:
                 sent = os.sendfile(self.connection.fileno(), content.fd, at, count)
             at += sent
@@ -280,6 +290,13 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
+    tls = None
+
+    def finish_request(self, request, client_address):
+        # In the connection's own thread: a client that refuses the certificate holds nobody up.
+        if self.tls:
+            request = self.tls.wrap_socket(request, server_side=True)
+        super().finish_request(request, client_address)
 
     def handle_error(self, request, client_address):
         pass  # clients that were killed
@@ -288,5 +305,6 @@ class _Server(ThreadingHTTPServer):
 def _serve(owner, is_store):
     handler = type("Handler", (_Handler,), {"owner": owner, "is_store": is_store})
     server = _Server(("127.0.0.1", 0), handler)
+    server.tls = owner.tls
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     return server

@@ -1,7 +1,6 @@
 """hadal pull and push against an S3 server (moto), and the signer against botocore's.
 
-Needs moto[server] and boto3, which the other tests do not: skipped where they are not installed
-(pip install 'moto[server]' boto3).
+Needs moto with its server and boto3, as requirements.txt has them.
 """
 import datetime
 import hashlib
@@ -16,11 +15,10 @@ import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
-
-botocore_auth = pytest.importorskip("botocore.auth", reason="botocore is not installed: pip install 'moto[server]' boto3")
-moto_server = pytest.importorskip("moto.server", reason="moto is not installed: pip install 'moto[server]' boto3")
 import boto3
+import botocore.auth as botocore_auth
+import moto.server as moto_server
+import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -141,7 +139,9 @@ class Gate(BaseHTTPRequestHandler):
             self.end_headers()
             return
         connection = http.client.HTTPConnection("127.0.0.1", self.target)
-        connection.request(self.command, self.path, body, dict(self.headers))
+        # A store may give shorter pages than asked for.
+        path = self.path.replace("max-keys=1000", "max-keys=20")
+        connection.request(self.command, path, body, dict(self.headers))
         response = connection.getresponse()
         data = response.read()
         self.send_response(response.status)
@@ -248,14 +248,15 @@ def test_pull_of_what_others_uploaded(store, model, tmp_path):
         )
         parts.append({"PartNumber": len(parts) + 1, "ETag": answer["ETag"], "ChecksumSHA256": answer["ChecksumSHA256"]})
     store.client.complete_multipart_upload(Bucket=store.bucket, Key="m/sums.safetensors", UploadId=upload["UploadId"], MultipartUpload={"Parts": parts})
-    for index in range(1100):
+    for index in range(50):
         put(Bucket=store.bucket, Key=f"m/many/{index}.json", Body=b"{}")
     put(Bucket=store.bucket, Key="m/folder/", Body=b"")
     put(Bucket=store.bucket, Key="mm/other.json", Body=b"{}")
     assert run(store, "pull", f"s3://{store.bucket}/m", "--to", tmp_path / "back", "--exclude", "many/1*").returncode == 0
     for name in ("model", "plain", "parts", "sums"):
         assert (tmp_path / f"back/{name}.safetensors").read_bytes() == data
-    assert len(list((tmp_path / "back/many").iterdir())) == 1100 - sum(str(i).startswith("1") for i in range(1100))
+    assert len(list((tmp_path / "back/many").iterdir())) == 50 - sum(str(i).startswith("1") for i in range(50))
+    assert sum("continuation-token" in path for _, path in store.seen) >= 2
     assert not (tmp_path / "back/other.json").exists()
     single = run(store, "pull", f"s3://{store.bucket}/m/plain.safetensors", "--to", tmp_path / "one")
     assert single.returncode == 0 and (tmp_path / "one/plain.safetensors").read_bytes() == data
