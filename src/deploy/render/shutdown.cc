@@ -7,10 +7,12 @@
 namespace hadal {
 namespace {
 
-// Waits until vLLM's own metrics show no request, twice in a row. `end`, `u`, `re`, `time` are set.
-std::string wait_for_requests(int64_t port) {
+// Waits until vLLM's own metrics show no request, so many times in a row. `end`, `u`, `re`, `time` are set.
+std::string wait_for_requests(int64_t port, int64_t times) {
   return "idle=gone=0\n"
-         "while time.time()<end and idle<2 and gone<5:\n"
+         "while time.time()<end and idle<" +
+         std::to_string(times) +
+         " and gone<5:\n"
          " try:\n"
          "  text=u.urlopen('http://127.0.0.1:" +
          std::to_string(port) +
@@ -55,23 +57,28 @@ std::string shutdown_script(const RenderContext& c, const RoleContext& role) {
   std::string leader;
   if (leader_waits) leader = "end=time.time()+" + std::to_string(drained) + "\n";
   leader += "time.sleep(" + std::to_string(delay) + ")\n";
-  if (leader_waits) leader += wait_for_requests(engine_port(c, role));
+  // What prefill has done is no longer a request of its own while decode still reads its KV cache.
+  constexpr int64_t kOnce = 2, kUntilRead = 10;
+  if (leader_waits)
+    leader += wait_for_requests(engine_port(c, role), role.kind == RoleKind::kPrefill ? kUntilRead : kOnce);
   if (!role.is_group()) return out + leader;
   std::string rank(rank_variable(c));
   rank = c.engine == EngineKind::kVllm ? "NODE_RANK" : rank.substr(2, rank.size() - 3);
-  return out + "if os.environ['" + rank + "']=='0':\n" + indented(leader) + "else:\n" +
-         indented("end=time.time()+" + std::to_string(worker_end) + "\n" +
-                  wait_for_leader(engine_port(c, role)));
+  std::string worker =
+      "end=time.time()+" + std::to_string(worker_end) + "\n" + wait_for_leader(engine_port(c, role));
+  // A worker of SGLang is the container's first process and handles SIGQUIT alone: SIGTERM would pass it by.
+  if (c.engine == EngineKind::kSglang) worker += "os.kill(1,3)\n";
+  return out + "if os.environ['" + rank + "']=='0':\n" + indented(leader) + "else:\n" + indented(worker);
 }
 
 }  // namespace
 
 bool drains_at_sigterm(const RenderContext& c, const RoleContext& role) {
-  // vLLM has --shutdown-timeout from 0.18 (vllm#36666), for the requests of one host; without it SIGTERM ends
-  // every request at once. hadal, SGLang (its tokenizer manager waits) and trtllm-serve (uvicorn waits)
-  // finish what runs.
+  // vLLM has --shutdown-timeout from 0.18 (vllm#36666), for the requests of one host, and not for KV caches
+  // that decode has still to read; without it SIGTERM ends every request at once. hadal, SGLang (its
+  // tokenizer manager waits) and trtllm-serve (uvicorn waits) finish what runs.
   if (c.engine != EngineKind::kVllm) return true;
-  return !role.is_group() && engine_at_least(c, "0.18", false);
+  return !role.is_group() && role.kind != RoleKind::kPrefill && engine_at_least(c, "0.18", false);
 }
 
 void add_shutdown(const RenderContext& c, const RoleContext& role, Json& container) {
