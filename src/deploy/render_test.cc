@@ -99,9 +99,8 @@ class Invariants {
       pods_.push_back({at(object, "spec/labels"), at(object, "spec/template"), true});
       if (at(object, "spec/prefill").is_object())
         pods_.push_back({at(object, "spec/prefill/labels"), at(object, "spec/prefill/template"), true});
-      if (at(object, "spec/worker").is_object()) {
-        EXPECT_EQ(at(object, "spec/worker"), at(object, "spec/template"));
-      }
+      check_kserve_worker(at(object, "spec"));
+      if (at(object, "spec/prefill").is_object()) check_kserve_worker(at(object, "spec/prefill"));
     }
     if (kind == "ServingRuntime") runtime_ = at(object, "spec/containers");
     if (!runtime_.is_null() && !kserve_.is_null()) {
@@ -110,6 +109,26 @@ class Invariants {
       pods_.push_back({at(kserve_, "labels"), std::move(spec)});
       kserve_ = runtime_ = Json();
     }
+  }
+
+  // The same as the leader but for probes; nothing that KServe's template, merged under it, contradicts.
+  static void check_kserve_worker(const Json& role) {
+    const Json& leader = at(role, "template/containers/0");
+    for (std::string_view name : {"startupProbe", "readinessProbe", "livenessProbe"})
+      EXPECT_TRUE(at(leader, std::string(name) + "/httpGet").is_object()) << name;
+    EXPECT_TRUE(at(leader, "lifecycle/preStop/exec").is_object());
+    if (!at(role, "worker").is_object()) return;
+    EXPECT_EQ(without_probes(at(role, "worker")), without_probes(at(role, "template")));
+    EXPECT_TRUE(at(role, "worker/containers/0/lifecycle/preStop/exec").is_object());
+  }
+
+  static std::string without_probes(Json pod) {
+    for (auto& [key, value] : pod.as_object()) {
+      if (key != "containers") continue;
+      for (std::string_view name : {"startupProbe", "readinessProbe", "livenessProbe"})
+        value.as_array()[0].set(name, Json());
+    }
+    return to_json(pod);
   }
 
   void add_pod(const Json& pod, bool lws) {
@@ -603,8 +622,158 @@ TEST(Render, ShutdownIsCountedTogether) {
   const Json& pod =
       at(object_of(rendered, "LeaderWorkerSet"), "spec/leaderWorkerTemplate/workerTemplate/spec");
   EXPECT_EQ(at(pod, "terminationGracePeriodSeconds").as_int(), 660);
-  EXPECT_EQ(at(pod, "containers/0/lifecycle/preStop/sleep/seconds").as_int(), 20);
+  const std::string stop = text(pod, "containers/0/lifecycle/preStop/exec/command/2");
+  EXPECT_THAT(stop, HasSubstr("\n time.sleep(20)\n"));
+  EXPECT_THAT(stop,
+              HasSubstr("end=time.time()+640\n"));  // the worker's: after the leader, before the grace ends
   EXPECT_EQ(at(pod, "containers/0/livenessProbe/terminationGracePeriodSeconds").as_int(), 10);
+}
+
+const Json& container_of(const RenderResult& rendered, std::string_view kind) {
+  const Json& object = object_of(rendered, kind);
+  if (kind == "LeaderWorkerSet")
+    return at(object, "spec/leaderWorkerTemplate/leaderTemplate/spec/containers/0");
+  return at(object,
+            kind == "LLMInferenceService" ? "spec/template/containers/0" : "spec/template/spec/containers/0");
+}
+
+std::string refusal(const std::string& text) {
+  const auto spec = parse_deploy_spec(text, "s.yaml");
+  EXPECT_TRUE(spec.ok()) << (spec.ok() ? "" : spec.error().message);
+  const auto rendered = render_spec(*spec);
+  EXPECT_FALSE(rendered.ok());
+  return rendered.ok() ? "" : rendered.error().message;
+}
+
+const std::string kOneHost = "name: r1\nmodel: r1-distill-qwen-7b\ngpus: 1xL40S\n";
+
+// vLLM ends at SIGTERM unless it knows --shutdown-timeout; SGLang waits by itself, but its workers do not.
+TEST(Render, RunningRequestsEndBeforeTheEngine) {
+  const Json old = container_of(render(kOneHost + "engine: vllm\n"), "Deployment");
+  const std::string stop = text(old, "lifecycle/preStop/exec/command/2");
+  EXPECT_THAT(stop, HasSubstr("time.sleep(15)\n"));
+  EXPECT_THAT(stop, HasSubstr("http://127.0.0.1:8000/metrics"));
+  EXPECT_THAT(stop, HasSubstr("end=time.time()+915\n"));
+  EXPECT_THAT(to_json(old), ::testing::Not(HasSubstr("--shutdown-timeout")));
+
+  const Json now = container_of(render(kOneHost + "engine: {name: vllm, version: v0.18.0}\n"), "Deployment");
+  EXPECT_EQ(at(now, "lifecycle/preStop/sleep/seconds").as_int(), 15);
+  EXPECT_THAT(to_json(at(now, "args")), HasSubstr("\"--shutdown-timeout\",\"900\""));
+
+  const Json unknown =
+      container_of(render(kOneHost + "engine: {name: vllm, image: \"a/b@sha256:00\"}\n"), "Deployment");
+  EXPECT_TRUE(at(unknown, "lifecycle/preStop/exec").is_object());
+  const Json sglang = container_of(render(kOneHost + "engine: sglang\n"), "Deployment");
+  EXPECT_EQ(at(sglang, "lifecycle/preStop/sleep/seconds").as_int(), 15);
+
+  const std::string group =
+      text(container_of(render(kGroup), "LeaderWorkerSet"), "lifecycle/preStop/exec/command/2");
+  EXPECT_THAT(group, HasSubstr("if os.environ['LWS_WORKER_INDEX']=='0':\n time.sleep(15)\nelse:\n"));
+  EXPECT_THAT(group, HasSubstr("(os.environ['LWS_LEADER_ADDRESS'],30000)"));
+  const std::string vllm = text(
+      container_of(render("name: r1\nmodel: deepseek-r1\nengine: vllm\ngpus: 16xH200\n"), "LeaderWorkerSet"),
+      "lifecycle/preStop/exec/command/2");
+  EXPECT_THAT(vllm, HasSubstr("if os.environ['NODE_RANK']=='0':\n end=time.time()+915\n"));
+  EXPECT_THAT(vllm, HasSubstr("else:\n end=time.time()+930\n"));
+}
+
+TEST(Render, ProbesOutlastSglangsOwnWait) {
+  const Json one = container_of(render(kOneHost + "engine: sglang\n"), "Deployment");
+  EXPECT_EQ(text(one, "livenessProbe/httpGet/path"), "/health");
+  for (const char* name : {"livenessProbe/timeoutSeconds", "readinessProbe/timeoutSeconds"})
+    EXPECT_GT(at(one, name).as_int(), 20) << name;
+  EXPECT_THAT(to_json(one), ::testing::Not(HasSubstr("HEALTH_ENDPOINT_GENERATION")));
+  const Json group = container_of(render(kGroup), "LeaderWorkerSet");
+  const std::string live = text(group, "livenessProbe/exec/command/2");
+  EXPECT_THAT(live, HasSubstr("http://127.0.0.1:30000/health',timeout=21)"));
+  EXPECT_THAT(live, HasSubstr("!='0': socket.create_connection((os.environ['LWS_LEADER_ADDRESS'],20000)"));
+  // A worker of vLLM asks for the leader's API: its rendezvous of data parallel groups closes after the
+  // start.
+  const Json vllm = container_of(
+      render("name: r1\nmodel: deepseek-r1\nengine: {name: vllm, dataParallel: 16}\ngpus: 16xH200\n"),
+      "LeaderWorkerSet");
+  EXPECT_THAT(text(vllm, "livenessProbe/exec/command/2"),
+              HasSubstr("(os.environ['LWS_LEADER_ADDRESS'],8000)"));
+}
+
+TEST(Render, SglangsFlagsAreDeclaredOnes) {
+  const std::string args = to_json(at(container_of(render(kGroup), "LeaderWorkerSet"), "args"));
+  EXPECT_THAT(args, HasSubstr("\"--tp-size\",\"16\""));
+  EXPECT_THAT(args, ::testing::Not(HasSubstr("\"--tp\"")));
+  EXPECT_THAT(args, HasSubstr("\"--watchdog-timeout\",\"900\""));
+  const RenderResult keyed = render(kGroup + "apiKey: k\n");
+  EXPECT_TRUE(std::any_of(keyed.findings.begin(), keyed.findings.end(), [](const Finding& finding) {
+    return finding.rule == "spec/key-in-log";
+  })) << "SGLang logs its key";
+}
+
+TEST(Render, VllmStartsWithTheContextThatFits) {
+  const std::string model = "name: q\nmodel: r1-distill-qwen-32b\ngpus: 2xL40S\n";
+  const RenderResult rendered = render(model + "engine: vllm\n");
+  const Json& args = at(container_of(rendered, "Deployment"), "args");
+  int64_t length = 0;
+  for (size_t i = 0; i + 1 < args.as_array().size(); ++i) {
+    if (args.as_array()[i].as_string() == "--max-model-len")
+      length = std::stoll(args.as_array()[i + 1].as_string());
+  }
+  EXPECT_GT(length, 8192);
+  EXPECT_LT(length, 92278);
+  const Json small =
+      container_of(render("name: q\nmodel: r1-distill-qwen-7b\ngpus: 1xH200\nengine: vllm\n"), "Deployment");
+  EXPECT_THAT(to_json(at(small, "args")), ::testing::Not(HasSubstr("--max-model-len")));
+}
+
+TEST(Render, VersionsOfVllmHaveTheirFlags) {
+  const std::string base =
+      "name: r1\nmodel: deepseek-r1\ngpus: 16xH200\nengine: {name: vllm, version: v0.11.0";
+  EXPECT_THAT(refusal(base + "}\n"), HasSubstr("s.yaml:4:"));
+  EXPECT_THAT(refusal(base + "}\n"), HasSubstr("from 0.12: raise engine.version"));
+  EXPECT_FALSE(render(base + ", dataParallel: 16, expertParallel: 16}\n").objects.empty());
+}
+
+TEST(Render, FlagsThatHadalDoesNotHaveAreRefused) {
+  const std::string base = "name: a\nmodel: smollm2-135m\nengine: {extraArgs: [";
+  EXPECT_THAT(refusal(base + "--foo-bar]}\n"), HasSubstr("hadal serve has no flag --foo-bar"));
+  EXPECT_THAT(refusal(base + "--contxt-length=5]}\n"), HasSubstr("did you mean --context-length?"));
+  EXPECT_THAT(refusal(base + "--enable-dp-attention]}\n"), HasSubstr("use --tp"));
+  EXPECT_FALSE(render(base + "--context-length, \"512\", --log-level, debug]}\n").objects.empty());
+}
+
+// KServe merges its own template under ours: decode has a routing sidecar on port 8000 there.
+TEST(Render, KserveDecodeStandsBehindTheSidecar) {
+  const RenderResult rendered = render(
+      "name: r1\nprofile: kserve\nmodel: deepseek-r1\nengine: vllm\ntopology: prefill-decode\ngpus: 8xH200\n"
+      "storage: {claim: ai, create: false, download: false}\n");
+  const Json& service = object_of(rendered, "LLMInferenceService");
+  const Json& decode = at(service, "spec/template/containers/0");
+  EXPECT_THAT(to_json(at(decode, "args")), HasSubstr("\"--port\",\"8001\""));
+  EXPECT_EQ(at(decode, "ports/0/containerPort").as_int(), 8001);
+  EXPECT_THAT(text(decode, "lifecycle/preStop/exec/command/2"), HasSubstr("127.0.0.1:8001/metrics"));
+  const Json& prefill = at(service, "spec/prefill/template/containers/0");
+  EXPECT_THAT(to_json(at(prefill, "args")), HasSubstr("\"--port\",\"8000\""));
+}
+
+TEST(Render, KserveGroupsHaveATemplateOfKserve) {
+  const RenderResult rendered = render(
+      "name: r1\nprofile: kserve\nmodel: deepseek-r1\nengine: vllm\ngpus: 16xH200\n"
+      "storage: {claim: ai, create: false, download: false}\n");
+  const Json& service = object_of(rendered, "LLMInferenceService");
+  EXPECT_EQ(to_json(at(service, "spec/parallelism")), R"({"data":2,"dataLocal":1,"tensor":8})");
+  EXPECT_TRUE(at(service, "spec/worker/containers/0/livenessProbe/exec").is_object());
+  EXPECT_TRUE(at(service, "spec/worker/containers/0/livenessProbe/httpGet").is_null());
+}
+
+TEST(Render, DynamosTrtllmHandsItsKvOver) {
+  const RenderResult rendered = render(
+      "name: r1\nprofile: dynamo\nmodel: deepseek-r1\nengine: trtllm\ntopology: prefill-decode\ngpus: "
+      "8xB200\n"
+      "storage: {claim: ai, size: 900Gi}\n");
+  const std::string all = to_json(object_of(rendered, "DynamoGraphDeployment"));
+  for (const char* last : {"true", "false"})
+    EXPECT_THAT(all,
+                HasSubstr(std::string("{\\\"cache_transceiver_config\\\":{\\\"backend\\\":\\\"DEFAULT\\\"},"
+                                      "\\\"disable_overlap_scheduler\\\":") +
+                          last + "}"));
 }
 
 TEST(Render, StartupBudgetFollowsWeightsAndStorage) {

@@ -29,6 +29,8 @@ struct RoleContext {
   int64_t gpus_per_node = 0;  // of one pod
   int64_t tp = 1, pp = 1, dp = 1, ep = 1;
   double memory_fraction = 0;
+  int64_t fitted_context =
+      0;  // tokens: the longest request that fits, where that is less than the model's own
   std::vector<std::string> extra_args;
   int64_t gpus() const { return nodes * gpus_per_node; }
   bool is_group() const { return nodes > 1; }
@@ -37,6 +39,7 @@ struct RoleContext {
 struct TimeBudgets {
   int64_t startup = 0;  // seconds from the container's start to ready
   int64_t longest_request = 0;
+  int64_t warm_up = 0;        // seconds from loaded to ready
   int64_t grace = 0;          // terminationGracePeriodSeconds
   int64_t download = 0;       // seconds until the download counts as failed
   std::string startup_words;  // how it was computed

@@ -1,5 +1,7 @@
 #include "deploy/render/engine.h"
 
+#include <algorithm>
+
 #include "deploy/render/json_build.h"
 #include "deploy/spec_check.h"
 
@@ -97,7 +99,7 @@ EngineCommand hadal_command(const RenderContext& c, const RoleContext& role) {
   JsonArray args{"serve", c.model_dir};
   flag(args, "--served-model-name", c.served_name);
   flag(args, "--host", "0.0.0.0");
-  flag(args, "--port", c.port);
+  flag(args, "--port", engine_port(c, role));
   if (role.tp > 1) flag(args, "--tp", role.tp);
   if (role.is_group()) {
     flag(args, "--nnodes", "$(LWS_GROUP_SIZE)");
@@ -133,8 +135,8 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
   flag(args, "--model-path", c.model_dir);
   flag(args, "--served-model-name", c.served_name);
   if (!dynamo || role.kind == RoleKind::kPrefill) flag(args, "--host", "0.0.0.0");
-  if (!dynamo) flag(args, "--port", c.port);
-  flag(args, "--tp", role.tp);
+  if (!dynamo) flag(args, "--port", engine_port(c, role));
+  flag(args, "--tp-size", role.tp);
   if (role.pp > 1) flag(args, "--pp-size", role.pp);
   if (role.dp > 1) {
     flag(args, "--dp-size", role.dp);
@@ -151,7 +153,8 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
   if (c.own_code) args.emplace_back("--trust-remote-code");
   if (!dynamo) args.emplace_back("--enable-metrics");
   if (c.spec.engine.log_requests && !dynamo) args.emplace_back("--log-requests");
-  flag(args, "--watchdog-timeout", 3600);
+  // A first batch may compile its kernels for as long as the warm-up takes; a longer one hangs.
+  flag(args, "--watchdog-timeout", std::max<int64_t>(300, c.time.warm_up));
   if (role.memory_fraction > 0) flag(args, "--mem-fraction-static", number_text(role.memory_fraction));
   flag_if(args, "--context-length", c.spec.model.context_length);
   flag_if(args, "--max-running-requests", c.spec.engine.max_running_requests);
@@ -194,7 +197,7 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   flag(args, "--served-model-name", c.served_name);
   if (!dynamo) {
     flag(args, "--host", "0.0.0.0");
-    flag(args, "--port", c.port);
+    flag(args, "--port", engine_port(c, role));
   }
   flag(args, "--tensor-parallel-size", role.tp);
   if (role.pp > 1) flag(args, "--pipeline-parallel-size", role.pp);
@@ -203,9 +206,11 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   if (role.is_group() && !dynamo) add_vllm_group(role, args);
   if (c.own_code) args.emplace_back("--trust-remote-code");
   if (role.memory_fraction > 0) flag(args, "--gpu-memory-utilization", number_text(role.memory_fraction));
-  flag_if(args, "--max-model-len", c.spec.model.context_length);
+  flag_if(args, "--max-model-len", context_length(c, role));
   flag_if(args, "--max-num-seqs", c.spec.engine.max_running_requests);
   if (c.spec.model.kv_dtype == "fp8") flag(args, "--kv-cache-dtype", "fp8");
+  if (!dynamo && !role.is_group() && drains_at_sigterm(c, role))
+    flag(args, "--shutdown-timeout", c.time.longest_request);
   if (!c.spec.engine.log_requests && !dynamo) args.emplace_back("--disable-uvicorn-access-log");
   if (role.kind != RoleKind::kServer) {
     if (dynamo) flag(args, "--disaggregation-mode", role.component);
@@ -217,6 +222,16 @@ EngineCommand vllm_command(const RenderContext& c, const RoleContext& role) {
   return {arr({"sh", "-c", vllm_script(role), "vllm"}), std::move(args)};
 }
 
+// Without a transceiver for the KV cache prefill has no way to hand it to decode; its buffer must hold the
+// longest prompt. Prefill alone has no overlapping steps (TensorRT-LLM's disaggregated serving).
+std::string trtllm_split_options(const RenderContext& c, const RoleContext& role) {
+  Json transceiver = obj({{"backend", "DEFAULT"}});
+  if (const int64_t tokens = context_length(c, role); tokens > 0)
+    transceiver.set("max_tokens_in_buffer", tokens);
+  return to_json(obj({{"cache_transceiver_config", std::move(transceiver)},
+                      {"disable_overlap_scheduler", role.kind == RoleKind::kPrefill}}));
+}
+
 EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
   JsonArray args;
@@ -226,20 +241,24 @@ EngineCommand trtllm_command(const RenderContext& c, const RoleContext& role) {
     flag(args, "--tensor-parallel-size", role.tp);
     if (role.pp > 1) flag(args, "--pipeline-parallel-size", role.pp);
     if (role.ep > 1) flag(args, "--expert-parallel-size", role.ep);
-    flag_if(args, "--max-seq-len", c.spec.model.context_length);
+    flag_if(args, "--max-seq-len", context_length(c, role));
     flag_if(args, "--max-batch-size", c.spec.engine.max_running_requests);
     if (role.memory_fraction > 0) flag(args, "--free-gpu-memory-fraction", number_text(role.memory_fraction));
-    if (role.kind != RoleKind::kServer) flag(args, "--disaggregation-mode", role.component);
+    if (role.dp > 1) args.emplace_back("--enable-attention-dp");
+    if (role.kind != RoleKind::kServer) {
+      flag(args, "--disaggregation-mode", role.component);
+      flag(args, "--override-engine-args", trtllm_split_options(c, role));
+    }
   } else {
     // trtllm-serve has no flag for the name: it answers with the directory's, which is the served name here.
     args.emplace_back(c.model_dir);
     flag(args, "--host", "0.0.0.0");
-    flag(args, "--port", c.port);
+    flag(args, "--port", engine_port(c, role));
     flag(args, "--backend", "pytorch");
     flag(args, "--tp_size", role.tp);
     if (role.pp > 1) flag(args, "--pp_size", role.pp);
     if (role.ep > 1) flag(args, "--ep_size", role.ep);
-    flag_if(args, "--max_seq_len", c.spec.model.context_length);
+    flag_if(args, "--max_seq_len", context_length(c, role));
     flag_if(args, "--max_batch_size", c.spec.engine.max_running_requests);
     if (role.memory_fraction > 0)
       flag(args, "--kv_cache_free_gpu_memory_fraction", number_text(role.memory_fraction));
@@ -267,6 +286,17 @@ EngineCommand engine_command(const RenderContext& context, const RoleContext& ro
       return trtllm_command(context, role);
   }
   return {};
+}
+
+int64_t engine_port(const RenderContext& context, const RoleContext& role) {
+  // KServe puts its routing sidecar on the port before decode, and has it ask this one.
+  constexpr int64_t kBehindSidecar = 8001;
+  return context.llm_service && role.kind == RoleKind::kDecode ? kBehindSidecar : context.port;
+}
+
+int64_t context_length(const RenderContext& context, const RoleContext& role) {
+  const int64_t own = context.spec.model.context_length;
+  return own > 0 ? own : role.fitted_context;
 }
 
 std::string_view rank_variable(const RenderContext& context) {

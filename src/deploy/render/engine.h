@@ -35,9 +35,30 @@ struct EngineCommand {
 EngineCommand engine_command(const RenderContext& context, const RoleContext& role);
 // Environment of the engine alone, without network and caches.
 void add_engine_env(const RenderContext& context, const RoleContext& role, JsonArray& env);
-// Sets startupProbe, readinessProbe, livenessProbe.
+// Sets startupProbe, readinessProbe, livenessProbe: of one host's pod and of a group's leader; of a group of
+// SGLang or vLLM one script that knows the rank. KServe's LLMInferenceService is the exception, see
+// add_worker_probes.
 void add_probes(const RenderContext& context, const RoleContext& role, Json& container);
+// Replaces the probes by those of a worker. For KServe's workers alone: everywhere else leader and worker are
+// one template.
+void add_worker_probes(const RenderContext& context, const RoleContext& role, Json& container);
+// Sets lifecycle.preStop, so that running requests end before the engine does.
+void add_shutdown(const RenderContext& context, const RoleContext& role, Json& container);
 
+// The port of the role's own API. Beside KServe's routing sidecar it is not the one that clients ask.
+int64_t engine_port(const RenderContext& context, const RoleContext& role);
+// Whether the engine is of this version ("0.18") or newer, by engine.version or the image's tag; `unknown`
+// where neither tells ("latest", a digest, Dynamo's images).
+bool engine_at_least(const RenderContext& context, std::string_view version, bool unknown);
+// Whether the engine itself finishes running requests after SIGTERM.
+bool drains_at_sigterm(const RenderContext& context, const RoleContext& role);
+// What of the engine's own versions and flags forbids this render; warnings go into the context.
+Status check_engine_flags(const DeploySpec& spec, RenderContext& context);
+// The words behind the comment above the container's args; "" for none.
+std::string args_comment(const RenderContext& context, const RoleContext& role);
+
+// The longest request to tell the engine of: the spec's, or what fits; 0: the model's own.
+int64_t context_length(const RenderContext& context, const RoleContext& role);
 // The rank's number as the pod's variables give it: "$(LWS_WORKER_INDEX)", or "$(NODE_RANK)" where the
 // controller is older than 0.6.
 std::string_view rank_variable(const RenderContext& context);

@@ -16,25 +16,61 @@ Json http_get(const RenderContext& c, std::string_view path) {
 struct ProbePaths {
   std::string_view startup, ready, live;
 };
+// SGLang has no heartbeat. Its /health asks the scheduler for any answer and waits 20 s for one
+// (http_server.py of 0.5.5): a busy scheduler answers from its loop, an idle one by one token through every
+// rank. So a hang shows whatever the load, if the probe waits longer than that.
 constexpr ProbePaths kPaths[] = {
     {"/startupz", "/readyz", "/livez"},
-    // /health_generate sends one token through every rank: proof that the group works, asked once. Afterwards
-    // /health, which generates nothing (see the variable) and so stays right under load.
     {"/health_generate", "/health", "/health"},
     {"/health", "/health", "/health"},
     {"/health", "/health", "/health"},
 };
 
-// A follower of vLLM serves no port: it dials the leader's rendezvous; the leader asks its own API.
-Json vllm_group_check(const RenderContext& c) {
-  const std::string script =
-      "import os,socket,urllib.request as u\n"
-      "if os.environ['NODE_RANK']=='0': u.urlopen('http://127.0.0.1:" +
-      std::to_string(c.port) +
-      "/health',timeout=8)\n"
-      "else: socket.create_connection((os.environ['LWS_LEADER_ADDRESS']," +
-      std::to_string(kDistPort) + "),8).close()\n";
-  return obj({{"command", arr({"python3", "-c", script})}});
+struct ProbeTimes {
+  int64_t startup_period, startup_timeout;
+  int64_t ready_period, ready_timeout, ready_failures;
+  int64_t live_period, live_timeout, live_failures;
+};
+constexpr ProbeTimes kHadalTimes{10, 5, 5, 3, 2, 10, 5, 6};
+constexpr ProbeTimes kSglangTimes{30, 25, 30, 25, 2, 30, 25, 6};
+constexpr ProbeTimes kOtherTimes{20, 15, 15, 10, 2, 15, 10, 8};
+
+const ProbeTimes& probe_times(EngineKind engine) {
+  if (engine == EngineKind::kHadal) return kHadalTimes;
+  return engine == EngineKind::kSglang ? kSglangTimes : kOtherTimes;
+}
+
+// "LWS_WORKER_INDEX" of "$(LWS_WORKER_INDEX)".
+std::string rank_name(const RenderContext& c) {
+  if (c.engine == EngineKind::kVllm) return "NODE_RANK";
+  const std::string_view variable = rank_variable(c);
+  return std::string(variable.substr(2, variable.size() - 3));
+}
+
+// A worker of vLLM serves no port: its check is that the leader takes connections. A worker of SGLang serves
+// a /health that answers once its part is loaded, and 200 ever after, so it also dials the leader's
+// rendezvous, which is open while the leader lives.
+std::string worker_check(const RenderContext& c, const RoleContext& role) {
+  const int64_t port = c.engine == EngineKind::kVllm ? engine_port(c, role) : kDistPort;
+  return "socket.create_connection((os.environ['LWS_LEADER_ADDRESS']," + std::to_string(port) +
+         "),3).close()\n";
+}
+std::string health_check(const RenderContext& c, const RoleContext& role, int64_t timeout) {
+  return "u.urlopen('http://127.0.0.1:" + std::to_string(engine_port(c, role)) +
+         "/health',timeout=" + std::to_string(timeout) + ")\n";
+}
+
+Json python(const std::string& script) {
+  return obj({{"command", arr({"python3", "-c", "import os,socket,urllib.request as u\n" + script})}});
+}
+
+// One script for every rank of a group.
+Json group_check(const RenderContext& c, const RoleContext& role) {
+  const std::string is_leader = "if os.environ['" + rank_name(c) + "']=='0': ";
+  if (c.engine == EngineKind::kVllm)
+    return python(is_leader + health_check(c, role, 8) + "else: " + worker_check(c, role));
+  return python(health_check(c, role, 21) + "if os.environ['" + rank_name(c) +
+                "']!='0': " + worker_check(c, role));
 }
 
 Json probe(Json check, bool exec, int64_t period, int64_t timeout, int64_t failures) {
@@ -80,7 +116,6 @@ void add_engine_env(const RenderContext& c, const RoleContext& role, JsonArray& 
     case EngineKind::kSglang:
       if (!key.secret.empty() && c.profile != ProfileKind::kDynamo)
         env.push_back(env_secret("API_KEY", key.secret, key.key));
-      env.push_back(env_value("SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION", "false"));
       break;
     case EngineKind::kVllm:
       if (!key.secret.empty() && c.profile != ProfileKind::kDynamo)
@@ -103,26 +138,64 @@ void add_dynamo_probes(const RenderContext& c, Json& container) {
   put_why(container, "startupProbe", std::move(startup), c.time.startup_words);
 }
 
+namespace {
+
+std::string live_words(EngineKind engine, const ProbeTimes& times) {
+  switch (engine) {
+    case EngineKind::kHadal:
+      return "Asks whether the process makes progress, never for a token: load does not fail it.";
+    case EngineKind::kSglang:
+      return "Waits longer than SGLang's own 20 s for any answer of its scheduler: a busy one gives it "
+             "without "
+             "work, an idle one with one token. Load does not fail it; a hang does, after " +
+             std::to_string(times.live_period * times.live_failures) + " s.";
+    case EngineKind::kVllm:
+      return "vLLM answers while its engine lives, whatever the load; a step that hangs ends the engine "
+             "after "
+             "vLLM's own limit (VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS, 300 s).";
+    case EngineKind::kTrtllm:
+      return "Asks the server alone: load does not fail it.";
+  }
+  return {};
+}
+
+// check: of startup, readiness and liveness; exec or httpGet.
+void set_probes(const RenderContext& c, Json (&checks)[3], bool exec, bool replace, Json& container) {
+  const ProbeTimes& times = probe_times(c.engine);
+  // Never longer than the period: probes of one container must not overlap.
+  Json startup = probe(std::move(checks[0]), exec, times.startup_period, times.startup_timeout,
+                       (c.time.startup + times.startup_period - 1) / times.startup_period);
+  if (!replace) why(container, "startupProbe", c.time.startup_words);
+  container.set("startupProbe", std::move(startup));
+  container.set("readinessProbe", probe(std::move(checks[1]), exec, times.ready_period, times.ready_timeout,
+                                        times.ready_failures));
+  Json live = probe(std::move(checks[2]), exec, times.live_period, times.live_timeout, times.live_failures);
+  // A hung rank has nothing to drain.
+  live.set("terminationGracePeriodSeconds", 10);
+  std::string words = live_words(c.engine, times);
+  words += " A rank that hangs gets 10 s to end, not the drain's time.";
+  if (!replace) why(container, "livenessProbe", words);
+  container.set("livenessProbe", std::move(live));
+}
+
+}  // namespace
+
 void add_probes(const RenderContext& c, const RoleContext& role, Json& container) {
   if (c.profile == ProfileKind::kDynamo) return add_dynamo_probes(c, container);
   const ProbePaths& paths = kPaths[static_cast<size_t>(c.engine)];
-  const bool exec = c.engine == EngineKind::kVllm && role.is_group();
-  const auto check = [&](std::string_view path) { return exec ? vllm_group_check(c) : http_get(c, path); };
-  const bool slow = c.engine != EngineKind::kHadal;
-  constexpr int64_t kStartupPeriod = 10;
-  const int64_t period = slow ? 20 : kStartupPeriod;
-  // Never longer than the period: probes of one container must not overlap.
-  Json startup =
-      probe(check(paths.startup), exec, period, slow ? 15 : 5, (c.time.startup + period - 1) / period);
-  put_why(container, "startupProbe", std::move(startup), c.time.startup_words);
-  container.set("readinessProbe", probe(check(paths.ready), exec, slow ? 15 : 5, slow ? 10 : 3, 2));
-  Json live = probe(check(paths.live), exec, slow ? 15 : 10, slow ? 10 : 5, slow ? 8 : 6);
-  // A hung rank has nothing to drain.
-  live.set("terminationGracePeriodSeconds", 10);
-  put_why(
-      container, "livenessProbe", std::move(live),
-      "Asks whether the process makes progress, never for a token: load does not fail it. A rank that hangs "
-      "gets 10 s to end, not the drain's time.");
+  const bool python_engine = c.engine == EngineKind::kSglang || c.engine == EngineKind::kVllm;
+  // KServe merges its own template under this one, which has httpGet in the leader: an exec beside it would
+  // be a second handler, which the API server refuses.
+  const bool exec = python_engine && role.is_group() && !c.llm_service;
+  const auto check = [&](std::string_view path) { return exec ? group_check(c, role) : http_get(c, path); };
+  Json checks[] = {check(paths.startup), check(paths.ready), check(paths.live)};
+  set_probes(c, checks, exec, false, container);
+}
+
+void add_worker_probes(const RenderContext& c, const RoleContext& role, Json& container) {
+  if (c.engine != EngineKind::kSglang && c.engine != EngineKind::kVllm) return;  // each rank has its own
+  Json checks[] = {group_check(c, role), group_check(c, role), group_check(c, role)};
+  set_probes(c, checks, true, true, container);
 }
 
 }  // namespace hadal

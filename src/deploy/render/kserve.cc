@@ -86,10 +86,13 @@ Json parallelism_of(const RenderContext& c, const RoleContext& role) {
     out.set("tensor", role.tp);
     return out;
   }
+  if (role.is_group()) {
+    put_why(out, "data", role.nodes,
+            "data / dataLocal is how many hosts KServe gives an instance (it has no template for pipeline); "
+            "how the ranks share the model is in the arguments.");
+    out.set("dataLocal", 1);
+  }
   out.set("tensor", std::max<int64_t>(1, role.gpus_per_node));
-  if (role.is_group())
-    put_why(out, "pipeline", role.nodes,
-            "How many hosts KServe gives an instance; how the ranks share the model is in the arguments.");
   return out;
 }
 
@@ -101,7 +104,14 @@ void add_role(const RenderContext& c, const RoleContext& role, Json& spec) {
   spec.set("labels", c.labels(role.component));
   const Json pod_spec = pod_spec_of(pod);
   spec.set("template", pod_spec);
-  if (role.is_group()) spec.set("worker", pod_spec);
+  if (role.is_group()) {
+    Json worker = pod_spec;
+    for (auto& [key, value] : worker.as_object()) {
+      if (key == "containers") add_worker_probes(c, role, value.as_array().front());
+    }
+    put_why(spec, "worker", std::move(worker),
+            "The template but for its probes: KServe's own template has httpGet for the leader alone.");
+  }
 }
 
 void add_llm_service(const RenderContext& c, RenderResult& out) {

@@ -29,7 +29,7 @@ Json container_port(std::string_view name, int64_t port, bool host) {
 Json ports_of(const RenderContext& c, const RoleContext& role) {
   const bool host = host_network(c, role), dynamo = c.profile == ProfileKind::kDynamo;
   JsonArray ports;
-  if (!dynamo) ports.push_back(container_port("http", c.port, host));
+  if (!dynamo) ports.push_back(container_port("http", engine_port(c, role), host));
   if (role.is_group() && !dynamo) ports.push_back(container_port("dist", kDistPort, host));
   if (role.kind == RoleKind::kPrefill && c.engine == EngineKind::kSglang)
     ports.push_back(container_port("bootstrap", kBootstrapPort, host));
@@ -58,21 +58,16 @@ Json engine_container(const RenderContext& c, const RoleContext& role, std::stri
   out.set("imagePullPolicy", c.spec.engine.pull_policy);
   EngineCommand command = engine_command(c, role);
   put(out, "command", std::move(command.command));
+  if (const std::string words = args_comment(c, role); !words.empty()) why(out, "args", words);
   out.set("args", Json(std::move(command.args)));
   out.set("env", Json(engine_env(c, role)));
   put(out, "ports", ports_of(c, role));
   add_resources(c, role, out);
-  out.set("securityContext", container_security(c, has_rdma_devices(c, role)));
+  // KServe's template for groups adds more capabilities than are needed; a list of ours takes its place.
+  const bool over_template = c.llm_service && role.is_group();
+  out.set("securityContext", container_security(c, over_template || has_rdma_devices(c, role)));
   add_probes(c, role, out);
-  // Routers learn that the pod goes while it still answers; then SIGTERM drains it.
-  Json stop;
-  if (version_at_least(c.spec.versions.kubernetes, "1.30")) {
-    stop.set("sleep", obj({{"seconds", c.spec.timing.endpoint_delay}}));
-  } else {
-    stop.set("exec", obj({{"command", arr({"sleep", std::to_string(c.spec.timing.endpoint_delay)})}}));
-  }
-  put_why(out, "lifecycle", obj({{"preStop", std::move(stop)}}),
-          "The pod still answers while the routers learn that it goes; SIGTERM then drains it.");
+  add_shutdown(c, role, out);
   JsonArray mounts;
   if (c.model_uri.empty()) mounts.push_back(model_mount(c, false));
   mounts.push_back(cache_mount());

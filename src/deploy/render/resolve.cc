@@ -142,6 +142,28 @@ Status check_topology(const DeploySpec& spec, const RenderContext& c) {
   return {};
 }
 
+// Tokens of one request that surely fit where the engine divides the memory: vLLM takes a share of the GPU
+// for everything, TensorRT-LLM a share of what the weights leave for KV. Neither starts with a longer request
+// than its KV cache holds. 0: the model's own length fits.
+int64_t fitted_context(const RenderContext& c, const RoleContext& role, const ModelConfig& config,
+                       const FitAnswer& fit) {
+  if ((c.engine != EngineKind::kVllm && c.engine != EngineKind::kTrtllm) || fit.kv_bytes_per_token <= 0)
+    return 0;
+  constexpr double kDefaultShare = 0.9;  // of both
+  constexpr double kSurely = 0.9;        // the estimate's own error
+  const RankBytes& rank = fit.rank;
+  const double share = role.memory_fraction > 0 ? role.memory_fraction : kDefaultShare;
+  const double kv =
+      c.engine == EngineKind::kVllm
+          ? share * static_cast<double>(rank.capacity) -
+                static_cast<double>(rank.weights + rank.activations + rank.communication + rank.runtime)
+          : share * static_cast<double>(rank.kv);
+  const double tokens =
+      std::min(kv, static_cast<double>(rank.kv)) / static_cast<double>(fit.kv_bytes_per_token);
+  if (tokens >= static_cast<double>(config.max_position_embeddings)) return 0;
+  return std::max<int64_t>(1024, static_cast<int64_t>(tokens * kSurely) / 1024 * 1024);
+}
+
 }  // namespace
 
 Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
@@ -210,6 +232,7 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
                           : c.on_gpus()           ? traits.warm_up_gpu
                                                   : traits.warm_up_cpu;
   TimeBudgets& time = c.time;
+  time.warm_up = warm_up;
   const int64_t computed =
       std::max<int64_t>(300,
                         static_cast<int64_t>(std::ceil((budget.start_s + budget.load_s) * 3 / 10)) * 10) +
@@ -241,7 +264,7 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
   const GpuSpec* gpu = find_gpu(c.gpu_name);
   if (gpu == nullptr || model == nullptr) return {};
   HADAL_ASSIGN(const ModelConfig config, catalog_config(*model));
-  for (const RoleContext& role : c.roles) {
+  for (RoleContext& role : c.roles) {
     Layout layout;
     layout.tp = static_cast<int>(role.gpus() / role.pp);
     layout.pp = static_cast<int>(role.pp);
@@ -259,8 +282,23 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
       for (const std::string& refusal : fit->refusals) why += (why.empty() ? "" : "; ") + refusal;
       return make_error(ErrorCode::kUnsupported, spec.place("gpus"), ": ", why);
     }
+    if (spec.model.context_length == 0) role.fitted_context = fitted_context(c, role, config, *fit);
     for (const std::string& warning : fit->warnings) c.warn("gpus", "plan", warning, "see hadal plan");
   }
+  // Prefill and decode take the same requests.
+  for (RoleContext& role : c.roles) {
+    for (const RoleContext& other : c.roles) {
+      if (other.fitted_context > 0 &&
+          (role.fitted_context == 0 || other.fitted_context < role.fitted_context))
+        role.fitted_context = other.fitted_context;
+    }
+  }
+  if (const int64_t tokens = c.role().fitted_context; tokens > 0)
+    c.warn("gpus", "context-limited",
+           "requests are limited to " + std::to_string(tokens) + " tokens, of the model's own " +
+               std::to_string(config.max_position_embeddings) + ": more KV cache may not fit, and " +
+               spec.engine.name + " would not start",
+           "use more or larger GPUs, or set model.contextLength to what you need");
   return {};
 }
 
