@@ -38,7 +38,7 @@ Status write_files(const std::vector<RenderedFile>& files, const std::string& di
   for (const RenderedFile& file : files) {
     const fs::path path = fs::path(directory) / file.path;
     std::error_code error;
-    fs::create_directories(path.parent_path(), error);
+    if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
     if (error)
       return make_error(ErrorCode::kIo, "cannot make ", path.parent_path().string(), ": ", error.message());
     HADAL_RETURN_IF_ERROR(write_file(path.string(), file.text));
@@ -54,7 +54,8 @@ Status write_output(const DeployConfig& config, const DeploySpec& spec, const Re
     return print(text) ? Status() : Status(make_error(ErrorCode::kIo, "cannot write to standard output"));
   if (config.output.ends_with("/") || is_directory(config.output))
     return write_files({{spec.name + ".yaml", text}}, config.output);
-  return write_file(config.output, text);
+  const std::filesystem::path path(config.output);
+  return write_files({{path.filename().string(), text}}, path.parent_path().string());
 }
 
 }  // namespace

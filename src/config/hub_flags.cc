@@ -22,7 +22,7 @@ const FlagSpec kFlags[] = {
     {"--allow-pickle", kForPull, "Pull", "", "Also fetch pickles (*.bin, *.pt, *.pth, *.pkl, *.ckpt and so on), which run code when Python loads them; hadal never loads them", kOnce, HADAL_FIELD(Hub, &HC::allow_pickle)},
     {"--all-files", kForPull, "Pull", "", "Also fetch what hadal does not need: other formats of the same weights (original/, onnx/, *.gguf beside safetensors), pictures", kOnce, HADAL_FIELD(Hub, &HC::all_files)},
     {"--sha256", kForPull, "Pull", "HEX", "SHA-256 of the file at an http address; NAME=HEX where several are fetched", kMany, HADAL_FIELD(Hub, &HC::checksums)},
-    {"--seed-from", kForPull, "Peers", "URL", "http://NODE:PORT of a hadal pull --serve to fetch from before the origin is asked; repeat, or separate with commas", kMany, HADAL_FIELD(Hub, &HC::seeds)},
+    {"--seed-from", kForPull, "Peers", "URL", "http://NODE:PORT of a hadal pull --serve to fetch from before the origin is asked; repeat, or separate with commas; a name that stands for several hosts means each of them", kMany, HADAL_FIELD(Hub, &HC::seeds)},
     {"--serve", kForPull, "Peers", "", "Serve the directory to other nodes, while it is pulled and afterwards, until told to stop", kOnce, HADAL_FIELD(Hub, &HC::serve)},
     {"--serve-host,--host", kForPull, "Peers", "ADDRESS", "Address that --serve listens on", kOnce, HADAL_FIELD(Hub, &HC::serve_host)},
     {"--serve-port,--port", kForPull, "Peers", "PORT", "Port that --serve listens on; 0: any free one, printed", kOnce, HADAL_FIELD(Hub, &HC::serve_port)},

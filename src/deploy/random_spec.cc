@@ -20,6 +20,7 @@ class SpecMaker {
     line("profile: " + profile_);
     on_gpus_ = chance(75);
     split_ = on_gpus_ && chance(15);
+    choose_machines();
     engine();
     model();
     machines();
@@ -41,6 +42,12 @@ class SpecMaker {
     if (chance(percent)) line(text);
   }
 
+  void choose_machines() {
+    several_hosts_ = chance(40);
+    gpus_ = several_hosts_ ? pick({"16xH200", "16xH200", "16xH20", "16xB200", "32xH100", "16xA800"})
+                           : pick({"8xH200", "1xL40S", "2xL40S", "4xH100", "8xB200", "8xMI300X"});
+  }
+
   void engine() {
     engine_ = !on_gpus_              ? "hadal"
               : profile_ == "dynamo" ? pick({"sglang", "vllm", "trtllm"})
@@ -60,9 +67,11 @@ class SpecMaker {
   void model() {
     line("model:");
     line("  ref: " +
-         (chance(60) ? pick({"deepseek-r1", "r1-distill-qwen-7b", "r1-distill-llama-70b", "smollm2-135m"})
-                     : pick({"hf:org/Some-Model", "ms:org/model@v1", "/weights/DeepSeek-R1",
-                             "r1-distill-qwen-32b"})));
+         (several_hosts_ && on_gpus_ ? pick({"deepseek-r1", "deepseek-r1", "hf:org/Some-Model",
+                                             "ms:org/model@v1", "/weights/DeepSeek-R1"})
+          : chance(60) ? pick({"deepseek-r1", "r1-distill-qwen-7b", "r1-distill-llama-70b", "smollm2-135m"})
+                       : pick({"hf:org/Some-Model", "ms:org/model@v1", "/weights/DeepSeek-R1",
+                               "r1-distill-qwen-32b"})));
     maybe(20, "  servedName: my-model");
     maybe(30, "  size: 20Gi");
     maybe(20, "  contextLength: 32768");
@@ -71,10 +80,9 @@ class SpecMaker {
 
   void machines() {
     if (on_gpus_) {
-      line("gpus: " + pick({"16xH200", "8xH200", "16xH20", "1xL40S", "2xL40S", "4xH100", "8xB200", "32xH100",
-                            "8xMI300X", "16xA800"}));
-    } else {
-      maybe(40, "nodes: " + std::to_string(number(1, 3)));
+      line("gpus: " + gpus_);
+    } else if (several_hosts_) {
+      line("nodes: " + std::to_string(number(2, 3)));
     }
     if (split_) {
       line("topology: prefill-decode");
@@ -84,17 +92,17 @@ class SpecMaker {
       maybe(40, "replicas: " + std::to_string(number(0, 4)));
     }
     if (chance(15)) line("resources: {cpu: 4, memory: 64Gi, shm: 8Gi}");
-    if (chance(30)) {
+    if ((several_hosts_ || split_) && chance(60)) {
       line("network: " +
            pick({"{type: rdma, hcas: [mlx5_0, mlx5_1]}",
                  "{type: rdma, fabric: roce, gidIndex: 3, devices: 4}", "{type: host, interface: bond0}",
-                 "{type: host, interface: ens3, hcas: [mlx5_2], debug: true}"}));
+                 "{type: host, interface: ens3, hcas: [mlx5_2], debug: true, resource: rdma/hca}"}));
     }
     if (chance(30)) {
       line("scheduler: " +
-           pick({"volcano", "{type: volcano, queue: llm, createQueue: true}", "{type: kueue, queue: team}",
+           pick({"kueue", "{type: volcano, queue: llm, createQueue: true}", "{type: kueue, queue: team}",
                  "{type: kueue, topology: cloud.example.com/rack}",
-                 "{exclusiveTopology: topology.kubernetes.io/rack}"}));
+                 several_hosts_ ? "{exclusiveTopology: topology.kubernetes.io/rack}" : "kueue"}));
     }
   }
 
@@ -127,18 +135,24 @@ class SpecMaker {
   }
 
   void operations() {
-    if (chance(25))
+    const bool scaled = chance(25);
+    if (scaled)
       line("autoscaling: " +
            pick({"hpa", "{type: keda, min: 2, max: 5}", "{type: hpa, min: 1, max: 3, waitingRequests: 8}"}));
-    if (chance(50))
-      line("monitoring: " + pick({"pod-monitor", "service-monitor",
-                                  "{type: pod-monitor, gpuRules: true, labels: {team: llm}}"}));
+    if (scaled || chance(50))
+      line("monitoring: " +
+           pick({"pod-monitor", "service-monitor",
+                 on_gpus_ && profile_ != "dynamo" ? "{type: pod-monitor, gpuRules: true, labels: {team: llm}}"
+                                                  : "{type: pod-monitor, interval: 30}"}));
     if (chance(20))
       line("openWebUI: " + pick({"true", "{enabled: true, host: chat.example.com, tlsSecret: chat}"}));
     if (chance(20)) line("pdb: " + pick({"false", "{minAvailable: 0}", "{minAvailable: 1}"}));
     if (chance(20))
-      line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}", "{partition: 1}"}));
-    if (chance(20)) line("tenancy: {networkPolicy: true, allowNamespaces: [gateway], quota: true}");
+      line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}",
+                               several_hosts_ ? "{partition: 1}" : "auto"}));
+    if (chance(20))
+      line(std::string("tenancy: {networkPolicy: true, allowNamespaces: [gateway]") +
+           (on_gpus_ ? ", quota: true}" : "}"));
   }
 
   void extras() {
@@ -156,8 +170,8 @@ class SpecMaker {
   }
 
   std::mt19937& random_;
-  std::string out_, profile_, engine_;
-  bool on_gpus_ = false, split_ = false;
+  std::string out_, profile_, engine_, gpus_;
+  bool on_gpus_ = false, split_ = false, several_hosts_ = false;
 };
 
 }  // namespace

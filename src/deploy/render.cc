@@ -3,13 +3,51 @@
 #include <algorithm>
 
 #include "deploy/render/context.h"
+#include "deploy/render/idle_fields.h"
 #include "deploy/render/parts.h"
 #include "deploy/spec_check.h"
 
 namespace hadal {
 namespace {
 
+void add_network_warnings(RenderContext& c) {
+  const DeploySpec& spec = c.spec;
+  const bool rdma =
+      spec.network.type == "rdma" || (spec.network.type == "host" && !spec.network.resource.empty());
+  if ((c.any_group() || c.split) && c.on_gpus() && !rdma)
+    c.warn(
+        "network", "tcp",
+        c.split ? "prefill sends decode its KV through TCP: many times slower than RDMA"
+                : "the hosts of an instance talk through TCP: several times slower than RDMA",
+        spec.network.type == "host"
+            ? "set network.resource to that of your RDMA device plugin: the host's network alone gives a pod "
+              "no /dev/infiniband"
+            : "set network: rdma with the resource of your device plugin");
+  const TenancySpec& tenancy = spec.tenancy;
+  if (tenancy.allow_namespaces.empty()) return;
+  const bool balancer = spec.exposure.type == "LoadBalancer" && spec.exposure.source_ranges.empty();
+  if (balancer || spec.exposure.type == "NodePort")
+    c.warn("tenancy.allowNamespaces", "outside",
+           "clients from outside of the cluster are in no namespace, and so are shut out",
+           balancer ? "set exposure.sourceRanges to their networks"
+                    : "leave allowNamespaces out, or use an Ingress or Gateway");
+  const bool own = std::find(tenancy.allow_namespaces.begin(), tenancy.allow_namespaces.end(), spec.ns) !=
+                   tenancy.allow_namespaces.end();
+  if (spec.exposure.type == "InferencePool" && !c.llm_service && !own)
+    c.warn("tenancy.allowNamespaces", "picker",
+           "the endpoint picker asks the pods for their load, from this namespace, and is shut out",
+           "add " + spec.ns + " to allowNamespaces");
+}
+
+void add_scaling_warnings(RenderContext& c) {
+  if (c.spec.autoscaling.type == "hpa" && c.spec.monitoring.type == "none")
+    c.warn("autoscaling", "unscraped",
+           "the metric reaches the autoscaler only if something scrapes the pods, and nothing here does",
+           "set monitoring: pod-monitor, or scrape them yourself");
+}
+
 void add_warnings(RenderContext& c) {
+  add_scaling_warnings(c);
   const DeploySpec& spec = c.spec;
   const bool key = !spec.api_key.secret.empty();
   const bool open = spec.exposure.type == "LoadBalancer" || spec.exposure.type == "NodePort" ||
@@ -19,10 +57,16 @@ void add_warnings(RenderContext& c) {
     c.warn("exposure", "open-api", "the API is reached from outside the cluster and asks for no key",
            "set apiKey to a Secret: kubectl create secret generic " + spec.name +
                "-api --from-literal=" + spec.api_key.key + "=...");
-  const bool encrypts = spec.exposure.type == "Ingress" || spec.exposure.type == "Gateway";
+  const GatewaySpec& gateway = spec.exposure.gateway;
+  const bool encrypts =
+      spec.exposure.type == "Ingress" || (spec.exposure.type == "Gateway" && gateway.create);
   if (encrypts && spec.exposure.tls.secret.empty())
     c.warn("exposure.tls", "no-tls", "keys and conversations cross the network in the clear",
            "set exposure.tls.secret");
+  if (spec.exposure.type == "Gateway" && !gateway.create && gateway.section.empty())
+    c.warn("exposure.gateway", "any-listener",
+           "the route hangs on every listener of the Gateway, also on one without TLS",
+           "set exposure.gateway.section to the HTTPS listener's name");
   if (c.storage_type == "pvc" && spec.storage.storage_class.empty() && spec.storage.create && c.any_group() &&
       c.profile != ProfileKind::kTke)
     c.warn("storage.storageClass", "default-class",
@@ -40,16 +84,10 @@ void add_warnings(RenderContext& c) {
     c.warn("storage.endpoint", "kserve-endpoint",
            "KServe reads the endpoint from the Secret's annotations, not from here",
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
-  if ((c.any_group() || c.split) && c.on_gpus() && spec.network.type == "none")
-    c.warn("network", "tcp",
-           c.split ? "prefill sends decode its KV through TCP: many times slower than RDMA"
-                   : "the hosts of an instance talk through TCP: several times slower than RDMA",
-           "set network: rdma with the resource of your device plugin");
+  add_network_warnings(c);
 }
 
-}  // namespace
-
-Result<RenderResult> render_spec(const DeploySpec& spec) {
+Result<RenderResult> render_once(const DeploySpec& spec) {
   HADAL_ASSIGN(RenderContext context, make_context(spec));
   add_warnings(context);
   RenderResult out;
@@ -65,6 +103,14 @@ Result<RenderResult> render_spec(const DeploySpec& spec) {
   std::stable_sort(out.objects.begin(), out.objects.end(),
                    [](const RenderedObject& a, const RenderedObject& b) { return a.wave < b.wave; });
   out.findings = std::move(context.findings);
+  return out;
+}
+
+}  // namespace
+
+Result<RenderResult> render_spec(const DeploySpec& spec) {
+  HADAL_ASSIGN(RenderResult out, render_once(spec));
+  HADAL_RETURN_IF_ERROR(check_idle_fields(spec, out, &render_once));
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "deploy/spec.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/yaml_tree.h"
 #include "config/nearest_name.h"
@@ -41,6 +42,10 @@ class SpecReader {
   SpecReader(std::string file, DeploySpec& spec) : file_(std::move(file)), spec_(spec) {}
 
   void read(const YamlNode& root) { read_section(root, ""); }
+  // The field is there, be it right or wrong.
+  bool has_written(std::string_view path) const {
+    return std::find(written_.begin(), written_.end(), path) != written_.end();
+  }
   void fail(const YamlMark& mark, const std::string& message) {
     if (errors_.size() < kMaxErrors) errors_.push_back(at(file_, mark) + message);
   }
@@ -116,6 +121,7 @@ class SpecReader {
   }
 
   void read_field(const SpecField& field, const YamlNode& value) {
+    written_.push_back(field.path);
     Json out;
     if (!convert(field, value, out)) return;
     field.set(spec_, out);
@@ -267,7 +273,24 @@ class SpecReader {
   const std::string file_;
   DeploySpec& spec_;
   std::vector<std::string> errors_;
+  std::vector<std::string_view> written_;  // the table's paths
 };
+
+// The tab in front of the first word of the line, which YAML does not take for indentation.
+std::optional<YamlMark> indenting_tab(std::string_view text, int line) {
+  for (int skip = 1; skip < line; ++skip) {
+    const size_t end = text.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(end + 1);
+  }
+  const std::string_view front = text.substr(0, text.find_first_not_of(" \t-"));
+  const size_t tab = front.find('\t');
+  if (tab == std::string_view::npos) return std::nullopt;
+  YamlMark mark;
+  mark.line = line;
+  mark.column = static_cast<int>(tab) + 1;
+  return mark;
+}
 
 }  // namespace
 
@@ -284,8 +307,11 @@ Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& p
   if (text.size() > kMaxSpecBytes)
     return make_error(ErrorCode::kTooLarge, path, " is longer than ", kMaxSpecBytes, " bytes: no spec is");
   const YamlStream stream = parse_yaml_stream(text, {.max_depth = 16, .max_nodes = 20'000});
-  if (!stream.errors.empty())
+  if (!stream.errors.empty()) {
+    if (const auto tab = indenting_tab(text, stream.errors[0].mark.line))
+      return invalid_argument(at(path, *tab), "a tab: YAML is indented with spaces alone");
     return invalid_argument(at(path, stream.errors[0].mark), stream.errors[0].message);
+  }
   if (stream.documents.size() != 1 || stream.documents[0].root == nullptr) {
     return invalid_argument(path, ": a spec is one YAML document, this has ", stream.documents.size(),
                             "; see hadal deploy schema");
@@ -302,7 +328,7 @@ Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& p
   }
   reader.read(root);
   for (const SpecField& field : spec_fields()) {
-    if (field.required && !spec.has(field.path)) {
+    if (field.required && !reader.has_written(field.path)) {
       reader.fail(root.begin, "the spec needs " + std::string(field.path));
     }
   }

@@ -160,6 +160,7 @@ struct AutoscalingSpec {
 
 struct MonitoringSpec {
   std::string type = "none";
+  std::string ns;
   StringPairs labels;
   int64_t interval = 15;
   bool rules = true, dashboard = true, gpu_rules = false;

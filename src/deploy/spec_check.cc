@@ -17,6 +17,7 @@ class SpecChecker {
     check_exposure();
     check_scheduling();
     check_network();
+    check_tenancy();
     check_scaling();
     check_timing();
     check_environment();
@@ -101,7 +102,13 @@ class SpecChecker {
       fail("exposure.tls", "TLS of an Ingress needs exposure.host");
     if (exposure.type == "Gateway" && !exposure.tls.secret.empty() && !exposure.gateway.create)
       fail("exposure.tls",
-           "the certificate belongs to the Gateway: leave tls out, or set gateway.create: true");
+           "the certificate belongs to the Gateway: leave tls out and name its HTTPS listener in "
+           "gateway.section, or "
+           "set gateway.create: true");
+    if (exposure.type == "Ingress" && !exposure.class_name.empty() &&
+        !check_spec_text(TextRule::kObjectName, exposure.class_name).ok())
+      fail("exposure.class", "an ingressClassName is small letters, digits, dashes and dots, not ",
+           exposure.class_name);
     if (exposure.host.starts_with("*.") && exposure.type == "Route")
       fail("exposure.host", "a Route takes one host, no *");
     if (!spec_.web_ui.host.empty() && spec_.web_ui.host == exposure.host)
@@ -126,6 +133,14 @@ class SpecChecker {
            "never be drained");
   }
 
+  void check_tenancy() {
+    const TenancySpec& tenancy = spec_.tenancy;
+    if (!tenancy.allow_namespaces.empty() && !tenancy.network_policy)
+      fail("tenancy.allowNamespaces",
+           "allowNamespaces restricts nothing without networkPolicy: true: every namespace could call the "
+           "API");
+  }
+
   void check_network() {
     const NetworkSpec& network = spec_.network;
     const auto only_with = [&](std::string_view field, bool ok, std::string_view what) {
@@ -137,10 +152,6 @@ class SpecChecker {
     only_with("network.hcas", network.type != "none", "network rdma or host");
     only_with("network.gidIndex", network.type != "none", "network rdma or host");
     only_with("network.trafficClass", network.type != "none" && network.fabric == "roce", "fabric roce");
-    if (network.type == "host" && network.interface.empty())
-      fail("network",
-           "on the host's network the interface must be said: network.interface, as ens3 (ip -br addr lists "
-           "them)");
     if (network.fabric == "ib" && network.gid_index > 0)
       fail("network.gidIndex", "InfiniBand's GID index is 0; ", network.gid_index,
            " is RoCE's: set fabric: roce, or leave it out");

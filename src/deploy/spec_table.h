@@ -14,6 +14,9 @@
 
 namespace hadal {
 
+// Longest name of a deployment: NAME-open-webui and NAME-download-0 are within the 63 of a label.
+inline constexpr size_t kMaxDeploymentName = 52;
+
 enum class SpecType {
   kString,
   kBool,
@@ -29,13 +32,16 @@ enum class SpecType {
 enum class TextRule {
   kAny,         // one line, no control characters
   kName,        // DNS-1035 label, at most 63: a name that becomes a Service's
+  kDeployment,  // DNS-1035 label, at most 52: names of Jobs and Services begin with it
   kObjectName,  // DNS-1123 subdomain, at most 253
   kNamespace,   // DNS-1123 label
   kHost,        // DNS name, "*." allowed in front
   kImage,       // image reference
+  kRegistry,    // host[:port][/path] of a registry
   kPath,        // absolute path
   kVersion,     // 1.30, 0.9.0
   kLabelKey,    // [prefix/]name of a label
+  kClass,       // ingressClassName or loadBalancerClass: [prefix/]name
   kSecretKey,   // key of a Secret
   kResource,    // extended resource: vendor.com/thing
   kCidr,        // 10.0.0.0/8

@@ -87,7 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "exposure: Gateway\n", "needs gateway"},
         ErrorCase{kBase + "exposure: {type: ClusterIP, nodePort: 30000}\n",
                   "goes with NodePort, not ClusterIP"},
-        ErrorCase{kBase + "network: host\n", "network.interface"},
+        ErrorCase{kBase + "nodes: 2\nnetwork: host\n", "network.interface"},
         ErrorCase{kBase + "network: {type: rdma, gidIndex: 3}\n", "set fabric: roce"},
         ErrorCase{kBase + "rollout: {maxUnavailable: 0}\n", "no pod could ever change"},
         ErrorCase{kBase + "engine: {env: {HF_TOKEN: abc}}\n", "looks like a secret"},

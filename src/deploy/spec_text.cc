@@ -92,9 +92,14 @@ bool is_cidr(std::string_view text) {
   return parts == 3 && width <= 32;
 }
 bool is_image(std::string_view text) {
-  return text.size() <= 512 &&
+  return text.size() <= 512 && text.find("//") == std::string_view::npos &&
          all_of(text, [](char c) { return is_name_char(c) || c == '/' || c == ':' || c == '@'; }) &&
          is_alnum(text.front()) && is_alnum(text.back());
+}
+bool is_registry(std::string_view text) {
+  if (text.ends_with("/")) text.remove_suffix(1);
+  return text.size() <= 255 && is_image(text) && text.find('@') == std::string_view::npos &&
+         text.find(':', std::min(text.find('/'), text.size())) == std::string_view::npos;
 }
 bool is_path(std::string_view text) {
   return text.size() <= 4096 && text.starts_with("/") && text.find(':') == std::string_view::npos &&
@@ -126,16 +131,24 @@ constexpr RuleText kRules[] = {
     {TextRule::kAny, "", "one line of text"},
     {TextRule::kName, "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
      "small letters, digits and dashes, beginning with a letter, at most 63"},
+    {TextRule::kDeployment, "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$",
+     "small letters, digits and dashes, beginning with a letter, at most 52 (names of Jobs and Services "
+     "begin "
+     "with it)"},
     {TextRule::kObjectName, "^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$",
      "a name of an object: small letters, digits, dashes and dots"},
     {TextRule::kNamespace, "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
      "a name of a namespace: small letters, digits and dashes, at most 63"},
     {TextRule::kHost, "^(\\*\\.)?[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$", "a DNS name in small letters"},
     {TextRule::kImage, "^[A-Za-z0-9]([-._/:@A-Za-z0-9]{0,510}[A-Za-z0-9])?$", "an image reference"},
+    {TextRule::kRegistry, "^[A-Za-z0-9]([-._:A-Za-z0-9]|/[-._A-Za-z0-9]){0,253}/?$",
+     "a registry as images name it, without https://: mirror.example.com/team"},
     {TextRule::kPath, "^/[^:]*$", "an absolute path without \"..\" and \":\""},
     {TextRule::kVersion, "^v?[0-9]{1,4}(\\.[0-9]{1,4}){1,2}$", "a version such as 1.32 or 0.9.0"},
     {TextRule::kLabelKey, "^([-.a-z0-9]+/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
      "the key of a label"},
+    {TextRule::kClass, "^([-.a-z0-9]+/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
+     "the name of a class, such as nginx or service.k8s.aws/nlb"},
     {TextRule::kSecretKey, "^[-._A-Za-z0-9]{1,253}$", "the key of a Secret: letters, digits, - _ ."},
     {TextRule::kResource, "^[-.a-z0-9]+/[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
      "a resource such as nvidia.com/gpu or rdma/ib"},
@@ -165,6 +178,8 @@ bool follows(TextRule rule, std::string_view text) {
   switch (rule) {
     case TextRule::kName:
       return is_dns_label(text) && is_lower(text.front());
+    case TextRule::kDeployment:
+      return text.size() <= kMaxDeploymentName && is_dns_label(text) && is_lower(text.front());
     case TextRule::kObjectName:
       return is_dns_name(text);
     case TextRule::kNamespace:
@@ -173,11 +188,14 @@ bool follows(TextRule rule, std::string_view text) {
       return is_dns_name(text.starts_with("*.") ? text.substr(2) : text);
     case TextRule::kImage:
       return is_image(text);
+    case TextRule::kRegistry:
+      return is_registry(text);
     case TextRule::kPath:
       return is_path(text);
     case TextRule::kVersion:
       return is_version(text);
     case TextRule::kLabelKey:
+    case TextRule::kClass:
       return is_label_key(text);
     case TextRule::kSecretKey:
       return text.size() <= 253 && all_of(text, is_name_char);

@@ -30,11 +30,12 @@ int hash_threads() {
 
 }  // namespace
 
-Downloader::Impl::Impl(DownloadOptions o, PullJournal& j)
-    : options(std::move(o)), journal(j), peers(options.peers) {
+Downloader::Impl::Impl(DownloadOptions o, PullJournal& j) : options(std::move(o)), journal(j), peers({}) {
   transfers = std::make_unique<TransferLoop>(options.transfer);
   hashes = std::make_unique<HashPool>(hash_threads(), [loop = transfers.get()] { loop->wake(); });
   disk = std::make_unique<DiskThread>();
+  if (!options.peers.empty())
+    peer_names = std::make_unique<PeerNames>(options.peers, [loop = transfers.get()] { loop->wake(); });
 }
 
 void Downloader::Impl::notice(const std::string& line) const {
@@ -57,7 +58,7 @@ Status Downloader::Impl::prepare(const std::vector<RemoteFile>& remote) {
     stats.there += added.written.total();
   }
   // Nodes that seed one another should not all begin at the same place.
-  if (peers.size() > 0 && files.size() > 1) {
+  if (!options.peers.empty() && files.size() > 1) {
     std::rotate(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(random() % files.size()),
                 files.end());
   }

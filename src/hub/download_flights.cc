@@ -441,6 +441,9 @@ void Downloader::Impl::become_one_stream(PullFile& file) {
 }
 
 void Downloader::Impl::ask_peers() {
+  if (peer_names != nullptr) {
+    for (const std::string& url : peer_names->take_new()) peers.add(url);
+  }
   for (int index = peers.due(Clock::now()); index >= 0; index = peers.due(Clock::now())) ask_peer(index);
 }
 

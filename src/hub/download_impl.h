@@ -15,6 +15,7 @@
 #include "hub/download.h"
 #include "hub/hash_pool.h"
 #include "hub/peer_list.h"
+#include "hub/peer_names.h"
 #include "hub/pull_file.h"
 #include "hub/range_answer.h"
 
@@ -152,6 +153,7 @@ struct Downloader::Impl {
   std::unique_ptr<TransferLoop> transfers;
   std::unique_ptr<HashPool> hashes;
   std::unique_ptr<DiskThread> disk;
+  std::unique_ptr<PeerNames> peer_names;
 };
 
 }  // namespace hadal

@@ -9,6 +9,7 @@
 #include "hub/hub_json.h"
 #include "hub/model_ref.h"
 #include "hub/peer_list.h"
+#include "hub/peer_names.h"
 #include "hub/range_answer.h"
 #include "hub/sigv4.h"
 #include "hub/web_address.h"
@@ -258,6 +259,35 @@ TEST(ModelRef, WhatIsMeant) {
     EXPECT_FALSE(ref(bad).ok()) << bad;
   }
   EXPECT_FALSE(parse_model_ref({"https://h/a", "hf:a/b"}).ok());
+}
+
+TEST(PeerNames, ANameOfSeveralHostsIsSeveralPeers) {
+  std::vector<std::string> addresses;
+  const LookUp look_up = [&](const std::string& name) {
+    EXPECT_EQ(name, "peers");
+    return addresses;
+  };
+  using Urls = std::vector<std::string>;
+  EXPECT_EQ(peers_of("http://peers:8081", look_up), Urls{});
+  addresses = {"10.0.0.1"};
+  EXPECT_EQ(peers_of("http://peers:8081", look_up), Urls{"http://peers:8081"});
+  addresses = {"10.0.0.1", "fd00::1"};
+  EXPECT_EQ(peers_of("http://peers:8081/x", look_up),
+            (Urls{"http://10.0.0.1:8081/x", "http://[fd00::1]:8081/x"}));
+  EXPECT_EQ(peers_of("https://other:1", look_up), Urls{"https://other:1"});
+  EXPECT_EQ(peers_of("http://10.1.1.1:1", look_up), Urls{"http://10.1.1.1:1"});
+  EXPECT_EQ(peers_of("http://[fd00::1]:1", look_up), Urls{"http://[fd00::1]:1"});
+}
+
+TEST(PeerNames, GivesEachPeerOnce) {
+  PeerNames names(
+      {"http://10.0.0.1:1", "http://a:1", "http://10.0.0.2:1"}, [] {},
+      [](const std::string&) {
+        return std::vector<std::string>{"10.0.0.2", "10.0.0.3"};
+      });
+  EXPECT_EQ(names.take_new(),
+            (std::vector<std::string>{"http://10.0.0.1:1", "http://10.0.0.2:1", "http://10.0.0.3:1"}));
+  EXPECT_TRUE(names.take_new().empty());
 }
 
 TEST(PeerList, GivesWhatCanBeChecked) {

@@ -91,12 +91,14 @@ std::string peer_manifest_text(const PeerManifest& manifest) {
 }
 
 PeerList::PeerList(const std::vector<std::string>& urls) {
-  for (const std::string& url : urls) {
-    Peer peer;
-    peer.url = url;
-    while (peer.url.ends_with('/')) peer.url.pop_back();
-    peers_.push_back(std::move(peer));
-  }
+  for (const std::string& url : urls) add(url);
+}
+
+void PeerList::add(const std::string& url) {
+  Peer peer;
+  peer.url = url;
+  while (peer.url.ends_with('/')) peer.url.pop_back();
+  peers_.push_back(std::move(peer));
 }
 
 int PeerList::find(const RemoteFile& file, ByteRange& range, size_t turn) const {

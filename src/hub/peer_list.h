@@ -50,6 +50,7 @@ class PeerList {
   };
 
   explicit PeerList(const std::vector<std::string>& urls);
+  void add(const std::string& url);
   size_t size() const { return peers_.size(); }
   Peer& at(int peer) { return peers_[static_cast<size_t>(peer)]; }
 

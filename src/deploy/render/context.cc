@@ -191,6 +191,10 @@ Json RenderContext::cluster_metadata(std::string_view name, std::string_view com
   return obj({{"name", name}, {"labels", labels(component)}});
 }
 
+Json RenderContext::shared_metadata(std::string_view name) const {
+  return obj({{"name", name}, {"labels", obj({{"app.kubernetes.io/managed-by", "hadal"}})}});
+}
+
 std::string RenderContext::mirrored(std::string_view reference) const {
   if (spec.registry.empty()) return std::string(reference);
   const size_t slash = reference.find('/');

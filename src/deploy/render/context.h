@@ -93,6 +93,9 @@ struct RenderContext {
   Json metadata(std::string_view name, std::string_view component) const;
   // Cluster-scoped.
   Json cluster_metadata(std::string_view name, std::string_view component) const;
+  // Of objects that several deployments may share, such as a Namespace: nothing of this one's, or each apply
+  // would take them from the others.
+  Json shared_metadata(std::string_view name) const;
   // The image through the mirror, where one is given.
   std::string mirrored(std::string_view reference) const;
   void warn(std::string_view field, std::string rule, std::string message, std::string fix);
@@ -105,6 +108,7 @@ Result<RenderContext> make_context(const DeploySpec& spec);
 inline constexpr int64_t kDistPort = 20000;      // rendezvous of the hosts of a group
 inline constexpr int64_t kBootstrapPort = 8998;  // sglang: prefill's rendezvous with decode
 inline constexpr int64_t kPeerPort = 8081;       // hadal pull --serve
+inline constexpr int64_t kWebUiPort = 8080;
 
 // Adds an object: its comments are taken out of it. `note`: a comment above its first line.
 void add_object(RenderResult& out, Json object, int wave, std::string_view note = {});

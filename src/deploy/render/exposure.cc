@@ -92,10 +92,12 @@ void add_gateway(const RenderContext& c, RenderResult& out) {
     listener.set("tls", obj({{"mode", "Terminate"},
                              {"certificateRefs", arr({obj({{"name", exposure.tls.secret}})})}}));
   listener.set("allowedRoutes", obj({{"namespaces", obj({{"from", "Same"}})}}));
+  Json metadata = c.shared_metadata(exposure.gateway.name);
+  metadata.set("namespace", c.spec.ns);
   add_object(out,
              obj({{"apiVersion", "gateway.networking.k8s.io/v1"},
                   {"kind", "Gateway"},
-                  {"metadata", c.metadata(exposure.gateway.name, "route")},
+                  {"metadata", std::move(metadata)},
                   {"spec", obj({{"gatewayClassName", exposure.gateway.class_name},
                                 {"listeners", arr({std::move(listener)})}})}}),
              4);

@@ -18,6 +18,9 @@ void add_scc(const RenderContext& c, RenderResult& out) {
   const bool host = c.spec.network.type == "host", path = c.storage_type == "host-path";
   JsonArray volumes{"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"};
   if (path) volumes.insert(volumes.begin() + 3, "hostPath");
+  JsonArray capabilities;
+  if (rdma) capabilities.emplace_back("IPC_LOCK");
+  if (seeds_peers(c)) capabilities.emplace_back("CHOWN");  // the step that gives the directory to its user
   if (c.storage_type == "oci") volumes.insert(volumes.begin() + (path ? 4 : 3), "image");
   Json scc = obj(
       {{"apiVersion", "security.openshift.io/v1"},
@@ -33,11 +36,11 @@ void add_scc(const RenderContext& c, RenderResult& out) {
        {"allowHostDirVolumePlugin", path},
        {"readOnlyRootFilesystem", false},
        {"defaultAddCapabilities", nullptr},
-       {"allowedCapabilities", rdma ? arr({"IPC_LOCK"}) : Json()},
+       {"allowedCapabilities", capabilities.empty() ? Json() : Json(std::move(capabilities))},
        {"requiredDropCapabilities", arr({"ALL"})},
        {"runAsUser", obj({{"type", path || c.spec.security.run_as_root ? "RunAsAny" : "MustRunAsRange"}})},
        {"seLinuxContext", obj({{"type", "MustRunAs"}})},
-       {"fsGroup", obj({{"type", "MustRunAs"}})},
+       {"fsGroup", obj({{"type", path ? "RunAsAny" : "MustRunAs"}})},
        {"supplementalGroups", obj({{"type", "RunAsAny"}})},
        {"seccompProfiles", arr({"runtime/default"})},
        {"volumes", Json(std::move(volumes))},
@@ -66,45 +69,6 @@ void add_scc(const RenderContext& c, RenderResult& out) {
             arr({obj(
                 {{"kind", "ServiceAccount"}, {"name", c.service_account}, {"namespace", c.spec.ns}})})}}),
       0);
-}
-
-Json port_rule(int64_t port) {
-  return obj({{"protocol", "TCP"}, {"port", port}});
-}
-
-void add_network_policy(const RenderContext& c, RenderResult& out) {
-  const Json ours =
-      obj({{"podSelector", obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name}})}})}});
-  JsonArray clients;
-  for (const std::string& name : c.spec.tenancy.allow_namespaces)
-    clients.push_back(
-        obj({{"namespaceSelector", obj({{"matchLabels", obj({{"kubernetes.io/metadata.name", name}})}})}}));
-  Json api = obj({{"ports", arr({port_rule(c.port)})}});
-  if (!clients.empty()) {
-    clients.push_back(ours);
-    put_why(api, "from", Json(std::move(clients)), "Clients; Prometheus' namespace must be among them too.");
-  }
-  Json spec;
-  spec.set("podSelector",
-           obj({{"matchLabels", obj({{"hadal.dev/deployment", c.spec.name},
-                                     {"app.kubernetes.io/component", std::string(c.role().component)}})}}));
-  spec.set("policyTypes", arr({"Ingress"}));
-  JsonArray rules;
-  // Ranks reach one another on ports that their libraries choose.
-  rules.push_back(obj({{"from", arr({ours})}}));
-  rules.push_back(std::move(api));
-  spec.set("ingress", Json(std::move(rules)));
-  for (const RoleContext& role : c.roles) {
-    spec.set("podSelector", obj({{"matchLabels", c.selector(role.component)}}));
-    add_object(out,
-               obj({{"apiVersion", "networking.k8s.io/v1"},
-                    {"kind", "NetworkPolicy"},
-                    {"metadata", c.metadata(role.workload, role.component)},
-                    {"spec", spec}}),
-               0,
-               "Between ranks anything, from elsewhere the API alone: what ranks send one another is not "
-               "encrypted.");
-  }
 }
 
 void add_account(const RenderContext& c, RenderResult& out) {
@@ -137,15 +101,19 @@ void add_quota(const RenderContext& c, RenderResult& out) {
 }  // namespace
 
 void render_foundation(const RenderContext& c, RenderResult& out) {
-  if (c.spec.create_namespace && c.spec.ns != "default") {
-    Json metadata = c.cluster_metadata(c.spec.ns, "server");
-    add_object(out, obj({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", std::move(metadata)}}), 0);
+  // OpenShift's users get their projects from oc new-project, and may not write Namespaces.
+  const bool create =
+      c.spec.has("createNamespace") ? c.spec.create_namespace : c.profile != ProfileKind::kOpenshift;
+  if (create && c.spec.ns != "default") {
+    add_object(out,
+               obj({{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", c.shared_metadata(c.spec.ns)}}),
+               0);
   }
   if (c.spec.security.service_account.empty()) {
     add_account(c, out);
   }
   if (needs_scc(c)) add_scc(c, out);
-  if (c.spec.tenancy.network_policy) add_network_policy(c, out);
+  render_policies(c, out);
   if (c.spec.tenancy.quota) add_quota(c, out);
 }
 

@@ -6,6 +6,7 @@
 namespace hadal {
 
 void render_foundation(const RenderContext& context, RenderResult& out);  // namespace, account, SCC, policies
+void render_policies(const RenderContext& context, RenderResult& out);    // of the network
 void render_storage(const RenderContext& context, RenderResult& out);     // claims, download, precache
 void render_workloads(const RenderContext& context, RenderResult& out);   // Deployment, LeaderWorkerSet, ...
 void render_kserve(const RenderContext& context, RenderResult& out);
@@ -21,6 +22,10 @@ void render_web_ui(const RenderContext& context, RenderResult& out);
 Json api_selector(const RenderContext& context);
 // Component of those pods: "server", "router".
 std::string_view api_component(const RenderContext& context);
+// Namespace of the Prometheus that scrapes the pods.
+std::string prometheus_namespace(const RenderContext& context);
+// A DaemonSet of ours keeps the weights on each host, and its pods feed one another.
+bool seeds_peers(const RenderContext& context);
 // A Grafana dashboard of the engine's metrics, as JSON text.
 std::string grafana_dashboard(const RenderContext& context);
 

@@ -204,7 +204,9 @@ Json container_security(const RenderContext& c, bool rdma) {
 Json pod_security(const RenderContext& c) {
   Json out;
   if (!c.spec.security.run_as_root) out.set("runAsNonRoot", true);
-  if (c.profile != ProfileKind::kOpenshift) {  // OpenShift chooses the user of each namespace itself
+  // OpenShift chooses the user of each namespace itself; but host directories, which the step that owns them
+  // must know the user of, are for accounts that may run as any.
+  if (c.profile != ProfileKind::kOpenshift || c.storage_type == "host-path") {
     // Dynamo's images have a user of their own.
     const bool dynamo = c.profile == ProfileKind::kDynamo && !c.spec.has("security.user");
     const int64_t user = c.spec.security.run_as_root ? 0 : dynamo ? 1000 : c.spec.security.user;

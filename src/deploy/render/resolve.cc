@@ -170,6 +170,11 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
   if (spec.gpus.type.empty()) return {};
   const std::string type = split_order(spec.gpus.type).second;
   const GpuSpec* gpu = find_gpu(type);
+  if (const size_t digits = spec.gpus.type.find_first_not_of("0123456789");
+      gpu == nullptr && digits != 0 && digits != std::string::npos &&
+      (type[digits] == 'x' || type[digits] == 'X') && find_gpu(type.substr(digits + 1)) != nullptr)
+    return invalid_argument(spec.place("gpus.type"), ": ", spec.gpus.type, " asks for ",
+                            type.substr(0, digits), " GPUs: the number must be from 1 to 4096");
   if (gpu == nullptr && !spec.gpus.resource.empty()) {
     c.gpu_name = type;
     c.gpu_resource = spec.gpus.resource;

@@ -107,7 +107,10 @@ void add_resources(const RenderContext& c, const RoleContext& role, Json& contai
   }
   const NetworkSpec& network = c.spec.network;
   if (has_rdma_devices(c, role)) {
-    const std::string name = network.resource.empty() ? "rdma/ib" : network.resource;
+    const bool tke = c.profile == ProfileKind::kTke;  // the name that TKE's rdma-agent gives it
+    const std::string name = !network.resource.empty() ? network.resource
+                             : tke                     ? "tke.cloud.tencent.com/tke-shared-rdma"
+                                                       : "rdma/ib";
     int64_t devices = network.devices;
     if (devices == 0) devices = static_cast<int64_t>(network.hcas.size());
     if (devices == 0) devices = std::max<int64_t>(1, role.gpus_per_node);
@@ -131,10 +134,17 @@ Status check_resources(const RenderContext& c, const RoleContext& role) {
   if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
   const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
+  if (shm >= memory) {
+    return invalid_argument(c.spec.place(asked.shm.empty() ? "resources.memory" : "resources.shm"),
+                            ": /dev/shm of ", quantity_text(shm), " counts in the pod's memory of ",
+                            quantity_text(memory),
+                            ", and is all of it: raise resources.memory or lower resources.shm");
+  }
   if (!c.on_gpus() && weights + shm > memory) {
-    return invalid_argument(c.spec.place("resources.memory"), ": ", show_bytes(weights),
-                            " of weights on each host do not fit the pod's memory of ", quantity_text(memory),
-                            ": raise resources.memory, use larger hosts, or set nodes to more of them");
+    return invalid_argument(
+        c.spec.place("resources.memory"), ": ", show_bytes(weights), " of weights on each host",
+        shm > 0 ? " and /dev/shm of " + quantity_text(shm) : "", " do not fit the pod's memory of ",
+        quantity_text(memory), ": raise resources.memory, use larger hosts, or set nodes to more of them");
   }
   if (shm > memory * 0.8) {
     return invalid_argument(

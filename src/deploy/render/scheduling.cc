@@ -15,7 +15,7 @@ void add_volcano(const RenderContext& c, RenderResult& out) {
     add_object(out,
                obj({{"apiVersion", "scheduling.volcano.sh/v1beta1"},
                     {"kind", "Queue"},
-                    {"metadata", c.cluster_metadata(queue, "queue")},
+                    {"metadata", c.shared_metadata(queue)},
                     {"spec", std::move(spec)}}),
                0);
   }

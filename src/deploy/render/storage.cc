@@ -35,7 +35,10 @@ std::string storage_class(const RenderContext& c) {
 }
 
 Json claim_spec(const RenderContext& c) {
-  const bool shared = c.storage_type == "pvc" && (pods_with_model(c) > 1 || c.profile == ProfileKind::kTke);
+  // A surge's new pod mounts it beside the old one, perhaps on another host.
+  const bool surges = c.spec.rollout.max_surge > 0;
+  const bool shared =
+      c.storage_type == "pvc" && (pods_with_model(c) > 1 || surges || c.profile == ProfileKind::kTke);
   Json spec;
   put_why(spec, "accessModes", arr({shared ? "ReadWriteMany" : "ReadWriteOnce"}),
           shared ? "Pods on several hosts mount it: ReadWriteOnce would leave all but one Pending."
@@ -99,41 +102,100 @@ void add_download(const RenderContext& c, const std::string& name, const std::st
              2);
 }
 
+std::string precache_name(const RenderContext& c) {
+  return c.spec.name + "-precache";
+}
+
+// Fetches, feeds the other hosts while it fetches and afterwards, and keeps running, as a DaemonSet's pod
+// must.
 Json precache_container(const RenderContext& c) {
-  Json out = pull_container(c, "serve");
-  out.set("args", arr({"pull", "--serve", "--to", c.model_mount + "/" + c.model_subdir, "--serve-host",
-                       "0.0.0.0", "--serve-port", std::to_string(kPeerPort)}));
+  Json out = pull_container(c, "pull");
+  JsonArray args = out.find("args")->as_array();
+  for (const std::string& word :
+       {std::string("--serve"), std::string("--serve-host"), std::string("0.0.0.0"),
+        std::string("--serve-port"), std::to_string(kPeerPort), std::string("--seed-from"),
+        "http://" + precache_name(c) + ":" + std::to_string(kPeerPort)})
+    args.emplace_back(word);
+  put_why(
+      out, "args", Json(std::move(args)),
+      "Asks the other hosts, all that the Service's name stands for, before the origin: however many hosts "
+      "there are, the origin is asked for little more than one copy.");
   out.set("ports", arr({obj({{"name", "peer"}, {"containerPort", kPeerPort}, {"protocol", "TCP"}})}));
-  out.set("readinessProbe", obj({{"tcpSocket", obj({{"port", "peer"}})},
-                                 {"periodSeconds", 10},
-                                 {"timeoutSeconds", 3},
-                                 {"failureThreshold", 3}}));
+  put_why(
+      out, "readinessProbe",
+      obj({{"exec", obj({{"command", arr({"test", "-s",
+                                          c.model_mount + "/" + c.model_subdir + "/.hadal-model.json"})}})},
+           {"periodSeconds", 10},
+           {"timeoutSeconds", 5},
+           {"failureThreshold", 3}}),
+      "Ready when the model is whole: the marker is written last.");
   return out;
 }
 
-void as_root(Json& container) {
-  Json security = *container.find("securityContext");
+// Gives the model's directory to the user that fills it. The kubelet makes host directories as root's, and
+// fsGroup does nothing to them.
+Json own_container(const RenderContext& c) {
+  const int64_t user = c.spec.security.run_as_root ? 0 : c.spec.security.user;
+  const std::string owner = std::to_string(user) + ":" + std::to_string(user);
+  Json security = container_security(c);
   put_why(security, "runAsUser", 0,
-          "The host's directory belongs to root; without any capability this is all that root means here.");
+          "The kubelet makes host directories as root's and fsGroup does not reach them: this step gives one "
+          "directory to the user of the pods, and ends. Only root with CHOWN can.");
+  security.set("runAsGroup", 0);
   security.set("runAsNonRoot", false);
-  container.set("securityContext", std::move(security));
+  security.set("capabilities", obj({{"drop", arr({"ALL"})}, {"add", arr({"CHOWN"})}}));
+  return obj({{"name", "own"},
+              {"image", c.hadal_image},
+              {"imagePullPolicy", c.spec.engine.pull_policy},
+              {"command", arr({"sh", "-c", "mkdir -p \"$0\" && chown -R " + owner + " \"$0\""})},
+              {"args", arr({c.model_mount + "/" + c.model_subdir})},
+              {"resources", obj({{"requests", obj({{"cpu", "100m"}, {"memory", "64Mi"}})},
+                                 {"limits", obj({{"memory", "256Mi"}})}})},
+              {"securityContext", std::move(security)},
+              {"volumeMounts", arr({model_mount(c, true)})}});
+}
+
+// Which hosts get the weights where the spec does not say.
+void choose_gpu_nodes(const RenderContext& c, Json& spec) {
+  if (!c.on_gpus() || !c.spec.nodes.selector.empty() || c.gpu_resource != "nvidia.com/gpu") return;
+  if (c.profile != ProfileKind::kTke) {
+    put_why(spec, "nodeSelector", obj({{"nvidia.com/gpu.present", "true"}}),
+            "Label of the GPU operator's feature discovery; nodes.selector takes its place.");
+    return;
+  }
+  const Json term = obj({{"matchExpressions", arr({obj({{"key", "nvidia-device-enable"},
+                                                        {"operator", "In"},
+                                                        {"values", arr({"enable", "true"})}})})}});
+  put_why(spec, "affinity",
+          obj({{"nodeAffinity", obj({{"requiredDuringSchedulingIgnoredDuringExecution",
+                                      obj({{"nodeSelectorTerms", arr({term})}})}})}}),
+          "TKE's label of GPU nodes; nodes.selector takes its place.");
+}
+
+void add_peer_service(const RenderContext& c, RenderResult& out) {
+  Json spec = obj({{"clusterIP", "None"}});
+  put_why(spec, "publishNotReadyAddresses", true,
+          "Hosts feed one another what they have while they still fetch.");
+  spec.set("selector", c.selector("precache"));
+  spec.set("ports",
+           arr({obj({{"name", "peer"}, {"port", kPeerPort}, {"targetPort", "peer"}, {"protocol", "TCP"}})}));
+  add_object(out,
+             obj({{"apiVersion", "v1"},
+                  {"kind", "Service"},
+                  {"metadata", c.metadata(precache_name(c), "precache")},
+                  {"spec", std::move(spec)}}),
+             1, "By this name the hosts find one another.");
 }
 
 // A disk of each host, filled once and kept.
 void add_precache(const RenderContext& c, RenderResult& out) {
+  add_peer_service(c, out);
   Json spec;
   add_pod_basics(c, spec);
   add_placement(c, spec);
-  if (c.on_gpus() && c.spec.nodes.selector.empty() && c.gpu_resource == "nvidia.com/gpu")
-    put_why(spec, "nodeSelector", obj({{"nvidia.com/gpu.present", "true"}}),
-            "Label of the GPU operator's feature discovery.");
-  Json fetch = pull_container(c, "fetch"), serve = precache_container(c);
-  as_root(fetch);
-  as_root(serve);
-  put_why(spec, "initContainers", arr({std::move(fetch)}),
-          "Fetches and checks the weights, then ends; a DaemonSet's pod must keep running, which the "
-          "container below does.");
-  spec.set("containers", arr({std::move(serve)}));
+  choose_gpu_nodes(c, spec);
+  spec.set("initContainers", arr({own_container(c)}));
+  spec.set("containers", arr({precache_container(c)}));
   spec.set("volumes",
            arr({model_volume(c, true), obj({{"name", "cache"}, {"emptyDir", obj({{"sizeLimit", "1Gi"}})}})}));
   Json body;
@@ -145,12 +207,16 @@ void add_precache(const RenderContext& c, RenderResult& out) {
   add_object(out,
              obj({{"apiVersion", "apps/v1"},
                   {"kind", "DaemonSet"},
-                  {"metadata", c.metadata(c.spec.name + "-precache", "precache")},
+                  {"metadata", c.metadata(precache_name(c), "precache")},
                   {"spec", std::move(body)}}),
-             2, "Keeps the weights on each host's own disk and offers them to hosts that join.");
+             2, "Keeps the weights on each host's own disk and feeds them to the other hosts.");
 }
 
 }  // namespace
+
+bool seeds_peers(const RenderContext& c) {
+  return c.storage_type == "host-path" && c.spec.storage.download.enabled && !c.model_source.empty();
+}
 
 bool is_filled_by_us(const RenderContext& c) {
   const bool volume = c.storage_type == "pvc" || c.storage_type == "host-path" ||
@@ -227,7 +293,7 @@ void render_storage(const RenderContext& c, RenderResult& out) {
   } else if (c.storage_type == "pvc-per-node" && !c.role().is_group()) {
     if (storage.create) add_claim(c, c.claim, out);
     if (download) add_download(c, c.spec.name + "-download", c.claim, out);
-  } else if (c.storage_type == "host-path" && download) {
+  } else if (seeds_peers(c)) {
     add_precache(c, out);
   }
 }

@@ -12,7 +12,6 @@ namespace hadal {
 namespace {
 
 constexpr size_t kMaxLwsName = 51;  // LWS adds group, worker and hash to it
-constexpr size_t kMaxJobName = 54;  // NAME-download within 63
 
 template <typename... Words>
 Status unsupported(const DeploySpec& spec, std::string_view field, const Words&... words) {
@@ -105,6 +104,15 @@ Status check_profile(const DeploySpec& spec, const RenderContext& c) {
   return {};
 }
 
+Status check_network(const DeploySpec& spec, const RenderContext& c) {
+  if (spec.network.type == "host" && spec.network.interface.empty() && (c.any_group() || c.split))
+    return invalid_argument(
+        spec.place("network"),
+        ": on the host's network the interface must be said: network.interface, as ens3 (ip "
+        "-br addr lists them)");
+  return {};
+}
+
 Status check_versions(const DeploySpec& spec, RenderContext& c) {
   const VersionsSpec& versions = spec.versions;
   if (!version_at_least(versions.kubernetes, "1.28"))
@@ -152,6 +160,12 @@ Status check_storage(const DeploySpec& spec, const RenderContext& c) {
         "\" is: set storage.size, or model.size, or model.like to a model of the same shape");
   if (c.storage_type != "pvc-per-node") return {};
   const RoleContext& role = c.role();
+  const bool ready_made = !role.is_group() || (role.nodes == 2 && role.replicas == 1);
+  if (spec.rollout.max_surge > 0 && ready_made)
+    return unsupported(
+        spec, "rollout.maxSurge",
+        "a new pod beside the old one could not mount its ReadWriteOnce claim: leave maxSurge out, "
+        "or use storage pvc, which is ReadWriteMany then");
   if (c.split)
     return unsupported(spec, "storage.type",
                        "pvc-per-node is for one workload: use pvc or host-path with prefill-decode");
@@ -176,6 +190,11 @@ Status check_scaling(const DeploySpec& spec, const RenderContext& c) {
     return unsupported(spec, "autoscaling",
                        "prefill and decode must scale together: use profile dynamo with its planner, or "
                        "leave autoscaling out");
+  if (scaling.type == "keda" && spec.monitoring.type == "none")
+    return unsupported(
+        spec, "autoscaling",
+        "KEDA asks Prometheus for series with the label hadal_dev_deployment, which the monitor adds: "
+        "set monitoring: pod-monitor or service-monitor");
   if (engine_traits(c.engine).waiting.empty())
     return unsupported(spec, "autoscaling", spec.engine.name,
                        " exports no queue to scale by: leave autoscaling out");
@@ -188,7 +207,13 @@ Status check_scaling(const DeploySpec& spec, const RenderContext& c) {
   return {};
 }
 
-Status check_monitoring(const DeploySpec& spec, const RenderContext& c) {
+Status check_monitoring(const DeploySpec& spec, RenderContext& c) {
+  if (c.profile == ProfileKind::kOpenshift && c.storage_type == "host-path")
+    c.warn("storage.hostPath", "selinux",
+           "SELinux keeps containers out of host directories that are not labelled for them",
+           "on each node: semanage fcontext -a -t container_file_t '" + spec.storage.host_path +
+               "(/.*)?' && mkdir -p " + spec.storage.host_path + " && restorecon -R " +
+               spec.storage.host_path + " (in a MachineConfig, to last)");
   if (spec.monitoring.type == "service-monitor" && c.split && c.profile != ProfileKind::kDynamo)
     return unsupported(spec, "monitoring",
                        "the Service leads to the router alone: use pod-monitor, which sees prefill and "
@@ -201,9 +226,6 @@ Status check_names(const DeploySpec& spec, const RenderContext& c) {
   if ((c.uses_lws() || c.split || c.llm_service) && spec.name.size() + suffix > kMaxLwsName)
     return invalid_argument(spec.place("name"), ": name has ", spec.name.size(),
                             " letters: LeaderWorkerSet takes at most ", kMaxLwsName - suffix, " here");
-  if (spec.name.size() > kMaxJobName - 2)
-    return invalid_argument(spec.place("name"), ": name has ", spec.name.size(), " letters: at most ",
-                            kMaxJobName - 2, ", since names of Jobs and Services begin with it");
   return {};
 }
 
@@ -214,6 +236,7 @@ Status check_support(const DeploySpec& spec, RenderContext& c) {
   HADAL_RETURN_IF_ERROR(check_engine(spec, c));
   HADAL_RETURN_IF_ERROR(check_engine_flags(spec, c));
   HADAL_RETURN_IF_ERROR(check_profile(spec, c));
+  HADAL_RETURN_IF_ERROR(check_network(spec, c));
   HADAL_RETURN_IF_ERROR(check_versions(spec, c));
   HADAL_RETURN_IF_ERROR(check_storage(spec, c));
   HADAL_RETURN_IF_ERROR(check_monitoring(spec, c));

@@ -7,7 +7,7 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kPort = 8080;
+constexpr int64_t kPort = kWebUiPort;
 constexpr std::string_view kData = "/app/backend/data";
 constexpr std::string_view kImage = "ghcr.io/open-webui/open-webui:v0.6.36";
 

@@ -1,0 +1,397 @@
+// Who may reach what, what several deployments share, which fields count: over whole renders.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include "base/file.h"
+#include "deploy/random_spec.h"
+#include "deploy/render.h"
+#include "deploy/render/idle_fields.h"
+#include "deploy/spec.h"
+#include "deploy/spec_check.h"
+#include "deploy/spec_table.h"
+
+namespace hadal {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string text(const Json& object, std::string_view a, std::string_view b = {}) {
+  const Json* found = object.find(a);
+  if (found != nullptr && !b.empty()) found = found->find(b);
+  return found != nullptr && found->is_string() ? found->as_string() : "";
+}
+
+RenderResult render(const std::string& spec_text) {
+  const auto spec = parse_deploy_spec(spec_text, "s.yaml");
+  EXPECT_TRUE(spec.ok()) << (spec.ok() ? "" : spec.error().message);
+  if (!spec.ok()) return {};
+  auto rendered = render_spec(*spec);
+  EXPECT_TRUE(rendered.ok()) << (rendered.ok() ? "" : rendered.error().message);
+  return rendered.ok() ? std::move(*rendered) : RenderResult{};
+}
+
+std::string error_of(const std::string& spec_text) {
+  const auto spec = parse_deploy_spec(spec_text, "s.yaml");
+  if (!spec.ok()) return spec.error().message;
+  const auto rendered = render_spec(*spec);
+  return rendered.ok() ? "" : rendered.error().message;
+}
+
+// The object as JSON; "" where there is none.
+std::string json_of(const RenderResult& rendered, std::string_view kind, std::string_view name) {
+  for (const RenderedObject& one : rendered.objects) {
+    if (text(one.object, "kind") == kind && text(one.object, "metadata", "name") == name)
+      return to_json(one.object);
+  }
+  return "";
+}
+
+std::set<std::string> rules_of(const RenderResult& rendered) {
+  std::set<std::string> out;
+  for (const Finding& finding : rendered.findings) out.insert(finding.rule);
+  return out;
+}
+
+const std::string kApp = R"("kubernetes.io/metadata.name":"app")",
+                  kProm = R"("kubernetes.io/metadata.name":"prom")";
+const std::string kTenancy =
+    "monitoring: {type: pod-monitor, namespace: prom}\ntenancy: {networkPolicy: true, allowNamespaces: "
+    "[app]}\n";
+
+TEST(Policy, GuardsTheRouterThatAnswersNotTheEngines) {
+  const RenderResult rendered = render(
+      "name: r1\nnamespace: llm\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH200\ntopology: "
+      "prefill-decode\n"
+      "network: rdma\n" +
+      kTenancy);
+  const std::string router = json_of(rendered, "NetworkPolicy", "r1-router");
+  EXPECT_THAT(router, HasSubstr(R"("app.kubernetes.io/component":"router")"));
+  EXPECT_THAT(router, HasSubstr(kApp));
+  for (const char* name : {"r1-prefill", "r1-decode"}) {
+    const std::string engine = json_of(rendered, "NetworkPolicy", name);
+    EXPECT_THAT(engine, HasSubstr(R"("values":["prefill","decode","router"])")) << name;
+    EXPECT_THAT(engine, Not(HasSubstr(kApp))) << name;
+    EXPECT_THAT(engine, HasSubstr(R"({"from":[{"namespaceSelector":{"matchLabels":{)" + kProm +
+                                  R"(}}}],"ports":[{"protocol":"TCP","port":30000}]})"));
+  }
+}
+
+TEST(Policy, GuardsDynamosFrontend) {
+  const RenderResult rendered =
+      render("name: r1\nnamespace: llm\nprofile: dynamo\nmodel: deepseek-r1\nengine: sglang\ngpus: 8xH200\n" +
+             kTenancy);
+  const std::string frontend = json_of(rendered, "NetworkPolicy", "r1-frontend");
+  EXPECT_THAT(frontend, HasSubstr(R"("app.kubernetes.io/component":"frontend")"));
+  EXPECT_THAT(frontend, HasSubstr(kApp));
+  EXPECT_THAT(frontend, HasSubstr(kProm));
+  const std::string worker = json_of(rendered, "NetworkPolicy", "r1");
+  EXPECT_THAT(worker, HasSubstr(R"("values":["server","frontend"])"));
+  EXPECT_THAT(worker, Not(HasSubstr(kApp)));
+}
+
+TEST(Policy, RanksReachOneAnotherAndClientsTheApiAlone) {
+  const RenderResult group = render(
+      "name: r1\nnamespace: llm\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH200\nopenWebUI: true\n" +
+      kTenancy);
+  const std::string policy = json_of(group, "NetworkPolicy", "r1");
+  EXPECT_THAT(policy, HasSubstr(R"("values":["server"]}]}}]})"));  // any port
+  EXPECT_THAT(policy, HasSubstr(R"("values":["open-webui"])"));
+  EXPECT_THAT(json_of(group, "NetworkPolicy", "r1-open-webui"), HasSubstr(kApp));
+  // One host: nobody needs any port.
+  const RenderResult single =
+      render("name: r1\nnamespace: llm\nmodel: deepseek-r1\nengine: sglang\ngpus: 8xH200\n" + kTenancy);
+  EXPECT_THAT(json_of(single, "NetworkPolicy", "r1"),
+              Not(HasSubstr("podSelector\":{\"matchLabels\":{\"app.kubernetes.io/name\":\"r1\"},")));
+}
+
+TEST(Policy, OutsideClientsAreNotShutOutSilently) {
+  const std::string base = "name: r1\nnamespace: llm\nmodel: smollm2-135m\napiKey: k\n" + kTenancy;
+  EXPECT_TRUE(rules_of(render(base + "exposure: LoadBalancer\n")).contains("spec/outside"));
+  const RenderResult ranges = render(base + "exposure: {type: LoadBalancer, sourceRanges: [10.0.0.0/8]}\n");
+  EXPECT_FALSE(rules_of(ranges).contains("spec/outside"));
+  EXPECT_THAT(json_of(ranges, "NetworkPolicy", "r1"), HasSubstr(R"({"ipBlock":{"cidr":"10.0.0.0/8"}})"));
+}
+
+TEST(Shared, ObjectsOfSeveralDeploymentsCarryNothingOfOne) {
+  const auto namespaces = [](const std::string& name) {
+    return render(
+        "name: " + name +
+        "\nnamespace: llm\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH200\nlabels: {team: " + name +
+        "}\nnetwork: rdma\nscheduler: {type: volcano, queue: llm, createQueue: true}\n"
+        "exposure: {type: Gateway, gateway: {name: gw, create: true, class: eg}}\n");
+  };
+  const RenderResult a = namespaces("a"), b = namespaces("b");
+  EXPECT_EQ(json_of(a, "Namespace", "llm"), json_of(b, "Namespace", "llm"));
+  EXPECT_EQ(json_of(a, "Queue", "llm"), json_of(b, "Queue", "llm"));
+  EXPECT_EQ(json_of(a, "Gateway", "gw"), json_of(b, "Gateway", "gw"));
+  EXPECT_NE(json_of(a, "Namespace", "llm"), "");
+}
+
+TEST(Shared, OpenshiftsProjectsAreNotRendered) {
+  const std::string base = "name: a\nnamespace: llm\nmodel: smollm2-135m\nprofile: openshift\n";
+  EXPECT_EQ(json_of(render(base), "Namespace", "llm"), "");
+  EXPECT_NE(json_of(render(base + "createNamespace: true\n"), "Namespace", "llm"), "");
+}
+
+TEST(HostPath, HostsFeedOneAnother) {
+  const std::string base = "name: a\nnamespace: llm\nmodel: smollm2-135m\nstorage: host-path\n";
+  const RenderResult rendered = render(base + "tenancy: {networkPolicy: true}\n");
+  const std::string set = json_of(rendered, "DaemonSet", "a-precache");
+  EXPECT_THAT(set, HasSubstr(R"("--seed-from","http://a-precache:8081")"));
+  const std::string service = json_of(rendered, "Service", "a-precache");
+  EXPECT_THAT(service, HasSubstr(R"("clusterIP":"None","publishNotReadyAddresses":true)"));
+  EXPECT_THAT(json_of(rendered, "NetworkPolicy", "a-precache"), HasSubstr(R"("values":["precache"])"));
+  // What listens is not root; the step that is has one capability and ends.
+  const size_t running = set.find(R"("containers")");
+  ASSERT_NE(running, std::string::npos);
+  EXPECT_THAT(set.substr(running), Not(HasSubstr(R"("runAsUser":0)")));
+  EXPECT_THAT(set, HasSubstr(R"("capabilities":{"drop":["ALL"],"add":["CHOWN"]})"));
+}
+
+TEST(HostPath, NodesAreThoseOfTheProfile) {
+  const std::string base =
+      "name: a\nmodel: r1-distill-qwen-7b\nengine: vllm\ngpus: 1xL40S\nstorage: host-path\n";
+  EXPECT_THAT(json_of(render(base), "DaemonSet", "a-precache"), HasSubstr("nvidia.com/gpu.present"));
+  const std::string tke = json_of(render(base + "profile: tke\n"), "DaemonSet", "a-precache");
+  EXPECT_THAT(tke, HasSubstr(R"("key":"nvidia-device-enable","operator":"In","values":["enable","true"])"));
+  const std::string own =
+      json_of(render(base + "profile: tke\nnodes: {selector: {gpu: mine}}\n"), "DaemonSet", "a-precache");
+  EXPECT_THAT(own, Not(HasSubstr("nvidia-device-enable")));
+  const RenderResult openshift = render(base + "profile: openshift\n");
+  EXPECT_TRUE(rules_of(openshift).contains("spec/selinux"));
+  EXPECT_THAT(json_of(openshift, "Deployment", "a"), HasSubstr(R"("runAsUser":10001)"));
+}
+
+TEST(Network, TcpBetweenHostsIsSaid) {
+  const std::string base = "name: a\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH200\nprofile: tke\n";
+  EXPECT_TRUE(rules_of(render(base)).contains("spec/tcp"));
+  EXPECT_TRUE(rules_of(render(base + "network: {type: host, interface: eth0}\n")).contains("spec/tcp"));
+  const RenderResult rdma = render(base + "network: {type: host, interface: eth0, resource: rdma/ib}\n");
+  EXPECT_FALSE(rules_of(rdma).contains("spec/tcp"));
+  EXPECT_THAT(json_of(rdma, "LeaderWorkerSet", "a"), HasSubstr("IPC_LOCK"));
+  EXPECT_THAT(json_of(render(base + "network: rdma\n"), "LeaderWorkerSet", "a"),
+              HasSubstr("tke.cloud.tencent.com/tke-shared-rdma"));
+}
+
+TEST(Claims, ASurgeMountsTheClaimTwice) {
+  const std::string base =
+      "name: a\nmodel: r1-distill-qwen-7b\nengine: vllm\ngpus: 1xL40S\nrollout: {strategy: rolling, "
+      "maxSurge: 1, "
+      "maxUnavailable: 0}\n";
+  EXPECT_THAT(json_of(render(base), "PersistentVolumeClaim", "a-model"), HasSubstr("ReadWriteMany"));
+  EXPECT_THAT(error_of(base + "storage: {type: pvc-per-node, size: 40Gi}\n"), HasSubstr("ReadWriteOnce"));
+}
+
+TEST(Exposure, ClassesOfBalancersHavePrefixes) {
+  const std::string base = "name: a\nmodel: smollm2-135m\napiKey: k\n";
+  EXPECT_THAT(json_of(render(base + "exposure: {type: LoadBalancer, class: service.k8s.aws/nlb}\n"),
+                      "Service", "a-api"),
+              HasSubstr(R"("loadBalancerClass":"service.k8s.aws/nlb")"));
+  EXPECT_THAT(error_of(base + "exposure: {type: Ingress, class: a/b}\n"), HasSubstr("ingressClassName"));
+}
+
+TEST(Exposure, ACertificateOfTheGatewayIsNotAskedForTwice) {
+  const std::string base =
+      "name: a\nmodel: smollm2-135m\napiKey: k\nexposure: {type: Gateway, gateway: {name: gw";
+  EXPECT_TRUE(render(base + ", section: https}}\n").findings.empty());
+  const RenderResult open = render(base + "}}\n");
+  ASSERT_EQ(open.findings.size(), 1u);
+  EXPECT_THAT(open.findings[0].fix, HasSubstr("exposure.gateway.section"));
+  EXPECT_THAT(error_of(base + "}, tls: t}\n"), HasSubstr("gateway.section"));
+}
+
+// ----- every field counts or is refused
+
+bool may_restate(std::string_view path) {
+  // Facts about the world and wishes that are checked: see idle_fields.cc.
+  constexpr std::string_view kFree[] = {
+      "specVersion",  "name",        "profile",   "topology",     "model.ref",
+      "model.size",   "model.like",  "gpus.type", "gpus.count",   "createNamespace",
+      "gpus.perNode", "nodes.count", "nodes.cpu", "nodes.memory", "storage.readGBs"};
+  return path.starts_with("versions.") ||
+         std::find(std::begin(kFree), std::end(kFree), path) != std::end(kFree);
+}
+
+// A value that is not the one that is there.
+Json changed(const SpecField& field, const Json& now, std::mt19937& random) {
+  const auto number = [&](int64_t low, int64_t high) {
+    return std::uniform_int_distribution<int64_t>(low, high)(random);
+  };
+  if (field.type == SpecType::kBool) return !now.as_bool();
+  if (field.type == SpecType::kInteger)
+    return number(static_cast<int64_t>(field.min),
+                  std::min<int64_t>(static_cast<int64_t>(field.max), 40'000));
+  if (field.type == SpecType::kNumber)
+    return field.min + (field.max - field.min) / static_cast<double>(number(2, 9));
+  if (field.type == SpecType::kQuantity) return std::to_string(number(500, 900)) + "Gi";
+  if (field.type == SpecType::kStringList) {
+    for (std::string_view word : {"other", "10.1.0.0/16"}) {
+      if (check_spec_text(field.rule, word).ok()) return JsonArray{word};
+    }
+  }
+  if (field.type == SpecType::kStringMap || field.type == SpecType::kSecretEnv)
+    return JsonObject{{"other", Json("thing")}};
+  if (!field.choices.empty()) {
+    std::vector<std::string> names{""};
+    for (char c : field.choices) {
+      if (c == '|') {
+        names.emplace_back();
+      } else {
+        names.back() += c;
+      }
+    }
+    return names[static_cast<size_t>(number(0, static_cast<int64_t>(names.size()) - 1))];
+  }
+  for (std::string_view word : {"other", "other.example.com/thing", "/other", "1.33", "http://other"}) {
+    if (check_spec_text(field.rule, word).ok()) return word;
+  }
+  return "other";
+}
+
+bool same_objects(const RenderResult& a, const RenderResult& b) {
+  if (a.objects.size() != b.objects.size() || a.findings.size() != b.findings.size()) return false;
+  for (size_t i = 0; i < a.objects.size(); ++i) {
+    if (!(a.objects[i].object == b.objects[i].object)) return false;
+  }
+  for (size_t i = 0; i < a.findings.size(); ++i) {
+    if (a.findings[i].message != b.findings[i].message) return false;
+  }
+  return true;
+}
+
+TEST(Fields, CountOrAreRefused) {
+  int specs = 0, silent = 0;
+  for (unsigned seed = 1000; specs < 12; ++seed) {
+    std::mt19937 random(seed);
+    const std::string spec_text = random_spec(random);
+    const auto spec = parse_deploy_spec(spec_text, "s.yaml");
+    if (!spec.ok()) continue;
+    const auto base = render_spec(*spec);
+    if (!base.ok()) continue;
+    ++specs;
+    for (const SpecField& field : spec_fields()) {
+      if (may_restate(field.path) || spec->has(field.path)) continue;
+      // One value may restate what holds anyway; not all of them.
+      int taken = 0, idle = 0;
+      for (int attempt = 0; attempt < 4 && idle == taken; ++attempt) {
+        const Json now = field.get(*spec), value = changed(field, now, random);
+        DeploySpec other = *spec;
+        field.set(other, value);
+        other.places[std::string(field.path)] = {};
+        if (value == now || (value.is_bool() && !value.as_bool() && field.path != "engine.logRequests") ||
+            !check_deploy_spec(other).ok())
+          continue;
+        ++taken;
+        const auto again = render_spec(other);
+        if (again.ok() && same_objects(*again, *base)) ++idle;
+      }
+      if (taken == 0 || idle < taken) continue;
+      ++silent;
+      ADD_FAILURE() << field.path << " is taken and does nothing in\n" << spec_text;
+    }
+  }
+  EXPECT_EQ(silent, 0);
+}
+
+struct IdleCase {
+  std::string field, where;
+};
+class IdleFields : public ::testing::TestWithParam<IdleCase> {};
+
+TEST_P(IdleFields, AreRefusedWithThePlaceWhereTheyWouldCount) {
+  const std::string top = GetParam().field.substr(0, GetParam().field.find(':'));
+  std::string spec;
+  for (const std::string line : {"name: w", "model: r1-distill-qwen-7b", "engine: vllm", "gpus: 1xL40S"}) {
+    if (!line.starts_with(top + ":")) spec += line + "\n";
+  }
+  EXPECT_THAT(error_of(spec + GetParam().field + "\n"), HasSubstr(GetParam().where));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, IdleFields,
+    ::testing::Values(
+        IdleCase{"tenancy: {allowNamespaces: [a]}", "restricts nothing"},
+        IdleCase{"rollout: {partition: 1}",
+                 "rollout.partition has no effect here: it goes with several hosts"},
+        IdleCase{"scheduler: {exclusiveTopology: rack}", "scheduler.exclusiveTopology has no effect here"},
+        IdleCase{"network: rdma",
+                 "network.type has no effect here: it goes with instances over several hosts"},
+        IdleCase{"groupSecret: x", "groups of engine hadal"},
+        IdleCase{"autoscaling: {max: 5}", "autoscaling.type"},
+        IdleCase{"scheduler: {queue: q}", "scheduler.queue has no effect"},
+        IdleCase{"storage: {type: pvc, hostPath: /x}", "storage host-path"},
+        IdleCase{"kserve: InferenceService", "profile kserve"},
+        IdleCase{"monitoring: {gpuRules: true}", "monitoring"},
+        IdleCase{"monitoring: {labels: {a: b}}", "monitoring pod-monitor or service-monitor"},
+        IdleCase{"engine: {name: vllm, transferBackend: mooncake}", "prefill-decode"},
+        IdleCase{"engine: {name: vllm, routerImage: \"a/b:1\"}", "prefill-decode"},
+        IdleCase{"storage: {type: host-path, size: 5Gi}", "storage.size has no effect"},
+        IdleCase{"storage: {type: host-path, storageClass: x}", "storage.storageClass has no effect"},
+        IdleCase{"storage: {claim: x, create: false, download: {enabled: false, tokenSecret: t}}",
+                 "tokenSecret has no"},
+        IdleCase{"preflight: true", "engine hadal"},
+        IdleCase{"openWebUI: {host: a.b.c}", "openWebUI.enabled"},
+        IdleCase{"exposure: {type: LoadBalancer, path: /x}", "exposure.path has no effect"},
+        IdleCase{"pdb: {enabled: false, minAvailable: 1}", "pdb.enabled"},
+        IdleCase{"autoscaling: {type: keda}", "the monitor adds"}));
+
+// docs/deploy.md lists the rights to every kind that random specs and the examples render.
+TEST(Docs, NameTheRightToEveryKind) {
+  std::set<std::string> kinds;
+  const auto add = [&](const std::string& spec_text) {
+    const auto spec = parse_deploy_spec(spec_text, "s.yaml");
+    if (!spec.ok()) return;
+    const auto rendered = render_spec(*spec);
+    if (!rendered.ok()) return;
+    for (const RenderedObject& one : rendered->objects)
+      kinds.insert(text(one.object, "apiVersion") + " " + text(one.object, "kind"));
+  };
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    std::mt19937 random(seed);
+    add(random_spec(random));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(HADAL_SOURCE_DIR "/examples")) {
+    if (entry.path().extension() == ".yaml") add(*read_file(entry.path().string()));
+  }
+  EXPECT_GE(kinds.size(), 25u);
+  const std::string page = *read_file(HADAL_SOURCE_DIR "/docs/deploy.md");
+  for (const std::string& one : kinds) {
+    const size_t space = one.find(' '), slash = one.find('/');
+    const std::string group = slash == std::string::npos ? "\"\"" : one.substr(0, slash);
+    std::string resource = one.substr(space + 1);
+    for (char& c : resource) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (resource.ends_with("cy")) {
+      resource.replace(resource.size() - 1, 1, "ies");
+    } else {
+      resource += resource.ends_with("s") ? (resource == "securitycontextconstraints" ? "" : "es") : "s";
+    }
+    bool found = false;
+    for (size_t line = page.find("- {apiGroups: ["); line != std::string::npos;
+         line = page.find("- {apiGroups: [", line + 1)) {
+      const std::string row = page.substr(line, page.find('\n', line) - line);
+      found = found || (row.find(group) != std::string::npos && row.find(resource) != std::string::npos &&
+                        row.find("create") != std::string::npos);
+    }
+    EXPECT_TRUE(found) << "no row lets create " << resource << " of " << group;
+  }
+}
+
+TEST(Messages, SayWhatIsWrong) {
+  const std::string base = "name: x\nmodel: r1-distill-qwen-7b\n";
+  EXPECT_THAT(error_of(base + "registry: \"https://reg.example.com\"\n"), HasSubstr("without https://"));
+  EXPECT_EQ(error_of(base + "registry: reg.example.com:5000/team/\n"), "");
+  EXPECT_THAT(error_of(base + "engine: vllm\ngpus: 0xH100\n"), HasSubstr("asks for 0 GPUs"));
+  EXPECT_THAT(error_of(base + "resources: {memory: 32Gi, shm: 64Gi}\n"), HasSubstr("/dev/shm of 64Gi"));
+  EXPECT_THAT(error_of("name: x\nmodel:\n\tref: y\n"), HasSubstr("s.yaml:3:1: a tab"));
+  const std::string name = error_of("name: A_b\nmodel: m\n");
+  EXPECT_THAT(name, HasSubstr("at most 52"));
+  EXPECT_THAT(name, Not(HasSubstr("needs name")));
+}
+
+}  // namespace
+}  // namespace hadal
