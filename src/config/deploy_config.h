@@ -18,6 +18,7 @@ struct DeployConfig {
   std::string severity = "info";  // the least that is shown
   std::vector<std::string> disabled_rules;
   std::vector<std::string> schemas;  // files and directories of CRDs and OpenAPI documents
+  bool schemas_from_cluster = false;
   std::string kubernetes_version;    // "": ValidateOptions' own
   std::string lws_version;
   std::string kserve_version;

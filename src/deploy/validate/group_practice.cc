@@ -39,6 +39,8 @@ void compare_env(const PodTemplate& leader, View a, View b) {
   const EnvMap there = env_of(b);
   for (const auto& [name, entry] : here) {
     const auto other = there.find(name);
+    // Requests come to the leader alone.
+    if (name.find("API_KEY") != std::string::npos) continue;
     if (other == there.end()) {
       leader.reporter().add("group/env-differs", *View(*entry)["name"],
                             "the leader has " + name + ", the workers have not",

@@ -90,6 +90,24 @@ void check_cpu(const PodTemplate& pod, View container) {
   }
 }
 
+// No server has more than 16 GPUs, and those of DeepSeek-R1's size have 8; several nodes are several Pods.
+void check_gpus_of_node(const PodTemplate& pod, View container) {
+  constexpr int64_t kMaxOfNode = 16;
+  constexpr int64_t kUsual = 8;
+  const int64_t gpus = gpus_of(container);
+  // Dynamo spreads what is asked for over its nodes.
+  if (gpus <= kUsual || pod.partial) return;
+  const View limits = container["resources"]["limits"];
+  const View place = limits["nvidia.com/gpu"].exists() ? limits["nvidia.com/gpu"] : limits;
+  if (!place.exists()) return;
+  Finding& finding =
+      pod.reporter().add("pod/more-gpus-than-node", *place,
+                         std::to_string(gpus) + " GPUs in one container: nodes have " +
+                             std::to_string(kUsual) + ", few have " + std::to_string(kMaxOfNode),
+                         "write a LeaderWorkerSet with 8 GPUs a Pod");
+  if (gpus <= kMaxOfNode) finding.severity = Severity::kWarning;
+}
+
 void check_gpu_pod(const PodTemplate& pod, View container) {
   const View resources = container["resources"];
   if (gpus_of(container) == 0) return;
@@ -98,6 +116,7 @@ void check_gpu_pod(const PodTemplate& pod, View container) {
     pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container,
                        "a container with GPUs asks for no memory");
   check_cpu(pod, container);
+  check_gpus_of_node(pod, container);
   const View context = container["securityContext"];
   if (context["privileged"].is_true())
     pod.reporter().add("pod/privileged", *context["privileged"], "privileged is more than RDMA needs",

@@ -104,10 +104,8 @@ void check_budget(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
   if (spec["minAvailable"].exists() && spec["maxUnavailable"].exists()) {
-    Finding& finding =
-        reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
-                            "minAvailable and maxUnavailable exclude each other", "keep one of them");
-    Reporter::fix_with(finding, remove_value(reporter.source(), *spec["maxUnavailable"]));
+    reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
+                        "minAvailable and maxUnavailable exclude each other", "keep one of them");
   }
   check_int_or_percent(reporter, spec["minAvailable"], true);
   check_int_or_percent(reporter, spec["maxUnavailable"], true);

@@ -169,6 +169,7 @@ class Validation {
     check_autoscaling(context);
     check_claims(context);
     check_model_names(context);
+    check_client_commands(context);
   }
 
   void gather() {
