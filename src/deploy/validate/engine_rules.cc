@@ -176,8 +176,8 @@ void check_ranks(const PodTemplate& pod, View container, const EngineProgram& en
                              std::to_string(*nodes),
                          "write a LeaderWorkerSet with size " + std::to_string(*nodes) +
                              " and --node-rank $(LWS_WORKER_INDEX)");
-  // What an operator adds to such a template is not known here.
-  if (pod.partial) return;
+  // What an operator adds to such a template is not known here, nor which hosts Ray has.
+  if (pod.partial || engine.flag({"--distributed-executor-backend"}) == "ray") return;
   if (gpus == 0 || !tp || *tp < 1 || pp < 1 || *tp > 100'000 || pp > 1'000) return;
   const int64_t have = gpus * std::max<int64_t>(size, nodes.value_or(1));
   if (*tp * pp > have)

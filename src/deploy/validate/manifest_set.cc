@@ -32,6 +32,13 @@ bool is_pod_spec(const Value& value) {
   });
 }
 
+// An operator that is not known here fills in the rest.
+bool lacks_images(const Value& spec) {
+  const auto containers = View(spec)["containers"].items();
+  return std::any_of(containers.begin(), containers.end(),
+                     [](const Value& c) { return !View(c)["image"].exists(); });
+}
+
 bool holds_partial_templates(const ManifestDocument& d) {
   return d.group == "serving.kserve.io" || d.group == "nvidia.com" || d.group == "ray.io" ||
          d.group == "serving.knative.dev" || d.group == "ome.io" || d.group == "orchestration.aibrix.ai";
@@ -47,6 +54,7 @@ class Collector {
       PodTemplate pod = base();
       pod.spec = &value;
       pod.role = role;
+      pod.partial = pod.partial || (document_.schema == nullptr && lacks_images(value));
       if (value.parent != nullptr && value.key_text != nullptr && *value.key_text == "spec")
         pod.metadata = value.parent->find("metadata");
       out_.push_back(std::move(pod));

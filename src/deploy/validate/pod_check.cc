@@ -156,15 +156,21 @@ void PodCheck::check_node_term(View term) {
   }
 }
 
+void PodCheck::check_label_key(View key) {
+  if (key.is_string() && !key.text().empty() && !is_qualified_name(key.text()))
+    reporter_.add("object/label", *key, shown_text(key) + " is no label's key");
+}
+
 void PodCheck::check_pod_term(View term) {
   if (!term.is_map()) return;
-  check_present(reporter_, term, "topologyKey");
+  if (check_present(reporter_, term, "topologyKey")) check_label_key(term["topologyKey"]);
   check_label_selector(reporter_, term["labelSelector"]);
 }
 
 void PodCheck::check_tolerations() {
   for (const Value& item : spec_["tolerations"].items()) {
     const View t(item);
+    check_label_key(t["key"]);
     check_choice(reporter_, t["effect"], {"NoSchedule", "PreferNoSchedule", "NoExecute", ""});
     if (!check_choice(reporter_, t["operator"], {"Exists", "Equal", "Gt", "Lt", ""})) continue;
     if (t["operator"].text() == "Exists" && !t["value"].text().empty())
@@ -183,7 +189,7 @@ void PodCheck::check_spread() {
     const View c(item);
     check_range(reporter_, c["maxSkew"], 1, INT32_MAX);
     check_present(reporter_, c, "maxSkew");
-    check_present(reporter_, c, "topologyKey");
+    if (check_present(reporter_, c, "topologyKey")) check_label_key(c["topologyKey"]);
     if (check_present(reporter_, c, "whenUnsatisfiable"))
       check_choice(reporter_, c["whenUnsatisfiable"], {"DoNotSchedule", "ScheduleAnyway"});
     check_choice(reporter_, c["nodeAffinityPolicy"], {"Honor", "Ignore"});

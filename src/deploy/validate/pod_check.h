@@ -25,6 +25,7 @@ class PodCheck {
   void check_scheduling();
   void check_affinity(View affinity);
   void check_node_term(View term);
+  void check_label_key(View key);
   void check_pod_term(View term);
   void check_tolerations();
   void check_spread();

@@ -14,6 +14,11 @@ bool is_extended(std::string_view name) {
   return name.find('/') != std::string_view::npos && name.find("kubernetes.io/") == std::string_view::npos;
 }
 
+// Given in whole units, as much as the limit.
+bool whole_name(std::string_view name) {
+  return is_extended(name) || name.starts_with("hugepages-");
+}
+
 bool is_standard_resource(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" || name.starts_with("hugepages-");
 }
@@ -272,9 +277,11 @@ void PodCheck::check_resources(View container) {
 void PodCheck::check_limit_and_request(View limits, View requests, const std::string& name) {
   const View limit = limits[name];
   const View request = requests[name];
-  const auto l = parse_quantity(limit.any_text());
+  // A limit without a value is read as 0.
+  const bool zero = limit.get() != nullptr && !limit.exists() && !whole_name(name);
+  const auto l = parse_quantity(zero ? "0" : limit.any_text());
   const auto r = parse_quantity(request.any_text());
-  const bool whole = is_extended(name) || name.starts_with("hugepages-");
+  const bool whole = whole_name(name);
   if (whole && r && !limit.exists()) {
     Finding& finding =
         reporter_.add_at_key("pod/extended-resource-limit", *request, name + " is requested without a limit",
@@ -290,9 +297,9 @@ void PodCheck::check_limit_and_request(View limits, View requests, const std::st
         "pod/extended-resource-limit", *request,
         "the request of " + name + ", " + request.any_text() + ", must equal its limit, " + limit.any_text());
   } else if (r->value > l->value) {
-    reporter_.add(
-        "pod/request-over-limit", *request,
-        "the request of " + name + ", " + request.any_text() + ", is over its limit, " + limit.any_text());
+    reporter_.add("pod/request-over-limit", *request,
+                  "the request of " + name + ", " + request.any_text() + ", is over its limit, " +
+                      (zero ? "which has no value and is read as 0" : limit.any_text()));
   }
 }
 

@@ -59,6 +59,7 @@ void check_secrets(const PodTemplate& pod, View container) {
   for (const Value& item : container["env"].items()) {
     const View value = View(item)["value"];
     const std::string_view name = View(item)["name"].text();
+    if (name.starts_with("ALLOW_") || name.starts_with("ENABLE_")) continue;
     if (!is_secret_name(name) || value.text().empty() || value.text().starts_with("$(")) continue;
     if (value.text() == "EMPTY" || value.text() == "none" || value.text() == "dummy") continue;
     pod.reporter().add("pod/plain-secret", *value,
@@ -76,7 +77,9 @@ void check_secrets(const PodTemplate& pod, View container) {
 
 void check_cpu(const PodTemplate& pod, View container) {
   if (gpus_of(container) < 8) return;
-  for (const std::string_view side : {"requests", "limits"}) {
+  // Without a request the limit is the request.
+  const bool asks = container["resources"]["requests"]["cpu"].exists();
+  for (const std::string_view side : {asks ? "requests" : "limits"}) {
     const View cpu = container["resources"][side]["cpu"];
     const auto quantity = parse_quantity(cpu.any_text());
     if (!quantity || std::find(std::begin(kNodeSizes), std::end(kNodeSizes),
@@ -140,6 +143,8 @@ void check_host_settings(const PodTemplate& pod, bool serves) {
         "pod/host-network-dns", *network,
         "with hostNetwork the Pod asks the node's DNS, which knows no Services and no LWS_LEADER_ADDRESS",
         "write dnsPolicy: ClusterFirstWithHostNet");
+    // A node's agent may do without Services.
+    if (!serves && !pod.inside_crd) finding.severity = Severity::kInfo;
     if (policy.exists()) {
       Reporter::fix_with(finding, replace_scalar(*policy, "ClusterFirstWithHostNet", false));
     } else {

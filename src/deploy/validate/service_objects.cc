@@ -86,11 +86,16 @@ void check_backend(const ManifestDocument& d, View backend) {
   const std::string_view kind =
       check_one_of(reporter, backend, {"service", "resource"}, "object/combination", true);
   if (kind != "service") return;
-  check_present(reporter, backend["service"], "name");
+  const View name = backend["service"]["name"];
+  if (check_present(reporter, backend["service"], "name") && name.is_string() &&
+      !is_dns1123_label(name.text()) && name.text().find("{{") == std::string_view::npos)
+    reporter.add("object/name", *name, shown_text(name) + " is no name of a Service");
   const View port = backend.at("service.port");
   if (check_present(reporter, backend["service"], "port"))
     check_one_of(reporter, port, {"name", "number"}, "object/combination", true);
   check_range(reporter, port["number"], 1, 65535);
+  if (port["name"].is_string() && !is_port_name(port["name"].text()))
+    reporter.add("object/name", *port["name"], shown_text(port["name"]) + " is no name of a port");
 }
 
 void check_ingress(const ManifestDocument& d) {

@@ -126,7 +126,10 @@ void check_binding(const ManifestDocument& d) {
   }
   for (const Value& item : root["subjects"].items()) {
     const View subject(item);
-    check_present(reporter, subject, "name");
+    const View name = subject["name"];
+    if (check_present(reporter, subject, "name") && subject["kind"].text() == "ServiceAccount" &&
+        !is_dns1123_subdomain(name.text()) && name.text().find_first_of("{$") == std::string_view::npos)
+      reporter.add("object/name", *name, shown_text(name) + " is no name of a ServiceAccount");
     check_choice(reporter, subject["kind"], {"ServiceAccount", "User", "Group"});
     if (d.kind == "ClusterRoleBinding" && subject["kind"].text() == "ServiceAccount" &&
         subject["namespace"].text().empty() && !d.in_kustomization)

@@ -132,6 +132,7 @@ class Validation {
       return;
     }
     SchemaCheck check(*schemas_, *d.reporter);
+    if (d.in_kustomization) check.allow_missing("spec.selector");
     if (d.schema->native) {
       d.sound = check.check_object(*d.root, *d.schema);
       return;
