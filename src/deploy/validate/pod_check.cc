@@ -83,17 +83,18 @@ void PodCheck::check_restart_policy() {
   if (!check_choice(reporter_, policy, {"Always", "OnFailure", "Never"})) return;
   const bool runs_on = d.group == "apps" || d.kind == "ReplicationController";
   const bool ends = d.group == "batch" && (d.kind == "Job" || d.kind == "CronJob");
-  if (runs_on && policy.exists() && policy.text() != "Always") {
+  // An empty text is read as Always in a Pod, and refused in a Job.
+  if (runs_on && !policy.text().empty() && policy.text() != "Always") {
     Finding& finding =
         reporter_.add("pod/restart-policy", *policy,
                       "a " + d.kind + " takes restartPolicy Always alone, not " + std::string(policy.text()),
                       "remove the line; for a task that ends, put it into an init container or a Job");
     Reporter::fix_with(finding, replace_scalar(*policy, "Always", false));
   }
-  if (ends && (!policy.exists() || policy.text() == "Always")) {
+  if (ends && (policy.text().empty() || policy.text() == "Always")) {
     Finding& finding = reporter_.add("pod/restart-policy", policy.exists() ? *policy : *spec_,
                                      std::string("a ") + d.kind + " needs restartPolicy OnFailure or Never" +
-                                         (policy.exists() ? ", not Always" : ""),
+                                         (policy.text().empty() ? "" : ", not Always"),
                                      "write restartPolicy: OnFailure");
     Reporter::fix_with(
         finding, policy.exists() ? replace_scalar(*policy, "OnFailure", false)

@@ -308,7 +308,7 @@ void PodCheck::check_security_context(View context, bool of_pod) {
   for (const std::string_view key : {"runAsUser", "runAsGroup", "fsGroup"})
     check_range(reporter_, context[key], 0, INT32_MAX);
   check_choice(reporter_, context["procMount"], {"Default", "Unmasked"});
-  check_choice(reporter_, context["fsGroupChangePolicy"], {"OnRootMismatch", "Always"});
+  check_filled_choice(reporter_, context["fsGroupChangePolicy"], {"OnRootMismatch", "Always"});
   const View seccomp = context["seccompProfile"];
   if (seccomp.is_map() && check_present(reporter_, seccomp, "type")) {
     check_choice(reporter_, seccomp["type"], {"RuntimeDefault", "Unconfined", "Localhost"});

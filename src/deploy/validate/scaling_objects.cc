@@ -80,6 +80,7 @@ void check_hpa(const ManifestDocument& d) {
   if (!spec.is_map()) return;
   if (spec["scaleTargetRef"].is_map()) {
     check_present(reporter, spec["scaleTargetRef"], "kind");
+    check_present(reporter, spec["scaleTargetRef"], "apiVersion");
     check_present(reporter, spec["scaleTargetRef"], "name");
   }
   bool to_zero = false;

@@ -173,7 +173,7 @@ bool SchemaCheck::is_newer_field(const KindSchema& kind, std::string_view name) 
 }
 
 void SchemaCheck::report_unknown(const Value& member, const std::string& name, const Schema& s) {
-  if (quiet_ > 0) return;
+  if (quiet_ > 0 || reporter_.is_full()) return;
   if (kind_ != nullptr && !kind_->from_file && is_newer_field(*kind_, name)) {
     reporter_.add_at_key(
         "version/field-too-new", member,

@@ -111,7 +111,10 @@ void check_ingress(const ManifestDocument& d) {
     if (name.starts_with("*.")) name.remove_prefix(2);
     if (!name.empty() && (!is_dns1123_subdomain(name) || parse_ip(name)))
       reporter.add("object/name", *host, shown_text(host) + " is no host's name");
-    for (const Value& path_item : View(item).at("http.paths").items()) {
+    const View paths = View(item).at("http.paths");
+    if (paths.is_list() && paths.items().empty())
+      reporter.add("object/required", *paths, "a rule of http needs a path");
+    for (const Value& path_item : paths.items()) {
       const View path(path_item);
       const View type = path["pathType"];
       if (!type.exists()) {
@@ -136,7 +139,7 @@ void check_network_policy(const ManifestDocument& d) {
   const View spec = d.view()["spec"];
   check_label_selector(reporter, spec["podSelector"]);
   for (const Value& type : spec["policyTypes"].items())
-    check_choice(reporter, View(type), {"Ingress", "Egress"});
+    check_filled_choice(reporter, View(type), {"Ingress", "Egress"});
   for (const std::string_view side : {"ingress", "egress"}) {
     for (const Value& rule : spec[side].items()) {
       for (const Value& peer_item : View(rule)[side == "ingress" ? "from" : "to"].items()) {

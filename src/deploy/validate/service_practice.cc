@@ -45,7 +45,10 @@ bool has_foreign_pods(const ManifestSet& set) {
 // The Pods of the same file, or those with a part of the labels, are who was meant. Others may be made by an
 // operator, or be in the cluster.
 bool is_likely_meant(const ManifestDocument& d, View selector, const ManifestSet& set) {
-  for (const PodTemplate& pod : set.templates) {
+  // Enough to tell; many Services that select nothing would each look at all.
+  const size_t most = std::min<size_t>(set.templates.size(), 1000);
+  for (size_t i = 0; i < most; ++i) {
+    const PodTemplate& pod = set.templates[i];
     if (pod.document->file == d.file && pod.document->group != "batch") return true;
     for (const auto& [key, value] : pod_labels(pod)) {
       const std::string wanted = selector[key].any_text();

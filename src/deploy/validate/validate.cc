@@ -69,6 +69,7 @@ class Validation {
     for (const ManifestDocument& d : set_.documents) {
       if (!d.kind.empty()) collect_templates(d, set_.templates);
     }
+    set_.index();
     check_rules();
     gather();
     return std::move(report_);
