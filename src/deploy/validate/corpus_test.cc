@@ -175,6 +175,27 @@ TEST_P(Corpus, SafeFixesWorkAndAreIdempotent) {
   EXPECT_EQ(std::count(fixed.begin(), fixed.end(), '#') > 0, std::count(text.begin(), text.end(), '#') > 0);
 }
 
+// Each folder of testdata/good is validated as one: no error, and no warning but those that a line expects.
+TEST(Good, SoundManifestsHaveNoErrorsAndNoWarnings) {
+  int num_folders = 0;
+  for (const auto& folder : fs::directory_iterator(HADAL_SOURCE_DIR "/src/deploy/validate/testdata/good")) {
+    std::vector<ManifestFile> files;
+    for (const auto& entry : fs::directory_iterator(folder))
+      files.push_back({entry.path().string(), *read_file(entry.path().string())});
+    ++num_folders;
+    const ValidationReport report = validate_manifests(files, {});
+    for (const Finding& finding : report.findings) {
+      const auto file =
+          std::find_if(files.begin(), files.end(), [&](const auto& f) { return f.path == finding.file; });
+      ASSERT_NE(file, files.end());
+      const bool expected = expected_of(file->text).found.count({finding.line, finding.rule}) > 0;
+      EXPECT_TRUE(finding.severity == Severity::kInfo || (finding.severity == Severity::kWarning && expected))
+          << finding.file << ":" << finding.line << ": " << finding.rule << ": " << finding.message;
+    }
+  }
+  EXPECT_GE(num_folders, 6);
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, Corpus, testing::ValuesIn(corpus()), [](const auto& param) {
   std::string name = fs::path(param.param).stem().string();
   std::replace_if(

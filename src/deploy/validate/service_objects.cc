@@ -157,7 +157,7 @@ void check_network_policy(const ManifestDocument& d) {
       }
       for (const Value& port : View(rule)["ports"].items()) {
         check_range(reporter, View(port)["port"], 1, 65535);
-        check_choice(reporter, View(port)["protocol"], {"TCP", "UDP", "SCTP"});
+        check_filled_choice(reporter, View(port)["protocol"], {"TCP", "UDP", "SCTP"});
       }
     }
   }

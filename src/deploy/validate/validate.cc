@@ -85,14 +85,20 @@ class Validation {
           document.repaired ? open.repaired_findings.emplace_back() : report_.findings;
       Reporter& reporter = *open.object_reporters.emplace_back(
           std::make_unique<Reporter>(file, options_.disabled_rules, findings));
+      const size_t num_before = findings.size();
       check_yaml_nodes(*document.root, reporter);
       Value& root = open.roots.emplace_back(to_value(*document.root));
       link_parents(root);
       if (root.is_null()) continue;
       add_document(file, root, reporter, findings, open);
       if (View(root)["kind"].text() == "Kustomization" ||
-          file.path.find("kustomization.y") != std::string::npos)
+          file.path.find("kustomization.y") != std::string::npos) {
         patches_.add(file, View(root));
+        // No server reads it, and kustomize takes the last of double keys.
+        for (size_t i = num_before; i < findings.size(); ++i) {
+          if (findings[i].rule == "yaml/duplicate-key") findings[i].severity = Severity::kWarning;
+        }
+      }
     }
   }
 
