@@ -9,6 +9,7 @@ namespace hadal {
 void PodCheck::run() {
   check_metadata();
   check_volumes();
+  add_claim_templates();
   check_containers();
   check_spec();
   check_restart_policy();

@@ -32,6 +32,7 @@ class PodCheck {
   void check_resource_claims();
   // pod_volumes.cc
   void check_volumes();
+  void add_claim_templates();
   void check_volume_source(View volume, std::string_view source);
   void check_projected(View projected);
   void check_volume_mounts(View container);

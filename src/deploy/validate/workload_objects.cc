@@ -96,9 +96,10 @@ void check_stateful_set(const ManifestDocument& d) {
 
 void check_job_spec(const ManifestDocument& d, View spec) {
   Reporter& reporter = *d.reporter;
-  for (const std::string_view key : {"parallelism", "completions", "backoffLimit", "activeDeadlineSeconds",
-                                     "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"})
+  for (const std::string_view key : {"parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished",
+                                     "backoffLimitPerIndex", "maxFailedIndexes"})
     check_range(reporter, spec[key], 0, INT32_MAX);
+  check_range(reporter, spec["activeDeadlineSeconds"], 0, INT64_MAX);
   check_choice(reporter, spec["completionMode"], {"NonIndexed", "Indexed"});
   check_choice(reporter, spec["podReplacementPolicy"], {"TerminatingOrFailed", "Failed"});
   if (spec["podReplacementPolicy"].is_string() && spec["podReplacementPolicy"].text().empty())
