@@ -114,7 +114,7 @@ void check_gpus_of_node(const PodTemplate& pod, View container) {
 void check_gpu_pod(const PodTemplate& pod, View container) {
   const View resources = container["resources"];
   if (gpus_of(container) == 0) return;
-  if (is_serving(container) && !resources["requests"]["memory"].exists() &&
+  if (is_serving(container) && !pod.partial && !resources["requests"]["memory"].exists() &&
       !resources["limits"]["memory"].exists())
     pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container,
                        "a container with GPUs asks for no memory");
