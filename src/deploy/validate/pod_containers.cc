@@ -110,8 +110,12 @@ void PodCheck::check_env(View container) {
     const std::string_view source = check_one_of(
         reporter_, from, {"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"},
         "object/combination", true);
-    if (source == "configMapKeyRef" || source == "secretKeyRef")
-      check_present(reporter_, from[source], "key");
+    if (source == "configMapKeyRef" || source == "secretKeyRef") {
+      const View key = from[source]["key"];
+      if (check_present(reporter_, from[source], "key") && key.is_string() && !is_config_key(key.text()) &&
+          key.text().find("{{") == std::string_view::npos)
+        reporter_.add("object/name", *key, shown_text(key) + " is no key of a Secret or ConfigMap");
+    }
     if (!pod_.partial && (source == "configMapKeyRef" || source == "secretKeyRef"))
       check_present(reporter_, from[source], "name");
     const View name_of_source = from[source.empty() ? "none" : source]["name"];

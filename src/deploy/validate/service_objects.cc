@@ -98,6 +98,22 @@ void check_backend(const ManifestDocument& d, View backend) {
     reporter.add("object/name", *port["name"], shown_text(port["name"]) + " is no name of a port");
 }
 
+void check_ingress_names(Reporter& reporter, View spec) {
+  const View class_name = spec["ingressClassName"];
+  if (class_name.is_string() && class_name.text().find("{{") == std::string_view::npos &&
+      !is_dns1123_subdomain(class_name.text()))
+    reporter.add("object/name", *class_name, shown_text(class_name) + " is no name of an IngressClass");
+  for (const Value& item : spec["tls"].items()) {
+    for (const Value& tls_host : View(item)["hosts"].items()) {
+      std::string_view name = View(tls_host).text();
+      if (name.starts_with("*.")) name.remove_prefix(2);
+      if (View(tls_host).is_string() && name.find("{{") == std::string_view::npos &&
+          !is_dns1123_subdomain(name))
+        reporter.add("object/name", tls_host, shown_text(View(tls_host)) + " is no host's name");
+    }
+  }
+}
+
 void check_ingress(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
@@ -105,6 +121,7 @@ void check_ingress(const ManifestDocument& d) {
   if (!spec["defaultBackend"].exists() && spec["rules"].items().empty())
     reporter.add("object/required", *spec, "an Ingress needs rules or a defaultBackend");
   check_backend(d, spec["defaultBackend"]);
+  check_ingress_names(reporter, spec);
   for (const Value& item : spec["rules"].items()) {
     const View host = View(item)["host"];
     std::string_view name = host.text();
