@@ -19,7 +19,7 @@ struct DeployConfig {
   std::vector<std::string> disabled_rules;
   std::vector<std::string> schemas;  // files and directories of CRDs and OpenAPI documents
   bool schemas_from_cluster = false;
-  std::string kubernetes_version;    // "": ValidateOptions' own
+  std::string kubernetes_version;  // "": ValidateOptions' own
   std::string lws_version;
   std::string kserve_version;
   std::string volcano_version;
