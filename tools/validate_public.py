@@ -85,7 +85,7 @@ def main():
                 num_bad_files += len({f["file"] for f in report["findings"]})
                 for f in report["findings"]:
                     rules[f["rule"]] += 1
-                    print(f'{os.path.basename(repo.rstrip("/"))}: {os.path.relpath(f["file"], root)}:{f["line"]}: {f["rule"]}: {f["message"]}')
+                    print(f'{os.path.basename(repo.rstrip("/"))}: {os.path.relpath(f["file"], root)}:{f["line"]}: {f["severity"]}: {f["rule"]}: {f["message"]}')
     print(f"{num_files} files, {num_objects} objects, {num_bad_files} files with findings")
     for rule, count in rules.most_common():
         print(f"{count:6} {rule}")

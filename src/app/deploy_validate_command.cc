@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <string>
 
+#include "app/cluster_schemas.h"
 #include "app/commands.h"
+#include "app/deploy_cluster.h"
 #include "base/file.h"
 #include "deploy/manifest.h"
 #include "deploy/render.h"
@@ -102,10 +104,25 @@ Result<int> fix_files(std::vector<ManifestFile>& files, const ValidateOptions& o
   return fixed.num_fixed;
 }
 
+// Those built in, of the cluster where it is asked for, and of files: each replaces what was before. The
+// cluster's version is put into the settings where none is given.
+Result<std::shared_ptr<const SchemaSet>> load_schemas(Settings& settings) {
+  DeployConfig& config = settings.deploy;
+  if (!config.schemas_from_cluster)
+    return config.schemas.empty() ? SchemaSet::builtin() : SchemaSet::load(config.schemas);
+  auto set = std::make_shared<SchemaSet>();
+  HADAL_RETURN_IF_ERROR(add_builtin_schemas(*set));
+  const StopOnSignal stop;
+  HADAL_ASSIGN(const ClusterSchemas cluster, add_cluster_schemas(*set, settings, stop.token()));
+  if (config.kubernetes_version.empty()) config.kubernetes_version = cluster.kubernetes_version;
+  HADAL_RETURN_IF_ERROR(SchemaSet::read_files(*set, config.schemas));
+  return std::shared_ptr<const SchemaSet>(std::move(set));
+}
+
 }  // namespace
 
 int run_deploy_validate(Settings settings) {
-  const DeployConfig& config = settings.deploy;
+  DeployConfig& config = settings.deploy;
   for (const std::string& rule : config.disabled_rules) {
     if (!rule.ends_with("*") && find_rule(rule) == nullptr)
       return fail(invalid_argument("--disable names no rule: ", rule, " (hadal deploy rules lists them)"));
@@ -114,13 +131,9 @@ int run_deploy_validate(Settings settings) {
   if (!files.ok()) return fail(files.error());
   std::vector<Finding> of_specs;
   files = render_specs(*std::move(files), of_specs);
-  std::shared_ptr<const SchemaSet> schemas = SchemaSet::builtin();
-  if (!config.schemas.empty()) {
-    auto loaded = SchemaSet::load(config.schemas);
-    if (!loaded.ok()) return fail(loaded.error());
-    schemas = *std::move(loaded);
-  }
-  const ValidateOptions options = options_of(config, schemas.get());
+  const Result<std::shared_ptr<const SchemaSet>> schemas = load_schemas(settings);
+  if (!schemas.ok()) return fail(schemas.error());
+  const ValidateOptions options = options_of(config, schemas->get());
   if (config.fix) {
     const Result<int> fixed = fix_files(*files, options);
     if (!fixed.ok()) return fail(fixed.error());

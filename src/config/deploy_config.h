@@ -18,7 +18,8 @@ struct DeployConfig {
   std::string severity = "info";  // the least that is shown
   std::vector<std::string> disabled_rules;
   std::vector<std::string> schemas;  // files and directories of CRDs and OpenAPI documents
-  std::string kubernetes_version;    // "": ValidateOptions' own
+  bool schemas_from_cluster = false;
+  std::string kubernetes_version;  // "": ValidateOptions' own
   std::string lws_version;
   std::string kserve_version;
   std::string volcano_version;

@@ -27,6 +27,7 @@ const FlagSpec kFlags[] = {
     {"--severity", kForValidate, "Validate", "LEVEL", "The least that is shown: error, warning or info", kOnce, HADAL_FIELD(Dep, &DC::severity)},
     {"--disable", kForValidate, "Validate", "RULE", "Leave this rule out; FAMILY/* leaves out a family (hadal deploy rules lists them)", kMany, HADAL_FIELD(Dep, &DC::disabled_rules)},
     {"--schemas", kForValidate, "Validate", "PATH", "CustomResourceDefinitions and OpenAPI documents, files or directories: their kinds are checked too", kMany, HADAL_FIELD(Dep, &DC::schemas)},
+    {"--schemas-from-cluster", kForValidate, "Validate", "", "Take the schemas and the Kubernetes version of the cluster that --kubeconfig and --context name; only reads", kOnce, HADAL_FIELD(Dep, &DC::schemas_from_cluster)},
     {"--fix", kForValidate, "Validate", "", "Write the fixes that are safe into the files; comments and layout stay", kOnce, HADAL_FIELD(Dep, &DC::fix)},
     {"--strict-kinds", kForValidate, "Validate", "", "A kind that is not known is an error", kOnce, HADAL_FIELD(Dep, &DC::strict_kinds)},
     {"--kubernetes-version", kForValidate, "Validate", "VERSION", "Of the cluster: tells which API versions are gone (default 1.32)", kOnce, HADAL_FIELD(Dep, &DC::kubernetes_version)},

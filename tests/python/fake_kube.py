@@ -128,6 +128,7 @@ class FakeKube:
         self.logs, self.proxy = {}, {}  # proxy: (pod, path) to a text, or to (status, text)
         self.tokens = set(tokens)
         self.ready = ready
+        self.definitions = {}   # of /openapi/v2
         self.requests = []      # (method, path with query)
         self.faults = []        # dicts: method, path (regex), times, action, and what the action needs
         self.changed = threading.Condition(threading.RLock())
@@ -379,6 +380,10 @@ class FakeKube:
     def serve(self, method, path, query, body):
         with self.changed:
             path = urllib.parse.unquote(path)
+            if path == "/version":
+                return {"major": "1", "minor": "36+", "gitVersion": "v1.36.0"}
+            if path == "/openapi/v2":
+                return {"swagger": "2.0", "definitions": self.definitions}
             versions = {v for v, _, _ in self.kinds.values()}
             match = re.match(r"^/(?:api/(v1)|apis/([^/]+)/([^/]+))$", path)
             if match:

@@ -4,6 +4,8 @@ import os
 import pathlib
 import subprocess
 
+from fake_kube import FakeKube, kubeconfig
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HADAL_BUILD_DIR", ROOT / "build" / "release"))
 CORPUS = ROOT / "src/deploy/validate/testdata/seed_errors"
@@ -53,6 +55,56 @@ def test_json_and_sarif():
 def test_examples_have_no_errors():
     out = run("validate", ROOT / "examples", "--severity", "error")
     assert out.returncode == 0, out.stdout
+
+
+def crd(kind="Model", **fields):
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "required": ["size"], "properties": fields}}}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": f"{kind.lower()}s.example.com"},
+            "spec": {"group": "example.com", "scope": "Namespaced", "names": {"kind": kind, "plural": f"{kind.lower()}s"},
+                     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}]}}
+
+
+def rules_of(out):
+    return {f["rule"] for f in json.loads(out.stdout)["findings"]}
+
+
+def test_schemas_from_cluster(tmp_path):
+    server = FakeKube()
+    try:
+        server.put(crd(size={"type": "integer", "minimum": 1}))
+        # Custom kinds stand in the OpenAPI document too, without their bounds: the definition is what counts.
+        gvk = [{"group": "example.com", "kind": "Model", "version": "v1"}]
+        server.definitions["com.example.v1.Model"] = {"type": "object", "properties": {"spec": {"type": "object"}}, "x-kubernetes-group-version-kind": gvk}
+        # A kind of the server's own that nothing else tells of.
+        server.definitions["io.k8s.api.new.v1.Thing"] = {
+            "type": "object", "properties": {"metadata": {}, "spec": {"type": "object", "properties": {"count": {"type": "integer"}}}},
+            "x-kubernetes-group-version-kind": [{"group": "new.k8s.io", "kind": "Thing", "version": "v1"}]}
+        config = tmp_path / "kubeconfig"
+        kubeconfig(config, server.url, {"token": "good-token"})
+        files = tmp_path / "objects.yaml"
+        files.write_text("apiVersion: example.com/v1\nkind: Model\nmetadata: {name: a}\nspec: {size: 0, sise: 1}\n---\n"
+                         "apiVersion: new.k8s.io/v1\nkind: Thing\nmetadata: {name: a}\nspec: {count: x}\n---\n"
+                         "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {minAvailable: 1}\n")
+        alone = run("validate", files, "--format", "json")
+        assert "schema/unknown-kind" in rules_of(alone) and "schema/range" not in rules_of(alone)
+        asked = run("validate", files, "--format", "json", "--schemas-from-cluster", "--kubeconfig", config)
+        assert asked.returncode == 1
+        assert {"schema/range", "schema/unknown-field", "schema/type", "object/removed-api"} <= rules_of(asked)
+        assert "schema/unknown-kind" not in rules_of(asked)
+        assert {method for method, _ in server.requests} == {"GET"}
+        # Files are the last word.
+        own = tmp_path / "schemas"
+        own.mkdir()
+        (own / "model.json").write_text(json.dumps(crd(size={"type": "integer"}, sise={"type": "integer"})))
+        both = run("validate", files, "--format", "json", "--schemas-from-cluster", "--kubeconfig", config, "--schemas", own)
+        assert not {"schema/range", "schema/unknown-field"} & rules_of(both)
+        server.tokens.clear()
+        server.tokens.add("another")
+        refused = run("validate", files, "--schemas-from-cluster", "--kubeconfig", config)
+        assert refused.returncode == 2 and "credentials" in refused.stderr
+    finally:
+        server.stop()
+    assert run("validate", files, "--schemas-from-cluster", "--kubeconfig", tmp_path / "nothing").returncode == 2
 
 
 def test_rules():

@@ -105,6 +105,18 @@ void check_placeholder(const ManifestDocument& claim) {
   }
 }
 
+// A class without a provisioner binds to volumes that somebody made.
+void check_static_class(const ManifestDocument& d, const RuleContext& context) {
+  const View provisioner = d.view()["provisioner"];
+  if (provisioner.text() != "kubernetes.io/no-provisioner") return;
+  for (const ManifestDocument& other : context.set.documents) {
+    if (other.is("", "PersistentVolume") && other.view().at("spec.storageClassName").text() == d.name) return;
+  }
+  d.reporter->add(
+      "storage/no-volumes", *provisioner,
+      "nothing makes volumes of the class " + d.name + ", and no PersistentVolume of it is among the files");
+}
+
 // "--local_dir=/data/model/X": where a download puts a model.
 void check_downloads(const RuleContext& context) {
   std::map<std::string, std::string> places;  // repository: directory
@@ -166,6 +178,7 @@ void check_claims(const RuleContext& context) {
   }
   for (const ManifestDocument& d : context.set.documents) {
     if (d.is("", "PersistentVolumeClaim")) check_placeholder(d);
+    if (d.is("storage.k8s.io", "StorageClass")) check_static_class(d, context);
   }
   check_downloads(context);
 }

@@ -126,6 +126,9 @@ void check_config_files(const PodTemplate& pod, View container) {
   for (const Value& item : container["env"].items()) {
     const View value = View(item)["value"];
     const std::string_view name = View(item)["name"].text();
+    if (name == "SGL_CONFIG")
+      pod.reporter().add("engine/unknown-variable", *View(item)["name"],
+                         "no engine reads SGL_CONFIG: SGLang is set up by its flags");
     if (!name.ends_with("_CONFIG") && !name.ends_with("_CONFIG_FILE") && !name.ends_with("_CONFIG_PATH"))
       continue;
     if (!value.text().starts_with("/etc/") || is_mounted(container, value.text()) || pod.partial) continue;
@@ -165,8 +168,16 @@ void check_ranks(const PodTemplate& pod, View container, const EngineProgram& en
         mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
         "--nnodes is " + std::to_string(*nodes) + ", and a group has " + std::to_string(size) + " Pods",
         "write --nnodes $(LWS_GROUP_SIZE)");
-  // What an operator adds to such a template is not known here.
-  if (pod.partial) return;
+  if (nodes.value_or(1) > 1 && pod.document->is("apps", "Deployment") &&
+      pod.document->view().at("spec.replicas").integer_or(1) > 1)
+    reporter.add_at_mark("engine/replicas-no-ranks",
+                         mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
+                         "the replicas of a Deployment have no ranks: each of them waits for --nnodes " +
+                             std::to_string(*nodes),
+                         "write a LeaderWorkerSet with size " + std::to_string(*nodes) +
+                             " and --node-rank $(LWS_WORKER_INDEX)");
+  // What an operator adds to such a template is not known here, nor which hosts Ray has.
+  if (pod.partial || engine.flag({"--distributed-executor-backend"}) == "ray") return;
   if (gpus == 0 || !tp || *tp < 1 || pp < 1 || *tp > 100'000 || pp > 1'000) return;
   const int64_t have = gpus * std::max<int64_t>(size, nodes.value_or(1));
   if (*tp * pp > have)
@@ -203,7 +214,8 @@ const GpuSpec* gpu_of(const PodTemplate& pod) {
 const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
   const auto look = [&](std::string_view text, const Value* value) -> const CatalogModel* {
     for (const std::string_view mark :
-         {"AWQ", "awq", "GPTQ", "gptq", "FP4", "fp4", "int4", "Int4", "W4", "w4a", "GGUF", "gguf"}) {
+         {"AWQ", "awq",  "GPTQ", "gptq", "FP4",  "fp4",  "INT4", "int4", "Int4", "W4",
+          "w4a", "GGUF", "gguf", "BF16", "bf16", "INT8", "int8", "Int8", "W8",   "w8a"}) {
       if (text.find(mark) != std::string_view::npos) return nullptr;
     }
     const CatalogModel* model = find_catalog_model(text);
@@ -214,7 +226,12 @@ const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
     return model;
   };
   for (const Value& item : pod.view()["containers"].items()) {
+    const std::string served = engine_command(View(item)).model();
     for (const CommandWord& word : command_words(View(item))) {
+      // Other words are names that anybody chose: --served-model-name r1.
+      if (served.empty() ? word.text.find('/') == std::string::npos
+                         : word.text.find(served) == std::string::npos)
+        continue;
       const size_t equals = word.text.find('=');
       if (const CatalogModel* m =
               look(equals == std::string::npos ? word.text : word.text.substr(equals + 1), word.value))

@@ -34,15 +34,27 @@ View main_container(View spec) {
   return spec["containers"].items().empty() ? View() : View(spec["containers"].items()[0]);
 }
 
+// What one side alone has may be meant so; what sets up communication and the engine hardly is.
+void report_missing(const PodTemplate& leader, const Value& entry, std::string message) {
+  const View name = View(entry)["name"];
+  Finding& finding = leader.reporter().add("group/env-differs", *name, std::move(message),
+                                           "write the same variables in both templates");
+  constexpr std::string_view kShared[] = {"NCCL_", "GLOO_",  "UCX_", "NVSHMEM_", "TORCH_", "CUDA_",   "SGL",
+                                          "VLLM_", "HADAL_", "TRT",  "OMP_",     "MODEL",  "PYTORCH_"};
+  if (std::none_of(std::begin(kShared), std::end(kShared),
+                   [&](std::string_view prefix) { return name.text().starts_with(prefix); }))
+    finding.severity = Severity::kInfo;
+}
+
 void compare_env(const PodTemplate& leader, View a, View b) {
   const EnvMap here = env_of(a);
   const EnvMap there = env_of(b);
   for (const auto& [name, entry] : here) {
     const auto other = there.find(name);
+    // Requests come to the leader alone.
+    if (name.find("API_KEY") != std::string::npos) continue;
     if (other == there.end()) {
-      leader.reporter().add("group/env-differs", *View(*entry)["name"],
-                            "the leader has " + name + ", the workers have not",
-                            "write the same variables in both templates");
+      report_missing(leader, *entry, "the leader has " + name + ", the workers have not");
     } else if (value_text(*entry) != value_text(*other->second)) {
       leader.reporter().add("group/env-differs", *View(*other->second)["name"],
                             name + " differs between leader and workers",
@@ -51,9 +63,7 @@ void compare_env(const PodTemplate& leader, View a, View b) {
   }
   for (const auto& [name, entry] : there) {
     if (here.count(name) == 0)
-      leader.reporter().add("group/env-differs", *View(*entry)["name"],
-                            "the workers have " + name + ", the leader has not",
-                            "write the same variables in both templates");
+      report_missing(leader, *entry, "the workers have " + name + ", the leader has not");
   }
 }
 

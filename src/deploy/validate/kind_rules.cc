@@ -148,6 +148,12 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
                     "this is no Kubernetes object: it has no apiVersion and kind");
     return false;
   }
+  // Helm's own: a chart has a version and no kind.
+  const bool is_chart = has_version && !has_kind && root["name"].is_string() && root["version"].exists();
+  if (is_chart) {
+    d.reporter->add("object/not-an-object", *d.root, "this is a chart's description, no Kubernetes object");
+    return false;
+  }
   if (!has_version || !has_kind) {
     check_present(*d.reporter, root, has_version ? "kind" : "apiVersion");
     return false;
@@ -158,7 +164,8 @@ bool check_kind(ManifestDocument& d, const ValidateOptions& options, const Schem
   d.namespace_name = root.at("metadata.namespace").text();
   d.reporter->set_object(d.title());
   // Tools' own files, which no server sees.
-  if (d.group == "kustomize.config.k8s.io" || d.group == "kind.x-k8s.io" || d.group == "kubeadm.k8s.io")
+  if ((d.group.empty() && d.version == "builtin") || d.group == "kustomize.config.k8s.io" ||
+      d.group == "config.kubernetes.io" || d.group == "kind.x-k8s.io" || d.group == "kubeadm.k8s.io")
     return false;
   d.schema = schemas.find(d.group, d.version, d.kind);
   if (d.schema == nullptr && report_removed(d, options)) return true;

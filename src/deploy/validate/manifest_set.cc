@@ -1,6 +1,7 @@
 #include "deploy/validate/manifest_set.h"
 
 #include <algorithm>
+#include <set>
 
 namespace hadal {
 namespace {
@@ -32,6 +33,13 @@ bool is_pod_spec(const Value& value) {
   });
 }
 
+// An operator that is not known here fills in the rest.
+bool lacks_images(const Value& spec) {
+  const auto containers = View(spec)["containers"].items();
+  return std::any_of(containers.begin(), containers.end(),
+                     [](const Value& c) { return !View(c)["image"].exists(); });
+}
+
 bool holds_partial_templates(const ManifestDocument& d) {
   return d.group == "serving.kserve.io" || d.group == "nvidia.com" || d.group == "ray.io" ||
          d.group == "serving.knative.dev" || d.group == "ome.io" || d.group == "orchestration.aibrix.ai";
@@ -47,6 +55,7 @@ class Collector {
       PodTemplate pod = base();
       pod.spec = &value;
       pod.role = role;
+      pod.partial = pod.partial || (document_.schema == nullptr && lacks_images(value));
       if (value.parent != nullptr && value.key_text != nullptr && *value.key_text == "spec")
         pod.metadata = value.parent->find("metadata");
       out_.push_back(std::move(pod));
@@ -94,24 +103,45 @@ std::string_view ManifestSet::namespace_of(const ManifestDocument& document) {
 const ManifestDocument* ManifestSet::find(std::string_view kind, std::string_view name,
                                           std::string_view near_namespace) const {
   const ManifestDocument* other = nullptr;
-  for (const ManifestDocument& d : documents) {
-    if (d.kind != kind || d.name != name) continue;
-    if (d.namespace_name == near_namespace) return &d;
+  const auto found = by_name_.find(std::pair(std::string(kind), std::string(name)));
+  if (found == by_name_.end()) return nullptr;
+  for (const ManifestDocument* d : found->second) {
+    if (d->namespace_name == near_namespace) return d;
     // One of both names no namespace: where they are applied decides.
-    if (d.namespace_name.empty() || near_namespace.empty()) other = &d;
+    if (d->namespace_name.empty() || near_namespace.empty()) other = d;
   }
   return other;
 }
 
-bool ManifestSet::has_kind(std::string_view kind) const {
-  return std::any_of(documents.begin(), documents.end(), [&](const auto& d) { return d.kind == kind; });
+void ManifestSet::index() {
+  by_name_.clear();
+  by_document_.clear();
+  by_label_.clear();
+  for (const ManifestDocument& d : documents) by_name_[{d.kind, d.name}].push_back(&d);
+  for (const PodTemplate& pod : templates) {
+    by_document_[pod.document].push_back(&pod);
+    std::set<std::string> entries;
+    for (const auto& [key, value] : pod_labels(pod))
+      entries.insert(key + "=" + (value == "*" || value == "!0" ? "" : value));
+    for (const std::string& entry : entries) by_label_[entry].push_back(&pod);
+  }
 }
 
 std::vector<const PodTemplate*> ManifestSet::templates_of(const ManifestDocument& document) const {
+  const auto found = by_document_.find(&document);
+  return found == by_document_.end() ? std::vector<const PodTemplate*>() : found->second;
+}
+
+std::vector<const PodTemplate*> ManifestSet::with_label(const std::string& key,
+                                                        const std::string& value) const {
   std::vector<const PodTemplate*> out;
-  for (const PodTemplate& pod : templates) {
-    if (pod.document == &document) out.push_back(&pod);
+  // The second: of Pods whose label has any value.
+  for (const std::string& entry : {key + "=" + value, key + "="}) {
+    if (const auto found = by_label_.find(entry); found != by_label_.end())
+      out.insert(out.end(), found->second.begin(), found->second.end());
   }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
@@ -119,10 +149,11 @@ std::vector<const PodTemplate*> ManifestSet::selected(View match_labels,
                                                       std::string_view namespace_name) const {
   std::vector<const PodTemplate*> out;
   if (match_labels.members().empty()) return out;
-  for (const PodTemplate& pod : templates) {
-    const std::string& ns = pod.document->namespace_name;
+  const ValueMember& first = match_labels.members()[0];
+  for (const PodTemplate* pod : with_label(first.key, View(first.value).any_text())) {
+    const std::string& ns = pod->document->namespace_name;
     if (!ns.empty() && !namespace_name.empty() && ns != namespace_name) continue;
-    const auto labels = pod_labels(pod);
+    const auto labels = pod_labels(*pod);
     const bool all = std::all_of(
         match_labels.members().begin(), match_labels.members().end(), [&](const ValueMember& wanted) {
           return std::any_of(labels.begin(), labels.end(), [&](const auto& label) {
@@ -131,7 +162,7 @@ std::vector<const PodTemplate*> ManifestSet::selected(View match_labels,
                     (label.second == "!0" && View(wanted.value).any_text() != "0"));
           });
         });
-    if (all) out.push_back(&pod);
+    if (all) out.push_back(pod);
   }
   return out;
 }

@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,14 +52,23 @@ class ManifestSet {
   std::deque<ManifestDocument> documents;
   std::vector<PodTemplate> templates;
 
+  // Once, when all documents and templates are there: before anything below is asked.
+  void index();
   // "default" where the object names none.
   static std::string_view namespace_of(const ManifestDocument& document);
   const ManifestDocument* find(std::string_view kind, std::string_view name,
                                std::string_view near_namespace) const;
-  bool has_kind(std::string_view kind) const;
   std::vector<const PodTemplate*> templates_of(const ManifestDocument& document) const;
   // Templates whose Pods carry these labels. Labels that a controller adds (LWS, KServe, ...) count.
   std::vector<const PodTemplate*> selected(View match_labels, std::string_view namespace_name) const;
+
+ private:
+  // Candidates: Pods whose label has this value, or one that is not known here.
+  std::vector<const PodTemplate*> with_label(const std::string& key, const std::string& value) const;
+
+  std::map<std::pair<std::string, std::string>, std::vector<const ManifestDocument*>> by_name_;  // kind, name
+  std::map<const ManifestDocument*, std::vector<const PodTemplate*>> by_document_;
+  std::map<std::string, std::vector<const PodTemplate*>> by_label_;  // "key=value"
 };
 
 // Finds the Pod templates of an object: known places of known kinds, elsewhere what looks like one.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "deploy/validate/client_commands.h"
 #include "deploy/validate/command_text.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -25,6 +26,10 @@ bool is_client(const std::vector<CommandWord>& words) {
   return false;
 }
 
+bool is_python(const std::vector<CommandWord>& words, size_t flag) {
+  return flag > 0 && words[flag - 1].text.find("python") != std::string::npos;
+}
+
 // Under --served-model-name, else under the model's path or repository.
 std::set<std::string> served_names(const ManifestSet& set) {
   std::set<std::string> out;
@@ -42,17 +47,42 @@ std::set<std::string> served_names(const ManifestSet& set) {
   return out;
 }
 
+// curl's body: {"model": "deepseek-r1", ...}, where its quotes may be escaped.
+void check_request_bodies(const ManifestSet& set, const std::set<std::string>& served) {
+  for (const ClientText& text : client_texts(set)) {
+    const std::string_view all = text.text();
+    if (text.around->find("/v1/") == std::string::npos || text.around->find("curl") == std::string::npos)
+      continue;
+    const size_t key = all.find("\"model\"");
+    if (key == std::string_view::npos) continue;
+    const size_t colon = all.find_first_not_of(" \t\n", key + 7);
+    if (colon == std::string_view::npos || all[colon] != ':') continue;
+    const size_t begin = all.find_first_not_of(" \t\n", colon + 1);
+    if (begin == std::string_view::npos || all[begin] != '"') continue;
+    const size_t end = all.find('"', begin + 1);
+    if (end == std::string_view::npos) continue;
+    const std::string asked(all.substr(begin + 1, end - begin - 1));
+    if (asked.empty() || served.count(asked) > 0 || asked.find_first_of("$<{") != std::string::npos) continue;
+    text.reporter->add_at_mark(
+        "engine/model-name", mark_inside(text.reporter->source(), *text.value, asked),
+        "the request asks for the model " + asked + ", and the engine serves " + *served.begin(),
+        "write " + *served.begin());
+  }
+}
+
 }  // namespace
 
 void check_model_names(const RuleContext& context) {
   const std::set<std::string> served = served_names(context.set);
   if (served.empty()) return;
+  check_request_bodies(context.set, served);
   for (const PodTemplate& pod : context.set.templates) {
     for (const View container : all_containers(pod.view())) {
       const std::vector<CommandWord> words = command_words(container);
       if (!is_client(words) || engine_command(container).kind != EngineName::kNone) continue;
       for (size_t i = 0; i + 1 < words.size(); ++i) {
-        if (words[i].text != "--model" && words[i].text != "-m") continue;
+        // "-m" also names a module of Python's.
+        if (words[i].text != "--model" && (words[i].text != "-m" || is_python(words, i))) continue;
         const std::string& asked = words[i + 1].text;
         if (served.count(asked) > 0 || asked.find('$') != std::string::npos) continue;
         pod.reporter().add_at_mark(

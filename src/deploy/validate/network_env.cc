@@ -67,7 +67,8 @@ void check_network_env(const PodTemplate& pod, const RuleContext&) {
     check_hca(pod, container);
     check_obsolete(pod, container);
     const bool device = has_rdma_device(container);
-    if (device && !has_capability(container, "IPC_LOCK"))
+    // An operator's own template may add the right.
+    if (device && !pod.partial && !has_capability(container, "IPC_LOCK"))
       pod.reporter().add(
           "net/rdma-without-ipc-lock", *container,
           "the container has an RDMA device and may not lock memory: registering buffers fails with ENOMEM",

@@ -9,6 +9,7 @@ namespace hadal {
 void PodCheck::run() {
   check_metadata();
   check_volumes();
+  add_claim_templates();
   check_containers();
   check_spec();
   check_restart_policy();
@@ -83,17 +84,18 @@ void PodCheck::check_restart_policy() {
   if (!check_choice(reporter_, policy, {"Always", "OnFailure", "Never"})) return;
   const bool runs_on = d.group == "apps" || d.kind == "ReplicationController";
   const bool ends = d.group == "batch" && (d.kind == "Job" || d.kind == "CronJob");
-  if (runs_on && policy.exists() && policy.text() != "Always") {
+  // An empty text is read as Always in a Pod, and refused in a Job.
+  if (runs_on && !policy.text().empty() && policy.text() != "Always") {
     Finding& finding =
         reporter_.add("pod/restart-policy", *policy,
                       "a " + d.kind + " takes restartPolicy Always alone, not " + std::string(policy.text()),
                       "remove the line; for a task that ends, put it into an init container or a Job");
     Reporter::fix_with(finding, replace_scalar(*policy, "Always", false));
   }
-  if (ends && (!policy.exists() || policy.text() == "Always")) {
+  if (ends && (policy.text().empty() || policy.text() == "Always")) {
     Finding& finding = reporter_.add("pod/restart-policy", policy.exists() ? *policy : *spec_,
                                      std::string("a ") + d.kind + " needs restartPolicy OnFailure or Never" +
-                                         (policy.exists() ? ", not Always" : ""),
+                                         (policy.text().empty() ? "" : ", not Always"),
                                      "write restartPolicy: OnFailure");
     Reporter::fix_with(
         finding, policy.exists() ? replace_scalar(*policy, "OnFailure", false)
@@ -156,15 +158,21 @@ void PodCheck::check_node_term(View term) {
   }
 }
 
+void PodCheck::check_label_key(View key) {
+  if (key.is_string() && !key.text().empty() && !is_qualified_name(key.text()))
+    reporter_.add("object/label", *key, shown_text(key) + " is no label's key");
+}
+
 void PodCheck::check_pod_term(View term) {
   if (!term.is_map()) return;
-  check_present(reporter_, term, "topologyKey");
+  if (check_present(reporter_, term, "topologyKey")) check_label_key(term["topologyKey"]);
   check_label_selector(reporter_, term["labelSelector"]);
 }
 
 void PodCheck::check_tolerations() {
   for (const Value& item : spec_["tolerations"].items()) {
     const View t(item);
+    check_label_key(t["key"]);
     check_choice(reporter_, t["effect"], {"NoSchedule", "PreferNoSchedule", "NoExecute", ""});
     if (!check_choice(reporter_, t["operator"], {"Exists", "Equal", "Gt", "Lt", ""})) continue;
     if (t["operator"].text() == "Exists" && !t["value"].text().empty())
@@ -183,7 +191,7 @@ void PodCheck::check_spread() {
     const View c(item);
     check_range(reporter_, c["maxSkew"], 1, INT32_MAX);
     check_present(reporter_, c, "maxSkew");
-    check_present(reporter_, c, "topologyKey");
+    if (check_present(reporter_, c, "topologyKey")) check_label_key(c["topologyKey"]);
     if (check_present(reporter_, c, "whenUnsatisfiable"))
       check_choice(reporter_, c["whenUnsatisfiable"], {"DoNotSchedule", "ScheduleAnyway"});
     check_choice(reporter_, c["nodeAffinityPolicy"], {"Honor", "Ignore"});

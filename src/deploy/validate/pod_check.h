@@ -25,12 +25,14 @@ class PodCheck {
   void check_scheduling();
   void check_affinity(View affinity);
   void check_node_term(View term);
+  void check_label_key(View key);
   void check_pod_term(View term);
   void check_tolerations();
   void check_spread();
   void check_resource_claims();
   // pod_volumes.cc
   void check_volumes();
+  void add_claim_templates();
   void check_volume_source(View volume, std::string_view source);
   void check_projected(View projected);
   void check_volume_mounts(View container);

@@ -14,6 +14,11 @@ bool is_extended(std::string_view name) {
   return name.find('/') != std::string_view::npos && name.find("kubernetes.io/") == std::string_view::npos;
 }
 
+// Given in whole units, as much as the limit.
+bool whole_name(std::string_view name) {
+  return is_extended(name) || name.starts_with("hugepages-");
+}
+
 bool is_standard_resource(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" || name.starts_with("hugepages-");
 }
@@ -105,8 +110,12 @@ void PodCheck::check_env(View container) {
     const std::string_view source = check_one_of(
         reporter_, from, {"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"},
         "object/combination", true);
-    if (source == "configMapKeyRef" || source == "secretKeyRef")
-      check_present(reporter_, from[source], "key");
+    if (source == "configMapKeyRef" || source == "secretKeyRef") {
+      const View key = from[source]["key"];
+      if (check_present(reporter_, from[source], "key") && key.is_string() && !is_config_key(key.text()) &&
+          key.text().find("{{") == std::string_view::npos)
+        reporter_.add("object/name", *key, shown_text(key) + " is no key of a Secret or ConfigMap");
+    }
     if (!pod_.partial && (source == "configMapKeyRef" || source == "secretKeyRef"))
       check_present(reporter_, from[source], "name");
     const View name_of_source = from[source.empty() ? "none" : source]["name"];
@@ -272,9 +281,11 @@ void PodCheck::check_resources(View container) {
 void PodCheck::check_limit_and_request(View limits, View requests, const std::string& name) {
   const View limit = limits[name];
   const View request = requests[name];
-  const auto l = parse_quantity(limit.any_text());
+  // A limit without a value is read as 0.
+  const bool zero = limit.get() != nullptr && !limit.exists() && !whole_name(name);
+  const auto l = parse_quantity(zero ? "0" : limit.any_text());
   const auto r = parse_quantity(request.any_text());
-  const bool whole = is_extended(name) || name.starts_with("hugepages-");
+  const bool whole = whole_name(name);
   if (whole && r && !limit.exists()) {
     Finding& finding =
         reporter_.add_at_key("pod/extended-resource-limit", *request, name + " is requested without a limit",
@@ -290,9 +301,9 @@ void PodCheck::check_limit_and_request(View limits, View requests, const std::st
         "pod/extended-resource-limit", *request,
         "the request of " + name + ", " + request.any_text() + ", must equal its limit, " + limit.any_text());
   } else if (r->value > l->value) {
-    reporter_.add(
-        "pod/request-over-limit", *request,
-        "the request of " + name + ", " + request.any_text() + ", is over its limit, " + limit.any_text());
+    reporter_.add("pod/request-over-limit", *request,
+                  "the request of " + name + ", " + request.any_text() + ", is over its limit, " +
+                      (zero ? "which has no value and is read as 0" : limit.any_text()));
   }
 }
 
@@ -301,7 +312,7 @@ void PodCheck::check_security_context(View context, bool of_pod) {
   for (const std::string_view key : {"runAsUser", "runAsGroup", "fsGroup"})
     check_range(reporter_, context[key], 0, INT32_MAX);
   check_choice(reporter_, context["procMount"], {"Default", "Unmasked"});
-  check_choice(reporter_, context["fsGroupChangePolicy"], {"OnRootMismatch", "Always"});
+  check_filled_choice(reporter_, context["fsGroupChangePolicy"], {"OnRootMismatch", "Always"});
   const View seccomp = context["seccompProfile"];
   if (seccomp.is_map() && check_present(reporter_, seccomp, "type")) {
     check_choice(reporter_, seccomp["type"], {"RuntimeDefault", "Unconfined", "Localhost"});

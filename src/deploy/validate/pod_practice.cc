@@ -59,6 +59,7 @@ void check_secrets(const PodTemplate& pod, View container) {
   for (const Value& item : container["env"].items()) {
     const View value = View(item)["value"];
     const std::string_view name = View(item)["name"].text();
+    if (name.starts_with("ALLOW_") || name.starts_with("ENABLE_")) continue;
     if (!is_secret_name(name) || value.text().empty() || value.text().starts_with("$(")) continue;
     if (value.text() == "EMPTY" || value.text() == "none" || value.text() == "dummy") continue;
     pod.reporter().add("pod/plain-secret", *value,
@@ -76,7 +77,9 @@ void check_secrets(const PodTemplate& pod, View container) {
 
 void check_cpu(const PodTemplate& pod, View container) {
   if (gpus_of(container) < 8) return;
-  for (const std::string_view side : {"requests", "limits"}) {
+  // Without a request the limit is the request.
+  const bool asks = container["resources"]["requests"]["cpu"].exists();
+  for (const std::string_view side : {asks ? "requests" : "limits"}) {
     const View cpu = container["resources"][side]["cpu"];
     const auto quantity = parse_quantity(cpu.any_text());
     if (!quantity || std::find(std::begin(kNodeSizes), std::end(kNodeSizes),
@@ -90,14 +93,33 @@ void check_cpu(const PodTemplate& pod, View container) {
   }
 }
 
+// No server has more than 16 GPUs, and those of DeepSeek-R1's size have 8; several nodes are several Pods.
+void check_gpus_of_node(const PodTemplate& pod, View container) {
+  constexpr int64_t kMaxOfNode = 16;
+  constexpr int64_t kUsual = 8;
+  const int64_t gpus = gpus_of(container);
+  // Dynamo spreads what is asked for over its nodes.
+  if (gpus <= kUsual || pod.partial) return;
+  const View limits = container["resources"]["limits"];
+  const View place = limits["nvidia.com/gpu"].exists() ? limits["nvidia.com/gpu"] : limits;
+  if (!place.exists()) return;
+  Finding& finding =
+      pod.reporter().add("pod/more-gpus-than-node", *place,
+                         std::to_string(gpus) + " GPUs in one container: nodes have " +
+                             std::to_string(kUsual) + ", few have " + std::to_string(kMaxOfNode),
+                         "write a LeaderWorkerSet with 8 GPUs a Pod");
+  if (gpus <= kMaxOfNode) finding.severity = Severity::kWarning;
+}
+
 void check_gpu_pod(const PodTemplate& pod, View container) {
   const View resources = container["resources"];
   if (gpus_of(container) == 0) return;
-  if (is_serving(container) && !resources["requests"]["memory"].exists() &&
+  if (is_serving(container) && !pod.partial && !resources["requests"]["memory"].exists() &&
       !resources["limits"]["memory"].exists())
     pod.reporter().add("pod/no-memory-request", resources.exists() ? *resources : *container,
                        "a container with GPUs asks for no memory");
   check_cpu(pod, container);
+  check_gpus_of_node(pod, container);
   const View context = container["securityContext"];
   if (context["privileged"].is_true())
     pod.reporter().add("pod/privileged", *context["privileged"], "privileged is more than RDMA needs",
@@ -121,6 +143,8 @@ void check_host_settings(const PodTemplate& pod, bool serves) {
         "pod/host-network-dns", *network,
         "with hostNetwork the Pod asks the node's DNS, which knows no Services and no LWS_LEADER_ADDRESS",
         "write dnsPolicy: ClusterFirstWithHostNet");
+    // A node's agent may do without Services.
+    if (!serves && !pod.inside_crd) finding.severity = Severity::kInfo;
     if (policy.exists()) {
       Reporter::fix_with(finding, replace_scalar(*policy, "ClusterFirstWithHostNet", false));
     } else {

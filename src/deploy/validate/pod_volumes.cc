@@ -129,16 +129,20 @@ void PodCheck::check_projected(View projected) {
   }
 }
 
+void PodCheck::add_claim_templates() {
+  // Claims that a StatefulSet or a group makes for each Pod are its volumes too.
+  for (const Value* v = pod_.spec; v != nullptr; v = v->parent) {
+    for (const Value& claim : View(v)["volumeClaimTemplates"].items())
+      volume_names_.emplace(View(claim).at("metadata.name").text());
+  }
+}
+
 void PodCheck::check_volume_mounts(View container) {
   std::set<std::string, std::less<>> paths;
-  const bool claims =
-      !pod_.document->view().at("spec.volumeClaimTemplates").items().empty() ||
-      !pod_.document->view().at("spec.leaderWorkerTemplate.volumeClaimTemplates").items().empty();
   for (const Value& item : container["volumeMounts"].items()) {
     const View mount(item);
     const View name = mount["name"];
-    if (check_present(reporter_, mount, "name") && volume_names_.count(name.text()) == 0 && !pod_.partial &&
-        !claims) {
+    if (check_present(reporter_, mount, "name") && volume_names_.count(name.text()) == 0 && !pod_.partial) {
       std::vector<std::string_view> names(volume_names_.begin(), volume_names_.end());
       const std::string nearest = nearest_name(name.text(), names);
       Finding& finding =

@@ -15,7 +15,7 @@ namespace {
 // besides.
 constexpr int64_t kLoadRate = 1'000'000'000;
 constexpr int64_t kStartSeconds = 60;
-constexpr int64_t kLeastBudget = 180;
+constexpr int64_t kLeastBudget = 120;
 
 bool generates_tokens(View probe) {
   std::string text = probe.at("httpGet.path").any_text();
@@ -41,7 +41,7 @@ int64_t needed_seconds(const EngineProgram& engine) {
   const CatalogModel* known = find_catalog_model(model);
   if (known == nullptr && slash != std::string::npos) known = find_catalog_model(model.substr(slash + 1));
   if (known == nullptr) return kLeastBudget;
-  return std::max(kLeastBudget, kStartSeconds + known->weight_bytes / kLoadRate);
+  return kStartSeconds + known->weight_bytes / kLoadRate;
 }
 
 void check_timing(const PodTemplate& pod, View probe, std::string_view name) {

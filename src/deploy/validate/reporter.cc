@@ -25,6 +25,10 @@ bool is_disabled(std::string_view rule, const std::vector<std::string>& disabled
 
 }  // namespace
 
+bool Reporter::is_full() const {
+  return num_added_ >= kMaxFindings;
+}
+
 Finding& Reporter::add(std::string_view rule, const Value& at, std::string message, std::string fix) {
   const Value& value = placed(at);
   if (!value.is_scalar() && value.key_node != nullptr)

@@ -23,6 +23,8 @@ class Reporter {
 
   void set_object(std::string title) { object_ = std::move(title); }
   std::string_view source() const { return file_.text; }
+  // As many findings as are shown of one document are there: further ones are dropped.
+  bool is_full() const;
 
   // At the value: a scalar's own place, else its key's. fix "": the rule's.
   Finding& add(std::string_view rule, const Value& at, std::string message, std::string fix = {});

@@ -28,10 +28,11 @@ void check_engine_parity(const ManifestDocument& document, const RuleContext& co
 void check_network_env(const PodTemplate& pod, const RuleContext& context);               // network_env.cc
 void check_group_practice(const ManifestDocument& document, const RuleContext& context);  // group_practice.cc
 void check_references(const RuleContext& context);                                        // references.cc
-void check_services(const RuleContext& context);     // service_practice.cc
-void check_monitoring(const RuleContext& context);   // monitoring.cc
-void check_autoscaling(const RuleContext& context);  // autoscaling.cc
-void check_model_names(const RuleContext& context);  // model_names.cc
-void check_claims(const RuleContext& context);       // claims.cc
+void check_services(const RuleContext& context);         // service_practice.cc
+void check_monitoring(const RuleContext& context);       // monitoring.cc
+void check_autoscaling(const RuleContext& context);      // autoscaling.cc
+void check_model_names(const RuleContext& context);      // model_names.cc
+void check_claims(const RuleContext& context);           // claims.cc
+void check_client_commands(const RuleContext& context);  // client_commands.cc
 
 }  // namespace hadal

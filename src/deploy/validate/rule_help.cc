@@ -30,6 +30,14 @@ bool check_choice(Reporter& reporter, View value, std::initializer_list<std::str
   return false;
 }
 
+bool check_filled_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices) {
+  if (!value.is_string() || !value.text().empty()) return check_choice(reporter, value, choices);
+  std::string list;
+  for (const std::string_view choice : choices) list += (list.empty() ? "" : ", ") + std::string(choice);
+  reporter.add("object/enum", *value, "an empty text is none of: " + list, "write one of: " + list);
+  return false;
+}
+
 bool check_range(Reporter& reporter, View value, int64_t low, int64_t high) {
   const std::optional<int64_t> number = value.integer();
   if (!number || (*number >= low && *number <= high)) return true;

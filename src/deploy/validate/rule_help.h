@@ -13,6 +13,8 @@ namespace hadal {
 std::string shown_text(View value);
 // Reports "object/enum" where a string is none of the choices. Says whether it is fine.
 bool check_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices);
+// The same where the server gives an empty string no default.
+bool check_filled_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices);
 // Reports "object/range" where an integer is outside.
 bool check_range(Reporter& reporter, View value, int64_t low, int64_t high);
 // Reports `rule` at `map` where the member is absent or an empty string.

@@ -83,7 +83,7 @@ constexpr RuleInfo kObject[] = {
      "a server without that version refuses the object",
      "apiVersion: leaderworkerset.x-k8s.io/v2",
      "write one that is served"},
-    {"object/cluster-scoped", kWarning,
+    {"object/cluster-scoped", kInfo,
      "a namespace on a kind that belongs to none",
      "it is ignored, and misleads whoever reads it",
      "kind: PersistentVolume\nmetadata: {namespace: llm}",

@@ -80,6 +80,7 @@ void check_hpa(const ManifestDocument& d) {
   if (!spec.is_map()) return;
   if (spec["scaleTargetRef"].is_map()) {
     check_present(reporter, spec["scaleTargetRef"], "kind");
+    check_present(reporter, spec["scaleTargetRef"], "apiVersion");
     check_present(reporter, spec["scaleTargetRef"], "name");
   }
   bool to_zero = false;
@@ -104,10 +105,8 @@ void check_budget(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
   if (spec["minAvailable"].exists() && spec["maxUnavailable"].exists()) {
-    Finding& finding =
-        reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
-                            "minAvailable and maxUnavailable exclude each other", "keep one of them");
-    Reporter::fix_with(finding, remove_value(reporter.source(), *spec["maxUnavailable"]));
+    reporter.add_at_key("pdb/min-and-max", *spec["maxUnavailable"],
+                        "minAvailable and maxUnavailable exclude each other", "keep one of them");
   }
   check_int_or_percent(reporter, spec["minAvailable"], true);
   check_int_or_percent(reporter, spec["maxUnavailable"], true);

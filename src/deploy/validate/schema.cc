@@ -35,9 +35,14 @@ std::shared_ptr<const SchemaSet> SchemaSet::builtin() {
 Result<std::shared_ptr<const SchemaSet>> SchemaSet::load(const std::vector<std::string>& paths) {
   auto set = std::make_shared<SchemaSet>();
   HADAL_RETURN_IF_ERROR(add_builtin_schemas(*set));
-  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files(paths));
-  for (const ManifestFile& file : files) HADAL_RETURN_IF_ERROR(add_schema_file(*set, file.path, file.text));
+  HADAL_RETURN_IF_ERROR(read_files(*set, paths));
   return std::shared_ptr<const SchemaSet>(std::move(set));
+}
+
+Status SchemaSet::read_files(SchemaSet& set, const std::vector<std::string>& paths) {
+  HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files(paths));
+  for (const ManifestFile& file : files) HADAL_RETURN_IF_ERROR(add_schema_file(set, file.path, file.text));
+  return {};
 }
 
 const KindSchema* SchemaSet::find(std::string_view group, std::string_view version,

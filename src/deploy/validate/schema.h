@@ -81,6 +81,8 @@ class SchemaSet {
   // v3 documents (JSON; "definitions" or "components.schemas"). A kind that is read replaces the built-in
   // one. Errors: kInvalidArgument with the file, the place and what is wrong.
   static Result<std::shared_ptr<const SchemaSet>> load(const std::vector<std::string>& paths);
+  // The kinds of files, into a set that may have some.
+  static Status read_files(SchemaSet& set, const std::vector<std::string>& paths);
 
   SchemaSet();
   const Schema& at(Schema::Id id) const { return nodes_[static_cast<size_t>(id)]; }
@@ -109,6 +111,8 @@ Status add_builtin_schemas(SchemaSet& set);
 Status add_schema_file(SchemaSet& set, const std::string& path, std::string_view text);
 // The kinds of one CustomResourceDefinition; nothing where the value is none.
 Status add_crd(SchemaSet& set, const Json& crd);
-Status add_openapi(SchemaSet& set, const Json& document);
+// kThoseNotRead: kinds that a file or a cluster gave before stay as they are.
+enum class OpenApiKinds { kAll, kThoseNotRead };
+Status add_openapi(SchemaSet& set, const Json& document, OpenApiKinds kinds = OpenApiKinds::kAll);
 
 }  // namespace hadal

@@ -240,6 +240,12 @@ Status add_kind_of(SchemaSet& set, const Json& definition, const Json& gvk, Sche
   return {};
 }
 
+bool was_read(const SchemaSet& set, const Json& gvk) {
+  const KindSchema* known =
+      set.find(text_of(gvk.find("group")), text_of(gvk.find("version")), text_of(gvk.find("kind")));
+  return known != nullptr && known->from_file;
+}
+
 }  // namespace
 
 Status add_crd(SchemaSet& set, const Json& crd) {
@@ -278,7 +284,7 @@ Status add_crd(SchemaSet& set, const Json& crd) {
   return {};
 }
 
-Status add_openapi(SchemaSet& set, const Json& document) {
+Status add_openapi(SchemaSet& set, const Json& document, OpenApiKinds kinds) {
   const Json* definitions = document.find("definitions");
   if (const Json* components = document.find("components"); components != nullptr)
     definitions = components->find("schemas");
@@ -288,6 +294,7 @@ Status add_openapi(SchemaSet& set, const Json& document) {
   for (const auto& [name, definition] : definitions->as_object()) {
     const Json* gvks = definition.find("x-kubernetes-group-version-kind");
     if (gvks == nullptr || !gvks->is_array() || gvks->as_array().size() != 1) continue;
+    if (kinds == OpenApiKinds::kThoseNotRead && was_read(set, gvks->as_array()[0])) continue;
     HADAL_ASSIGN(const Schema::Id root, reader.read_root(definition));
     for (const Json& gvk : gvks->as_array()) HADAL_RETURN_IF_ERROR(add_kind_of(set, definition, gvk, root));
   }

@@ -86,11 +86,32 @@ void check_backend(const ManifestDocument& d, View backend) {
   const std::string_view kind =
       check_one_of(reporter, backend, {"service", "resource"}, "object/combination", true);
   if (kind != "service") return;
-  check_present(reporter, backend["service"], "name");
+  const View name = backend["service"]["name"];
+  if (check_present(reporter, backend["service"], "name") && name.is_string() &&
+      !is_dns1123_label(name.text()) && name.text().find("{{") == std::string_view::npos)
+    reporter.add("object/name", *name, shown_text(name) + " is no name of a Service");
   const View port = backend.at("service.port");
   if (check_present(reporter, backend["service"], "port"))
     check_one_of(reporter, port, {"name", "number"}, "object/combination", true);
   check_range(reporter, port["number"], 1, 65535);
+  if (port["name"].is_string() && !is_port_name(port["name"].text()))
+    reporter.add("object/name", *port["name"], shown_text(port["name"]) + " is no name of a port");
+}
+
+void check_ingress_names(Reporter& reporter, View spec) {
+  const View class_name = spec["ingressClassName"];
+  if (class_name.is_string() && class_name.text().find("{{") == std::string_view::npos &&
+      !is_dns1123_subdomain(class_name.text()))
+    reporter.add("object/name", *class_name, shown_text(class_name) + " is no name of an IngressClass");
+  for (const Value& item : spec["tls"].items()) {
+    for (const Value& tls_host : View(item)["hosts"].items()) {
+      std::string_view name = View(tls_host).text();
+      if (name.starts_with("*.")) name.remove_prefix(2);
+      if (View(tls_host).is_string() && name.find("{{") == std::string_view::npos &&
+          !is_dns1123_subdomain(name))
+        reporter.add("object/name", tls_host, shown_text(View(tls_host)) + " is no host's name");
+    }
+  }
 }
 
 void check_ingress(const ManifestDocument& d) {
@@ -100,13 +121,17 @@ void check_ingress(const ManifestDocument& d) {
   if (!spec["defaultBackend"].exists() && spec["rules"].items().empty())
     reporter.add("object/required", *spec, "an Ingress needs rules or a defaultBackend");
   check_backend(d, spec["defaultBackend"]);
+  check_ingress_names(reporter, spec);
   for (const Value& item : spec["rules"].items()) {
     const View host = View(item)["host"];
     std::string_view name = host.text();
     if (name.starts_with("*.")) name.remove_prefix(2);
     if (!name.empty() && (!is_dns1123_subdomain(name) || parse_ip(name)))
       reporter.add("object/name", *host, shown_text(host) + " is no host's name");
-    for (const Value& path_item : View(item).at("http.paths").items()) {
+    const View paths = View(item).at("http.paths");
+    if (paths.is_list() && paths.items().empty())
+      reporter.add("object/required", *paths, "a rule of http needs a path");
+    for (const Value& path_item : paths.items()) {
       const View path(path_item);
       const View type = path["pathType"];
       if (!type.exists()) {
@@ -131,7 +156,7 @@ void check_network_policy(const ManifestDocument& d) {
   const View spec = d.view()["spec"];
   check_label_selector(reporter, spec["podSelector"]);
   for (const Value& type : spec["policyTypes"].items())
-    check_choice(reporter, View(type), {"Ingress", "Egress"});
+    check_filled_choice(reporter, View(type), {"Ingress", "Egress"});
   for (const std::string_view side : {"ingress", "egress"}) {
     for (const Value& rule : spec[side].items()) {
       for (const Value& peer_item : View(rule)[side == "ingress" ? "from" : "to"].items()) {
@@ -149,7 +174,7 @@ void check_network_policy(const ManifestDocument& d) {
       }
       for (const Value& port : View(rule)["ports"].items()) {
         check_range(reporter, View(port)["port"], 1, 65535);
-        check_choice(reporter, View(port)["protocol"], {"TCP", "UDP", "SCTP"});
+        check_filled_choice(reporter, View(port)["protocol"], {"TCP", "UDP", "SCTP"});
       }
     }
   }

@@ -2,6 +2,7 @@
 // headless Service of a group, timeouts that cut streams.
 #include <algorithm>
 
+#include "config/nearest_name.h"
 #include "deploy/validate/command_text.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
@@ -23,7 +24,7 @@ bool has_port_name(View spec, std::string_view name) {
 void add_port_finding(const ManifestDocument& d, std::string_view rule, const Value& at, std::string message,
                       std::string fix) {
   Finding& finding = d.reporter->add(rule, at, std::move(message), std::move(fix));
-  if (d.in_kustomization) finding.severity = Severity::kWarning;
+  if (d.in_kustomization) finding.severity = Severity::kInfo;
 }
 
 bool has_pods_in(const ManifestSet& set, const ManifestDocument& near) {
@@ -41,15 +42,34 @@ bool has_foreign_pods(const ManifestSet& set) {
   });
 }
 
+// The Pods of the same file, or those with a part of the labels, are who was meant. Others may be made by an
+// operator, or be in the cluster.
+bool is_likely_meant(const ManifestDocument& d, View selector, const ManifestSet& set) {
+  // Enough to tell; many Services that select nothing would each look at all.
+  const size_t most = std::min<size_t>(set.templates.size(), 1000);
+  for (size_t i = 0; i < most; ++i) {
+    const PodTemplate& pod = set.templates[i];
+    if (pod.document->file == d.file && pod.document->group != "batch") return true;
+    for (const auto& [key, value] : pod_labels(pod)) {
+      const std::string wanted = selector[key].any_text();
+      const std::string_view candidates[] = {value};
+      if (!wanted.empty() && (wanted == value || nearest_name(wanted, candidates) == value)) return true;
+    }
+  }
+  return false;
+}
+
 void check_service_selector(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   const View selector = spec["selector"];
   if (selector.members().empty()) return;
   const auto pods = context.set.selected(selector, d.namespace_name);
   if (pods.empty()) {
-    if (has_pods_in(context.set, d) && !has_foreign_pods(context.set))
-      d.reporter->add("service/selects-nothing", *selector, "no Pod of these files carries these labels",
-                      "write labels of the Pods' template (spec.template.metadata.labels)");
+    if (!has_pods_in(context.set, d) || has_foreign_pods(context.set)) return;
+    Finding& finding =
+        d.reporter->add("service/selects-nothing", *selector, "no Pod of these files carries these labels",
+                        "write labels of the Pods' template (spec.template.metadata.labels)");
+    if (!is_likely_meant(d, selector, context.set)) finding.severity = Severity::kInfo;
     return;
   }
   for (const Value& item : spec["ports"].items()) {

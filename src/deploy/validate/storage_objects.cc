@@ -126,8 +126,11 @@ void check_binding(const ManifestDocument& d) {
   }
   for (const Value& item : root["subjects"].items()) {
     const View subject(item);
-    check_present(reporter, subject, "name");
-    check_choice(reporter, subject["kind"], {"ServiceAccount", "User", "Group"});
+    const View name = subject["name"];
+    if (check_present(reporter, subject, "name") && subject["kind"].text() == "ServiceAccount" &&
+        !is_dns1123_subdomain(name.text()) && name.text().find_first_of("{$") == std::string_view::npos)
+      reporter.add("object/name", *name, shown_text(name) + " is no name of a ServiceAccount");
+    check_filled_choice(reporter, subject["kind"], {"ServiceAccount", "User", "Group"});
     if (d.kind == "ClusterRoleBinding" && subject["kind"].text() == "ServiceAccount" &&
         subject["namespace"].text().empty() && !d.in_kustomization)
       reporter.add("object/required", item, "a ServiceAccount needs its namespace here", "add namespace:");

@@ -69,6 +69,7 @@ class Validation {
     for (const ManifestDocument& d : set_.documents) {
       if (!d.kind.empty()) collect_templates(d, set_.templates);
     }
+    set_.index();
     check_rules();
     gather();
     return std::move(report_);
@@ -84,14 +85,20 @@ class Validation {
           document.repaired ? open.repaired_findings.emplace_back() : report_.findings;
       Reporter& reporter = *open.object_reporters.emplace_back(
           std::make_unique<Reporter>(file, options_.disabled_rules, findings));
+      const size_t num_before = findings.size();
       check_yaml_nodes(*document.root, reporter);
       Value& root = open.roots.emplace_back(to_value(*document.root));
       link_parents(root);
       if (root.is_null()) continue;
       add_document(file, root, reporter, findings, open);
       if (View(root)["kind"].text() == "Kustomization" ||
-          file.path.find("kustomization.y") != std::string::npos)
+          file.path.find("kustomization.y") != std::string::npos) {
         patches_.add(file, View(root));
+        // No server reads it, and kustomize takes the last of double keys.
+        for (size_t i = num_before; i < findings.size(); ++i) {
+          if (findings[i].rule == "yaml/duplicate-key") findings[i].severity = Severity::kWarning;
+        }
+      }
     }
   }
 
@@ -132,6 +139,7 @@ class Validation {
       return;
     }
     SchemaCheck check(*schemas_, *d.reporter);
+    if (d.in_kustomization) check.allow_missing("spec.selector");
     if (d.schema->native) {
       d.sound = check.check_object(*d.root, *d.schema);
       return;
@@ -169,6 +177,7 @@ class Validation {
     check_autoscaling(context);
     check_claims(context);
     check_model_names(context);
+    check_client_commands(context);
   }
 
   void gather() {

@@ -15,7 +15,7 @@ void check_selector(const ManifestDocument& d) {
   const View selector = spec["selector"];
   const View labels = spec.at("template.metadata.labels");
   if (!selector.is_map() || is_empty_selector(selector)) {
-    if (selector.exists() || d.sound)
+    if (selector.exists() || (d.sound && !d.in_kustomization))
       reporter.add("object/required", selector.get() != nullptr ? *selector : *spec,
                    "spec.selector must name labels of the template",
                    "add selector.matchLabels with the labels of spec.template.metadata.labels");
@@ -96,11 +96,15 @@ void check_stateful_set(const ManifestDocument& d) {
 
 void check_job_spec(const ManifestDocument& d, View spec) {
   Reporter& reporter = *d.reporter;
-  for (const std::string_view key : {"parallelism", "completions", "backoffLimit", "activeDeadlineSeconds",
-                                     "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"})
+  for (const std::string_view key : {"parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished",
+                                     "backoffLimitPerIndex", "maxFailedIndexes"})
     check_range(reporter, spec[key], 0, INT32_MAX);
+  check_range(reporter, spec["activeDeadlineSeconds"], 0, INT64_MAX);
   check_choice(reporter, spec["completionMode"], {"NonIndexed", "Indexed"});
   check_choice(reporter, spec["podReplacementPolicy"], {"TerminatingOrFailed", "Failed"});
+  if (spec["podReplacementPolicy"].is_string() && spec["podReplacementPolicy"].text().empty())
+    reporter.add("object/enum", *spec["podReplacementPolicy"], "this is no policy",
+                 "write Failed, or remove the line");
   const bool indexed = spec["completionMode"].text() == "Indexed";
   if (indexed && !spec["completions"].exists())
     reporter.add("object/combination", *spec["completionMode"], "completionMode Indexed needs completions");
