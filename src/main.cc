@@ -81,6 +81,8 @@ int run_command(hadal::Settings settings) {
       return hadal::run_deploy_delete(std::move(settings));
     case Command::kDeployRollback:
       return hadal::run_deploy_rollback(std::move(settings));
+    case Command::kDeployHistory:
+      return hadal::run_deploy_history(std::move(settings));
     default:
       break;
   }

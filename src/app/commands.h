@@ -24,5 +24,6 @@ int run_deploy_logs(Settings settings);
 int run_deploy_doctor(Settings settings);
 int run_deploy_delete(Settings settings);
 int run_deploy_rollback(Settings settings);
+int run_deploy_history(Settings settings);
 
 }  // namespace hadal

@@ -7,6 +7,7 @@
 #include "app/deploy_cluster.h"
 #include "deploy/cluster/cluster_reader.h"
 #include "deploy/cluster/doctor.h"
+#include "deploy/cluster/history_report.h"
 #include "deploy/cluster/inventory_store.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_cache.h"
@@ -53,7 +54,8 @@ Result<StatusReport> make_report(KubeClient& client, const Settings& settings) {
                read_cluster_objects(client, client.target().namespace_name, status_kinds()));
   if (!inventory.has_value() && !settings.deploy.arguments.empty()) {
     const std::string& name = settings.deploy.arguments[0];
-    if (find_workloads(found.objects, nullptr, name).empty())
+    const bool blind = may_hide_workloads(found.unseen_kinds);
+    if (find_workloads(found.objects, nullptr, name).empty() && !blind)
       return make_error(ErrorCode::kNotFound, "there is no deployment or workload ", name, " in namespace ",
                         client.target().namespace_name);
     std::erase_if(found.objects, [&](const Json& o) {
@@ -62,7 +64,7 @@ Result<StatusReport> make_report(KubeClient& client, const Settings& settings) {
   }
   const ClusterView view = make_cluster_view(std::move(found.objects), ::time(nullptr));
   StatusReport out = make_status_report(view, inventory.has_value() ? &*inventory : nullptr,
-                                        read_progress(client, view.pods));
+                                        read_progress(client, view.pods), found.unseen_kinds);
   for (const std::string& unseen : found.unseen) out.text += "cannot see " + unseen + "\n";
   return out;
 }
@@ -129,17 +131,17 @@ int run_deploy_logs(Settings settings) {
   const auto find = [&]() -> Result<std::vector<LogTarget>> {
     HADAL_ASSIGN(const std::optional<Inventory> inventory, find_inventory(*client, settings));
     HADAL_ASSIGN(const ClusterObjects found,
-                 read_cluster_objects(
-                     *client, client->target().namespace_name,
-                     {"Pod", "LeaderWorkerSet", "DisaggregatedSet", "Deployment", "StatefulSet", "DaemonSet",
-                      "Job", "InferenceService", "LLMInferenceService", "DynamoGraphDeployment"}));
+                 read_cluster_objects(*client, client->target().namespace_name,
+                                      {"Pod", "Event", "Node", "LeaderWorkerSet", "DisaggregatedSet",
+                                       "Deployment", "StatefulSet", "DaemonSet", "Job", "InferenceService",
+                                       "LLMInferenceService", "DynamoGraphDeployment"}));
     const std::vector<Json> workloads =
         find_workloads(found.objects, inventory.has_value() ? &*inventory : nullptr, name);
     if (workloads.empty())
       return make_error(ErrorCode::kNotFound, "there is no deployment or workload ", name, " in namespace ",
                         client->target().namespace_name);
-    const ClusterView view = make_cluster_view(found.objects, 0);
-    return select_log_targets(workloads, view.pods, settings.cluster.ranks, options);
+    const ClusterView view = make_cluster_view(found.objects, ::time(nullptr));
+    return select_log_targets(workloads, view, settings.cluster.ranks, options);
   };
   const PrintLog print = [](const std::string& prefix, std::string_view line) {
     std::fprintf(stdout, "%s%.*s\n", prefix.c_str(), static_cast<int>(line.size()), line.data());
@@ -151,8 +153,26 @@ int run_deploy_logs(Settings settings) {
   }
   const auto targets = find();
   if (!targets.ok()) return deploy_failed(targets.error());
-  const Status status = read_logs(*client, *targets, options, print);
-  return status.ok() ? 0 : deploy_failed(status.error());
+  const Result<bool> any = read_logs(*client, *targets, options, print);
+  if (!any.ok()) return deploy_failed(any.error());
+  return *any ? 0 : 1;
+}
+
+int run_deploy_history(Settings settings) {
+  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  const StopOnSignal stop;
+  auto client = make_kube_client(settings, stop.token());
+  if (!client.ok()) return deploy_failed(client.error());
+  const auto inventory = find_inventory(*client, settings);
+  if (!inventory.ok()) return deploy_failed(inventory.error());
+  if (!inventory->has_value())
+    return deploy_failed(make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ",
+                                    settings.deploy.arguments[0], " in namespace ",
+                                    client->target().namespace_name));
+  const std::string text = settings.cluster.format == "json" ? to_json(history_json(**inventory), 2) + "\n"
+                                                             : history_text(**inventory);
+  std::fputs(text.c_str(), stdout);
+  return 0;
 }
 
 int run_deploy_doctor(Settings settings) {

@@ -34,7 +34,7 @@ const FlagSpec kFlags[] = {
     {"--yes,-y", kForDelete, "Apply", "", "Do not ask", kOnce, HADAL_FIELD(Clu, &CC::assume_yes)},
 
     {"--watch,-w", kForStatus, "View", "", "Stay, and show every change", kOnce, HADAL_FIELD(Clu, &CC::watch)},
-    {"--format", kForStatus | kForDoctor, "View", "FORMAT", "text or json", kOnce, HADAL_FIELD(Clu, &CC::format)},
+    {"--format", kForStatus | kForDoctor | kForHistory, "View", "FORMAT", "text or json", kOnce, HADAL_FIELD(Clu, &CC::format)},
     {"--rank", kForLogs, "View", "RANK", "Only this rank (1), or this rank of one group (0/1: rank 1 of group 0); repeat for more", kMany, HADAL_FIELD(Clu, &CC::ranks)},
     {"--container,-c", kForLogs, "View", "NAME", "Only this container, init containers too; repeat for more", kMany, HADAL_FIELD(Clu, &CC::containers)},
     {"--follow,-f", kForLogs, "View", "", "Stay, and show what is written", kOnce, HADAL_FIELD(Clu, &CC::follow)},
@@ -100,6 +100,9 @@ constexpr CommandSpec kCommands[] = {
      &take_optional_name, &validate_cluster},
     {"deploy delete", Command::kDeployDelete, kForDelete, "NAME|SPEC", "Deployment, by its name or its spec",
      "Remove what apply made; storage stays", 1, &take_name, &validate_cluster},
+    {"deploy history", Command::kDeployHistory, kForHistory, "NAME|SPEC",
+     "Deployment, by its name or its spec", "List the revisions that rollback can go back to", 1, &take_name,
+     &validate_cluster},
     {"deploy rollback", Command::kDeployRollback, kForRollback, "NAME|SPEC",
      "Deployment, by its name or its spec", "Apply an earlier revision again", 1, &take_name,
      &validate_cluster},

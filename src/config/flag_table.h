@@ -32,9 +32,10 @@ enum CommandMask : unsigned {
   kForDoctor = 1 << 14,
   kForDelete = 1 << 15,
   kForRollback = 1 << 16,
+  kForHistory = 1 << 17,
   // Those that talk to a cluster.
-  kForCluster =
-      kForDiff | kForApply | kForStatus | kForLogs | kForDoctor | kForDelete | kForRollback | kForValidate,
+  kForCluster = kForDiff | kForApply | kForStatus | kForLogs | kForDoctor | kForDelete | kForRollback |
+                kForHistory | kForValidate,
   kForAll = ~0u,
 };
 

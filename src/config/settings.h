@@ -62,6 +62,7 @@ enum class Command {
   kDeployDoctor,
   kDeployDelete,
   kDeployRollback,
+  kDeployHistory,
 };
 
 struct Settings {

@@ -43,6 +43,8 @@ KINDS = {
     "PodMonitor": ("monitoring.coreos.com/v1", "podmonitors", True),
     "PrometheusRule": ("monitoring.coreos.com/v1", "prometheusrules", True),
     "LeaderWorkerSet": ("leaderworkerset.x-k8s.io/v1", "leaderworkersets", True),
+    "Gateway": ("gateway.networking.k8s.io/v1", "gateways", True),
+    "Queue": ("scheduling.volcano.sh/v1beta1", "queues", False),
 }
 # The key of each item of a list that is a set of named items; other lists are replaced whole.
 LIST_KEYS = {"containers": "name", "initContainers": "name", "env": "name", "volumes": "name", "ports": "port",
@@ -117,6 +119,16 @@ def field_text(path):
     return "".join(f'[{s[0]}="{s[1]}"]' if isinstance(s, tuple) else f".{s}" for s in path)
 
 
+def managed_fields(paths):
+    """The fieldsV1 of managedFields; items of lists are named as in a conflict."""
+    root = {}
+    for path in paths:
+        at = root
+        for step in path:
+            at = at.setdefault(field_text((step,)) if isinstance(step, tuple) else "f:" + step, {})
+    return root
+
+
 class FakeKube:
     def __init__(self, tokens=("good-token",), tls=None, client_ca=None, ready=False, kinds=None):
         self.kinds = dict(KINDS if kinds is None else kinds)
@@ -130,6 +142,7 @@ class FakeKube:
         self.ready = ready
         self.definitions = {}   # of /openapi/v2
         self.requests = []      # (method, path with query)
+        self.forbidden = []     # (verbs, regex of paths): "GET|PATCH", "/queues"; answered with 403
         self.faults = []        # dicts: method, path (regex), times, action, and what the action needs
         self.changed = threading.Condition(threading.RLock())
         self.client_ca = client_ca
@@ -199,8 +212,8 @@ class FakeKube:
         meta["generation"] = (before["metadata"].get("generation", 0) if before else 0) + (1 if grown else 0)
         meta["resourceVersion"] = str(self.version)
         meta["managedFields"] = [
-            {"manager": m, "operation": "Apply" if m == "hadal" else "Update", "apiVersion": obj["apiVersion"],
-             "fieldsType": "FieldsV1", "fieldsV1": {"f:" + field_text(p): {} for p in fields}}
+            {"manager": m, "operation": "Apply" if m.startswith("hadal") else "Update", "apiVersion": obj["apiVersion"],
+             "fieldsType": "FieldsV1", "fieldsV1": managed_fields(fields)}
             for m, fields in self.owners.get(key, {}).items() if fields]
         self.objects[key] = obj
         self.events.append((self.version, key[0], "MODIFIED" if before else "ADDED", copy.deepcopy(obj)))
@@ -259,6 +272,8 @@ class FakeKube:
         for path in owners.get(manager, {}):
             if path not in wanted and not any(path in f for m, f in owners.items() if m != manager):
                 remove(merged, path)
+        if kind in ("Deployment", "StatefulSet", "LeaderWorkerSet"):
+            merged.setdefault("spec", {}).setdefault("replicas", 1)  # the server's default
         for path, value in wanted.items():
             assign(merged, path, copy.deepcopy(value))
         owners[manager] = wanted
@@ -334,6 +349,9 @@ class FakeKube:
                 try:
                     if fake.tokens and self.headers.get("Authorization", "")[7:] not in fake.tokens:
                         raise Refused(401, "Unauthorized", "Unauthorized")
+                    for verbs, pattern in fake.forbidden:
+                        if self.command in verbs.split("|") and re.search(pattern, url.path):
+                            raise Refused(403, "Forbidden", fake.forbidden_message(self.command, url.path))
                     if "watch" in query:
                         return fake.watch(self, url.path, query)
                     if url.path.endswith("/log"):
@@ -362,6 +380,15 @@ class FakeKube:
                 fault["times"] -= 1
                 return fault
         return None
+
+    def forbidden_message(self, method, path):
+        kind, namespace, name, _ = self.parse(path)
+        version, plural, _ = self.kinds[kind]
+        group = version.rpartition("/")[0]
+        title = plural + (f".{group}" if group else "") + (f' "{name}"' if name else "")
+        verb = {"GET": "get" if name else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}[method]
+        place = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+        return f'{title} is forbidden: User "u" cannot {verb} resource "{plural}" in API group "{group}" {place}'
 
     def parse(self, path):
         """(kind, namespace, name, rest) of a path below /api/v1 or /apis/G/V."""
@@ -414,8 +441,13 @@ class FakeKube:
             key = (kind, namespace, body["metadata"]["name"])
             if namespace and ("Namespace", "", namespace) not in self.objects:
                 raise Refused(404, "NotFound", f'namespaces "{namespace}" not found')
+            for field in body.get("spec") or {}:
+                if field.startswith("unknown") and query.get("fieldValidation") == "Strict":
+                    raise Refused(400, "BadRequest", f'strict decoding error: unknown field "spec.{field}"')
             if key in self.objects:
                 raise Refused(409, "AlreadyExists", f'{self.kinds[kind][1]} "{key[2]}" already exists')
+            if "dryRun" in query:
+                return body
             return self.store(key, copy.deepcopy(body), None)
         if name is None:
             items = [o for k, o in sorted(self.objects.items()) if k[0] == kind and namespace in ("", k[1]) and
@@ -488,6 +520,9 @@ class FakeKube:
 
     def log(self, request, path, query):
         pod = path.split("/")[-2]
+        scheduled = any(k[0] == "Pod" and k[2] == pod and o.get("spec", {}).get("nodeName") for k, o in self.objects.items())
+        if (pod, query.get("container"), "previous" in query) not in self.logs and not scheduled:
+            return request.answer(200, b"")  # as the API server does where no node runs it
         text = self.logs.get((pod, query.get("container"), "previous" in query))
         if text is None:
             return request.answer(400, Refused(400, "BadRequest", f'container "{query.get("container")}" is waiting to start').status)

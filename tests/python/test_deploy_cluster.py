@@ -136,7 +136,7 @@ def test_workloads_come_before_what_may_need_them(cluster):
     assert "not ready within" in text and cluster.kube.get("Deployment", "web") and cluster.kube.get("Service", "web")
     job["metadata"] |= {"name": "fetch", "labels": {"hadal.dev/deployment": "web"}}
     text = cluster.apply(job, deployment() | {"metadata": {"name": "late"}}, flags=("--timeout=3s", "--name=other"), code=1)
-    assert "the download are not ready" in text and cluster.kube.get("Deployment", "late") is None, "a download comes first"
+    assert "the download is not ready" in text and cluster.kube.get("Deployment", "late") is None, "a download comes first"
 
 
 def test_removed_field_goes(cluster):
@@ -173,6 +173,192 @@ def test_object_of_another_deployment_is_refused(cluster):
     cluster.apply(config_map(), name="one.json")
     text = cluster.apply(config_map(), name="two.json", code=1)
     assert "belongs to deployment llm/one" in text
+
+
+def scaler(kind="Deployment", name="web", minimum=2):
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name},
+            "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name}, "minReplicas": minimum, "maxReplicas": 9}}
+
+
+def without_replicas(workload):
+    return {**workload, "spec": {k: v for k, v in workload["spec"].items() if k != "replicas"}}
+
+
+def stateful(name="web", replicas=2):
+    made = deployment(name, replicas)
+    return {**made, "kind": "StatefulSet", "spec": {**made["spec"], "serviceName": name}}
+
+
+@pytest.mark.parametrize("make", [deployment, stateful, lws], ids=["Deployment", "StatefulSet", "LeaderWorkerSet"])
+def test_an_autoscaler_takes_over_the_replicas_as_they_are(cluster, make):
+    c = cluster
+    kind, name = make()["kind"], make()["metadata"]["name"]
+
+    def replicas():
+        return c.kube.get(kind, name)["spec"]["replicas"]
+    c.apply(make(replicas=3))
+    seen = []
+    kept = c.kube.store
+    c.kube.store = lambda key, obj, before: (seen.append(obj["spec"].get("replicas")) if key[0] == kind else None, kept(key, obj, before))[1]
+    scaled = (without_replicas(make()), scaler(kind, name))
+    assert "replicas stay 3" in c.run("diff", c.write(*scaled), code=1)
+    assert "replicas stay 3, as they are: the autoscaler sets them from now on" in c.apply(*scaled, flags=("--dry-run=server",))
+    assert "the autoscaler sets them from now on" in c.apply(*scaled)
+    assert replicas() == 3 and set(seen) == {3}, "at no moment another count"
+    assert "replicas" not in c.apply(*scaled) and replicas() == 3
+    c.kube.take_field(kind, name, ("spec", "replicas"), 5, "kube-controller-manager")
+    c.apply(*scaled)
+    assert replicas() == 5, "the autoscaler's"
+    c.apply(make(replicas=8), scaler(kind, name), flags=("--wait=false", "--force-conflicts"))
+    assert replicas() == 5, "not even by force"
+    text = c.apply(make(replicas=2))
+    assert "replicas are set by the file again" in text and replicas() == 2
+    assert text.index(f"{kind} llm/{name} changed") < text.index("HorizontalPodAutoscaler llm/" + name + " pruned")
+    c.apply(without_replicas(make()))
+    assert replicas() == 2, "left out, with nobody to scale it: kept"
+    c.apply(make(replicas=4))
+    assert replicas() == 4, "our own hand-over is no conflict"
+
+
+def test_replicas_that_others_scale_are_a_conflict(cluster):
+    c = cluster
+    c.apply(deployment(replicas=2))
+    c.kube.put({**scaler(), "metadata": {"name": "theirs", "namespace": "llm"}})
+    c.kube.take_field("Deployment", "web", ("spec", "replicas"), 7, "kube-controller-manager")
+    text = c.apply(deployment(replicas=2, image="registry/engine:2"), code=1)
+    assert "HorizontalPodAutoscaler llm/theirs scales it: leave spec.replicas out" in text and "CONFLICT" in text
+    assert c.kube.get("Deployment", "web")["spec"]["replicas"] == 7
+    c.kube.drop(("HorizontalPodAutoscaler", "llm", "theirs"))
+    c.kube.take_field("Deployment", "web", ("spec", "replicas"), 6, "kubectl")
+    assert ".spec.replicas was set by kubectl" in c.apply(deployment(replicas=2), code=1), "a person's is never taken"
+
+
+def queue(weight=1):
+    return {"apiVersion": "scheduling.volcano.sh/v1beta1", "kind": "Queue", "metadata": {"name": "gpu"}, "spec": {"weight": weight}}
+
+
+def gateway(port=80):
+    return {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "edge"},
+            "spec": {"gatewayClassName": "c", "listeners": [{"name": "http", "port": port, "protocol": "HTTP"}]}}
+
+
+def storage_class():
+    return {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "fast"}, "provisioner": "p.example"}
+
+
+SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "llm", "labels": {"team": "a"}}}
+
+
+def test_shared_objects_are_never_fought_over(cluster):
+    c = cluster
+    shared = (SPACE, queue(), storage_class(), gateway())
+    c.apply(*shared, config_map("one"), name="one.json")
+    text = c.apply(*shared, config_map("two"), name="two.json")
+    assert "Queue gpu is shared, and left as it is" in text
+    one, two = (c.write(*shared, config_map(n), name=f"{n}.json") for n in ("one", "two"))
+    assert c.run("diff", one) == "" and c.run("diff", two) == ""
+    versions = [c.kube.get(k, n, s)["metadata"]["resourceVersion"] for k, n, s in
+                (("Queue", "gpu", ""), ("StorageClass", "fast", ""), ("Gateway", "edge", "llm"), ("Namespace", "llm", ""))]
+    for path in (one, two, one):
+        c.run("apply", path, "--wait=false")
+    assert versions == [c.kube.get(k, n, s)["metadata"]["resourceVersion"] for k, n, s in
+                        (("Queue", "gpu", ""), ("StorageClass", "fast", ""), ("Gateway", "edge", "llm"), ("Namespace", "llm", ""))]
+    text = c.apply(SPACE, queue(5), config_map("two"), name="two.json")
+    assert "deployment llm/one made it: it is left as it is, and differs in .spec.weight" in text
+    assert c.kube.get("Queue", "gpu", "")["spec"]["weight"] == 1
+    c.run("apply", two, "--wait=false")
+    text = c.apply(config_map("one"), name="one.json", flags=("--wait=false", "--prune-storage"))
+    assert text.count("stays: other deployments use it") == 3 and c.kube.get("Queue", "gpu", "") and c.kube.get("Gateway", "edge")
+    c.run("delete", "two", "--yes", "--storage")
+    assert c.kube.get("Namespace", "llm", "")
+
+
+def test_who_made_a_shared_object_removes_it_when_nobody_else_uses_it(cluster):
+    c = cluster
+    c.apply(queue(), config_map("one"), name="one.json")
+    c.apply(queue(), config_map("two"), name="two.json")
+    c.apply(config_map("two"), name="two.json")
+    assert c.kube.get("Queue", "gpu", ""), "two did not make it"
+    assert "Queue gpu pruned" in c.apply(config_map("one"), name="one.json")
+    c.kube.put(queue())
+    c.apply(queue(), config_map("one"), name="one.json")
+    assert "did not make it" in c.apply(config_map("one"), name="one.json") and c.kube.get("Queue", "gpu", "")
+
+
+def test_an_admin_of_one_namespace_applies(cluster):
+    c = cluster
+    c.kube.forbidden = [("PATCH|DELETE|POST", "^/api/v1/namespaces/llm$"), ("GET|PATCH|DELETE|POST", "/queues"),
+                        ("GET|PATCH|DELETE", "^/api/v1/configmaps")]
+    text = c.apply(SPACE, config_map(), deployment())
+    assert "note: it was there before, and you may not change it: it is left as it is, and differs in .metadata.labels" in text
+    assert c.kube.get("Deployment", "web")
+    assert c.run("diff", c.write(SPACE, config_map(), deployment())).startswith("# Namespace llm: it was there before")
+    c.kube.forbidden.append(("GET", "^/api/v1/namespaces/llm$"))
+    assert "you may not look at it: it is taken to be there" in c.apply(SPACE, config_map(), deployment())
+    c.kube.forbidden.pop()
+    text = c.apply(SPACE, queue(), config_map(), deployment(), service(), code=1)
+    assert "Queue gpu REFUSED" in text and "stopped" in text
+    text = c.apply(SPACE, config_map(), deployment())
+    assert "Queue" not in text, "what was never made is not pruned"
+    assert c.kube.get("Service", "web") is None
+
+
+def test_a_prune_that_is_forbidden(cluster):
+    c = cluster
+    c.apply(queue(), config_map(), service())
+    c.kube.forbidden = [("DELETE", "/queues")]
+    text = c.apply(config_map(), flags=("--dry-run=server",), code=1)
+    assert "Queue gpu STAYS: you may not delete it (dry run)" in text
+    text = c.apply(config_map(), code=1)
+    assert "Queue gpu STAYS: you may not delete it" in text and "Service llm/web pruned" in text and "1 not pruned" in text
+    c.kube.forbidden = [("GET|DELETE", "/queues")]
+    assert "Queue gpu is left: you may not look whether it is there" in c.apply(config_map())
+    assert "may not be deleted" in c.run("delete", "model", "--yes", code=1)
+    c.kube.forbidden = []
+    assert "Queue gpu deleted" in c.run("delete", "model", "--yes")
+
+
+def test_dry_run_agrees_with_apply_where_there_is_no_namespace(cluster):
+    c = cluster
+    for flags in (("--dry-run=server",), ()):
+        assert "there is no namespace other" in c.apply(config_map(), flags=("-n", "other", *flags), code=1)
+    text = c.apply(config_map(), deployment(), flags=("-n", "other", "--create-namespace", "--dry-run=server"))
+    assert "ConfigMap other/settings would be created (dry run; its namespace is not there yet: checked by its schema)" in text
+    assert "3 objects: 1 checked, 2 by their schema alone" in text and c.kube.get("Namespace", "other", "") is None
+    bad = deployment()
+    bad["spec"]["unknownField"] = 1
+    flags = ("-n", "other", "--create-namespace", "--dry-run=server", "--skip-validation")
+    c.apply(bad, flags=flags)  # as apply would let it pass
+    c.kube.fault("status", method="POST", path="deployments", code=422, message="spec.template is wrong")
+    text = c.apply(deployment(), flags=flags[:-1], code=1)
+    assert "Deployment other/web REFUSED: spec.template is wrong" in text and "1 refused" in text
+    c.kube.forbidden = [("POST", "/namespaces/default/")]
+    text = c.apply(config_map(), flags=flags, code=3)
+    assert "NOT CHECKED" in text and "1 checked, 1 not checked, 0 refused" in text
+    elsewhere = config_map()
+    elsewhere["metadata"]["namespace"] = "absent"
+    for flags in (("--dry-run=server",), ("--wait=false",)):
+        assert "ConfigMap absent/settings REFUSED" in c.apply(elsewhere, flags=flags, code=1)
+
+
+def test_a_namespace_is_made_and_said_once(cluster):
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dep"}}
+    text = cluster.apply(space, config_map(), flags=("-n", "dep"))
+    assert text.count("Namespace dep") == 2 and "Namespace dep created" in text and "Namespace dep: active" in text
+    assert "2 objects, 2 changed" in text
+
+
+def test_history(cluster):
+    c = cluster
+    c.apply(config_map(a="1"))
+    c.apply(config_map(a="2"), service())
+    lines = c.run("history", "model").splitlines()
+    assert lines[0].split() == ["REVISION", "TIME", "SOURCE", "OBJECTS", "STATE"]
+    assert lines[1].split()[0] == "2" and lines[1].endswith("model.json  2        current") and lines[2].split()[0] == "1"
+    assert [r["current"] for r in json.loads(c.run("history", "model", "--format", "json"))] == [False, True]
+    c.run("rollback", "model", "--wait=false")
+    assert "rollback to revision 1" in c.run("history", "model").splitlines()[1]
+    assert "has applied nothing under the name nothing" in c.run("history", "nothing", code=1)
 
 
 def lose_connection(directory, action, skip):
@@ -241,8 +427,9 @@ def test_crd_and_its_objects_in_one_apply(cluster):
            "spec": {"group": "sea.example", "scope": "Namespaced", "names": {"plural": "boats", "kind": "Boat"},
                     "versions": [{"name": "v1", "served": True, "storage": True}]}}
     boat = {"apiVersion": "sea.example/v1", "kind": "Boat", "metadata": {"name": "one"}, "spec": {"sails": 2}}
-    text = cluster.apply(boat, crd, flags=("--dry-run=server",))
-    assert "Boat" in text and "not checked" in text
+    text = cluster.apply(boat, crd, flags=("--dry-run=server",), code=3)
+    assert "Boat llm/one would be created (dry run; NOT CHECKED: its CRD is not in the cluster yet)" in text
+    assert "2 objects: 1 checked, 1 not checked, 0 refused" in text
     cluster.apply(boat, crd)
     assert cluster.kube.get("Boat", "one")["spec"] == {"sails": 2}
 
@@ -263,8 +450,8 @@ def test_deployments_share_a_namespace(cluster):
     c.apply(space, config_map("one"), flags=("-n", "other", "--wait=false"), name="one.json")
     c.apply(space, config_map("two"), flags=("-n", "other", "--wait=false"), name="two.json")
     text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
-    assert "stays: other deployments are in it" in text and c.kube.get("ConfigMap", "two", "other")
-    assert "not this deployment's" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
+    assert "stays: other deployments use it" in text and c.kube.get("ConfigMap", "two", "other")
+    assert "stays: this deployment did not make it" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
     assert c.kube.get("Namespace", "other", "") and c.kube.get("ConfigMap", "two", "other") is None
 
 
@@ -569,6 +756,43 @@ def test_logs(cluster):
     assert cluster.run("logs", "model", "--rank", "1", "--previous") == "[0/1 dsr1-0-1] before\n"
     assert "it takes a rank" in cluster.run("logs", "model", "--rank", "one", code=1)
     assert cluster.run("logs", "model", "--rank", "9", code=1)
+
+
+def test_status_that_may_not_look_says_so(cluster):
+    c = cluster
+    c.kube.forbidden = [("GET", ".")]
+    text = c.run("status", code=1)
+    assert "cannot tell what runs here" in text and "nothing runs here" not in text
+    lines = [line for line in text.splitlines() if line.startswith("cannot see")]
+    assert len(lines) == 2, "one for the namespace, one for the cluster's own"
+    assert "pods, events," in lines[0] and 'User "u" cannot list in the namespace "llm"' in lines[0]
+    c.kube.forbidden = [("GET", "/(nodes|ingresses)")]
+    assert "nothing runs here" not in c.run("status", code=1), "an Ingress may be there"
+    c.kube.forbidden = [("GET", "/nodes")]
+    assert "nothing runs here" in c.run("status")
+    assert "there is no deployment or workload web" in c.run("status", "web", code=1)
+
+
+def test_logs_of_pending_ranks_say_why(cluster):
+    c = cluster
+    c.apply(lws())
+    text = c.run("logs", "model", code=1)
+    assert "[0/0 dsr1] (no log yet: absent: the pod does not exist yet)" in text
+    c.kube.put(rank_pod(0, {"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient nvidia.com/gpu."}]}))
+    text = c.run("logs", "model", code=1)
+    assert "[0/0 dsr1-0] (no log yet: unschedulable: " in text and "[0/1 dsr1] (no log yet" in text
+    c.kube.put(rank_pod(0, {"phase": "Running"}, node="gpu-1"))
+    c.kube.logs[("dsr1-0", "engine", False)] = "hello"
+    text = c.run("logs", "model")
+    assert "[0/0 dsr1-0] hello" in text and "[0/1 dsr1] (no log yet" in text
+    process = start(c, "logs", "model", "--follow")
+    read_until(process, "[0/1 dsr1] (no log yet")
+    c.kube.logs[("dsr1-0-1", "engine", False)] = "late"
+    c.kube.put(rank_pod(1, {"phase": "Running"}, node="gpu-1"))
+    read_until(process, "[0/1 dsr1-0-1] late")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
 
 
 def test_logs_follow_goes_on_after_a_broken_connection(cluster):

@@ -1,33 +1,40 @@
 #include "deploy/cluster/apply_object.h"
 
+#include <algorithm>
+
 #include "deploy/cluster/inventory.h"
-#include "deploy/cluster/inventory_store.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
+#include "deploy/cluster/shared_object.h"
 
 namespace hadal::cluster {
 namespace {
 
 constexpr char kApplyPatch[] = "application/apply-patch+yaml";
+constexpr int kHandOverTries = 3;
 constexpr int kGoneChecks = 150;
 constexpr auto kGonePause = std::chrono::milliseconds(200);
 
-// The object, null where it is not there.
-Result<Json> get_live(KubeClient& client, const std::string& path) {
+Result<KubeReply> read_live(KubeClient& client, const std::string& path) {
   KubeCall request;
   request.path = path;
-  HADAL_ASSIGN(KubeReply reply, client.call(request));
+  return client.call(request);
+}
+
+// The object, null where it is not there.
+Result<Json> get_live(KubeClient& client, const std::string& path) {
+  HADAL_ASSIGN(KubeReply reply, read_live(client, path));
   if (reply.status == 404) return Json();
   if (!reply.ok()) return kube_error(reply, "");
   return std::move(reply.body);
 }
 
 Result<KubeReply> patch(KubeClient& client, const ApplyObject& object, const Json& body,
-                        const ApplyObjectOptions& options) {
+                        const ApplyObjectOptions& options, const std::string& manager = kFieldManager) {
   KubeCall request;
   request.method = "PATCH";
   request.path = object.path();
-  request.query = {{"fieldManager", kFieldManager},
+  request.query = {{"fieldManager", manager},
                    {"fieldValidation", options.skip_validation ? "Warn" : "Strict"}};
   if (options.force_conflicts) request.query.emplace_back("force", "true");
   if (options.dry_run) request.query.emplace_back("dryRun", "All");
@@ -79,12 +86,95 @@ Result<KubeReply> replace_job(KubeClient& client, const ApplyObject& object, con
   return pretended;
 }
 
-// An autoscaler has moved spec.replicas: it stays the autoscaler's.
 bool only_replicas(const std::vector<FieldConflict>& conflicts) {
   for (const FieldConflict& conflict : conflicts) {
     if (conflict.field != ".spec.replicas") return false;
   }
   return !conflicts.empty();
+}
+
+// What was ours and is not sent any more falls back to its default: spec.replicas, which an autoscaler sets
+// from now on, is handed over with the value it has first. A refusal of that is the reply; a dry run sends
+// the value along instead.
+Result<KubeReply> hand_over_replicas(KubeClient& client, const ApplyObject& object,
+                                     const ApplyObjectOptions& options, Json& body, ApplyOutcome& out) {
+  KubeReply reply;
+  reply.status = 200;
+  for (int i = 0; i < kHandOverTries; ++i) {
+    const Json* replicas = json_at(out.before, "spec.replicas");
+    if (replicas == nullptr || json_at(body, "spec.replicas") != nullptr ||
+        !is_sole_owner_of_replicas(out.before, kFieldManager))
+      return reply;
+    const std::string note = "replicas stay " + scalar_text(replicas) + ", as they are: ";
+    const bool scaled = options.scaling != nullptr && options.scaling->is_scaled(object.object);
+    out.notes = {note + (scaled ? "the autoscaler sets them from now on"
+                                : "they are left out now, and whoever scales it sets them")};
+    if (options.dry_run) {
+      member_of(body, "spec").set("replicas", *replicas);
+      return reply;
+    }
+    const Json only(JsonObject{{"apiVersion", text_at(body, "apiVersion")},
+                               {"kind", kind_of(body)},
+                               {"metadata", JsonObject{{"name", name_of(body)}}},
+                               {"spec", JsonObject{{"replicas", *replicas}}}});
+    ApplyObjectOptions unforced = options;
+    unforced.force_conflicts = false;
+    HADAL_ASSIGN(reply, patch(client, object, only, unforced, kScaleManager));
+    if (reply.status != 409) return reply;
+    // Somebody has scaled it since it was read.
+    HADAL_ASSIGN(out.before, get_live(client, object.path()));
+  }
+  return reply;
+}
+
+// What an autoscaler of this apply has set is not taken from it, not even by force.
+void leave_scaled_replicas(const ApplyObject& object, const ApplyObjectOptions& options, Json& body,
+                           ApplyOutcome& out) {
+  const Json* live = json_at(out.before, "spec.replicas");
+  const Json* wanted = json_at(body, "spec.replicas");
+  if (live == nullptr || wanted == nullptr || *live == *wanted || options.scaling == nullptr ||
+      !options.scaling->is_scaled(object.object) || owns_replicas(out.before, kFieldManager))
+    return;
+  remove_member(member_of(body, "spec"), "replicas");
+  out.notes.push_back("replicas are left to the autoscaler");
+}
+
+// Why the replicas that somebody else set are not taken back; "": they are.
+Result<std::string> reason_against_taking(KubeClient& client, const ApplyObjectOptions& options,
+                                          const std::vector<FieldConflict>& conflicts, const Json& live) {
+  bool all_ours = true;
+  for (const FieldConflict& conflict : conflicts) {
+    all_ours &= conflict.manager == kScaleManager;
+    if (conflict.manager != kScaleManager && !is_scaler_manager(conflict.manager))
+      return conflict.manager + " set them";
+  }
+  const auto other = options.scaling->other_scaler(client, live);
+  if (other.ok()) return other->empty() ? "" : *other + " scales it: leave spec.replicas out";
+  if (other.error().code != ErrorCode::kPermissionDenied) return other.error();
+  return all_ours ? "" : "autoscalers may not be looked at: " + other.error().message;
+}
+
+// The reply to a patch that spec.replicas alone stood against, settled where an autoscaler is or was the
+// reason.
+Result<KubeReply> settle_replicas(KubeClient& client, const ApplyObject& object,
+                                  const ApplyObjectOptions& options, Json body, KubeReply reply,
+                                  ApplyOutcome& out) {
+  const std::vector<FieldConflict> conflicts = read_conflicts(reply.body);
+  if (reply.status != 409 || options.scaling == nullptr || !only_replicas(conflicts)) return reply;
+  if (options.scaling->is_scaled(object.object)) {
+    remove_member(member_of(body, "spec"), "replicas");
+    out.notes.push_back("replicas are left to the autoscaler");
+    return patch(client, object, body, options);
+  }
+  HADAL_ASSIGN(const std::string reason, reason_against_taking(client, options, conflicts, out.before));
+  if (!reason.empty()) {
+    if (is_scaler_manager(conflicts[0].manager)) out.notes.push_back("replicas: " + reason);
+    return reply;
+  }
+  out.notes.push_back("replicas are set by the file again, nothing scales it any more");
+  ApplyObjectOptions forced = options;
+  forced.force_conflicts = true;
+  return patch(client, object, body, forced);
 }
 
 void read_refusal(const KubeReply& reply, ApplyOutcome& out) {
@@ -93,11 +183,110 @@ void read_refusal(const KubeReply& reply, ApplyOutcome& out) {
   out.message = out.conflicts.empty() ? kube_error(reply, "").message : conflict_text(out.conflicts);
 }
 
-bool is_applied_by_hadal(const Json& live) {
-  for (const Json& entry : array_at(live, "metadata.managedFields")) {
-    if (text_at(entry, "manager") == kFieldManager && text_at(entry, "operation") == "Apply") return true;
+// What came of a patch that the server took.
+void read_success(KubeReply reply, const ApplyObjectOptions& options, ApplyOutcome& out) {
+  out.live = std::move(reply.body);
+  // The server may count a version where it changed nothing but its own notes.
+  const bool same = (!options.dry_run && text_at(out.before, "metadata.resourceVersion") ==
+                                             text_at(out.live, "metadata.resourceVersion")) ||
+                    comparable(out.before) == comparable(out.live);
+  out.kind = out.before.is_null() ? ApplyOutcome::Kind::kCreated
+             : same               ? ApplyOutcome::Kind::kUnchanged
+                                  : ApplyOutcome::Kind::kChanged;
+}
+
+Result<ApplyOutcome> apply_own(KubeClient& client, const ApplyObject& object,
+                               const ApplyObjectOptions& options, ApplyOutcome out) {
+  const std::string_view other = annotation_of(out.before, kOwnerAnnotation);
+  if (!other.empty() && other != options.owner && !options.force_conflicts) {
+    out.kind = ApplyOutcome::Kind::kRefused;
+    out.message = "it belongs to deployment " + std::string(other) +
+                  ": give it another name, or take it over with --force-conflicts";
+    return out;
   }
-  return false;
+  Json body = object.object;
+  if (!options.owner.empty())
+    member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, options.owner);
+  leave_scaled_replicas(object, options, body, out);
+  HADAL_ASSIGN(KubeReply reply, hand_over_replicas(client, object, options, body, out));
+  if (reply.ok()) {
+    HADAL_ASSIGN(reply, patch(client, object, body, options));
+    HADAL_ASSIGN(reply, settle_replicas(client, object, options, body, std::move(reply), out));
+  }
+  const bool replaced = kind_of(object.object) == "Job" && is_immutable_refusal(reply);
+  if (replaced) {
+    HADAL_ASSIGN(reply, replace_job(client, object, body, out.before, options));
+  }
+  out.notes.insert(out.notes.end(), reply.warnings.begin(), reply.warnings.end());
+  if (!reply.ok()) {
+    read_refusal(reply, out);
+    return out;
+  }
+  read_success(std::move(reply), options, out);
+  if (replaced) out.kind = ApplyOutcome::Kind::kReplaced;
+  return out;
+}
+
+// Whether a refused change of an object that others share is let be.
+bool is_let_be(const KubeReply& reply, bool ours) {
+  if (!ours || reply.status == 403) return true;
+  const std::vector<FieldConflict> conflicts = read_conflicts(reply.body);
+  return reply.status == 409 && !conflicts.empty() &&
+         std::all_of(conflicts.begin(), conflicts.end(),
+                     [](const FieldConflict& c) { return is_hadal_manager(c.manager); });
+}
+
+void let_be(const ApplyObject& object, const KubeReply& reply, const std::string& maker, ApplyOutcome& out) {
+  out.kind = ApplyOutcome::Kind::kShared;
+  out.live = out.before;
+  std::string note = maker.empty() ? "it was there before" : "deployment " + maker + " made it";
+  if (reply.status == 403) note += ", and you may not change it";
+  std::string fields;
+  for (const std::string& field : missing_fields(object.object, out.before))
+    fields += (fields.empty() ? "" : ", ") + field;
+  note += fields.empty() ? ": it is as this deployment wants it"
+                         : ": it is left as it is, and differs in " + fields;
+  if (!fields.empty() && reply.status == 409) note += " (--force-conflicts takes that over)";
+  out.notes.push_back(std::move(note));
+}
+
+Result<ApplyOutcome> apply_shared(KubeClient& client, const ApplyObject& object,
+                                  const ApplyObjectOptions& options, ApplyOutcome out) {
+  const std::string maker(annotation_of(out.before, kOwnerAnnotation));
+  const bool ours = out.before.is_null() || (!maker.empty() && maker == options.owner);
+  const std::string manager = shared_manager(options.owner);
+  if (!ours && !is_applied_by(out.before, manager) && missing_fields(object.object, out.before).empty()) {
+    out.kind = ApplyOutcome::Kind::kShared;
+    out.live = out.before;
+    return out;
+  }
+  Json body = object.object;
+  if (ours && !options.owner.empty())
+    member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, options.owner);
+  HADAL_ASSIGN(KubeReply reply, patch(client, object, body, options, manager));
+  if (reply.ok()) {
+    out.notes = reply.warnings;
+    read_success(std::move(reply), options, out);
+  } else if (!out.before.is_null() && is_let_be(reply, ours)) {
+    let_be(object, reply, ours ? "" : maker, out);
+  } else {
+    read_refusal(reply, out);
+  }
+  return out;
+}
+
+// The object may not be read.
+ApplyOutcome unseen_outcome(const ApplyObject& object, const KubeReply& reply) {
+  ApplyOutcome out;
+  const Error error = kube_error(reply, "");
+  if (kind_of(object.object) == "Namespace") {
+    out.kind = ApplyOutcome::Kind::kShared;
+    out.notes = {"you may not look at it: it is taken to be there"};
+  } else {
+    out.kind = ApplyOutcome::Kind::kRefused;
+    out.message = error.message;
+  }
+  return out;
 }
 
 }  // namespace
@@ -112,6 +301,8 @@ std::string_view outcome_word(ApplyOutcome::Kind kind) {
       return "unchanged";
     case ApplyOutcome::Kind::kReplaced:
       return "replaced (its template cannot be changed)";
+    case ApplyOutcome::Kind::kShared:
+      return "is shared, and left as it is";
     case ApplyOutcome::Kind::kConflict:
       return "CONFLICT";
     case ApplyOutcome::Kind::kRefused:
@@ -128,8 +319,16 @@ std::string_view remove_word(RemoveOutcome outcome) {
       return "was gone already";
     case RemoveOutcome::kNotOurs:
       return "stays: it is not this deployment's any more";
+    case RemoveOutcome::kNotMade:
+      return "stays: this deployment did not make it";
     case RemoveOutcome::kShared:
-      return "stays: other deployments are in it";
+      return "stays: other deployments use it";
+    case RemoveOutcome::kUnknown:
+      return "stays: other deployments may use it, and you may not look at their inventories";
+    case RemoveOutcome::kUnseen:
+      return "is left: you may not look whether it is there";
+    case RemoveOutcome::kForbidden:
+      return "STAYS: you may not delete it";
     case RemoveOutcome::kKept:
       break;
   }
@@ -161,67 +360,38 @@ std::string conflict_text(const std::vector<FieldConflict>& conflicts) {
 
 Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
                                   const ApplyObjectOptions& options) {
+  HADAL_ASSIGN(KubeReply there, read_live(client, object.path()));
+  if (there.status == 403) return unseen_outcome(object, there);
+  if (!there.ok() && there.status != 404) return kube_error(there, object.title());
   ApplyOutcome out;
-  HADAL_ASSIGN(out.before, get_live(client, object.path()));
-  const std::string_view other = annotation_of(out.before, kOwnerAnnotation);
-  // Deployments share a namespace: it belongs to the one that made it, if any, and is nobody's obstacle.
-  const bool shared =
-      kind_of(object.object) == "Namespace" && !out.before.is_null() && other != options.owner;
-  if (!shared && !other.empty() && other != options.owner && !options.force_conflicts) {
-    out.kind = ApplyOutcome::Kind::kRefused;
-    out.message = "it belongs to deployment " + std::string(other) +
-                  ": give it another name, or take it over with --force-conflicts";
-    return out;
-  }
-  Json body = object.object;
-  // All deployments are one field manager to the server: what is not sent again would go.
-  const std::string owner = shared ? std::string(other) : options.owner;
-  if (!owner.empty()) member_of(member_of(body, "metadata"), "annotations").set(kOwnerAnnotation, owner);
-  HADAL_ASSIGN(KubeReply reply, patch(client, object, body, options));
-  if (reply.status == 409 && options.scaled_by_another && only_replicas(read_conflicts(reply.body))) {
-    remove_member(member_of(body, "spec"), "replicas");
-    HADAL_ASSIGN(reply, patch(client, object, body, options));
-    out.notes.push_back("replicas are left to the autoscaler");
-  }
-  const bool replaced = kind_of(object.object) == "Job" && is_immutable_refusal(reply);
-  if (replaced) {
-    HADAL_ASSIGN(reply, replace_job(client, object, body, out.before, options));
-  }
-  out.notes.insert(out.notes.end(), reply.warnings.begin(), reply.warnings.end());
-  if (!reply.ok()) {
-    read_refusal(reply, out);
-    return out;
-  }
-  out.live = std::move(reply.body);
-  // The server may count a version where it changed nothing but its own notes.
-  const bool same = (!options.dry_run && text_at(out.before, "metadata.resourceVersion") ==
-                                             text_at(out.live, "metadata.resourceVersion")) ||
-                    comparable(out.before) == comparable(out.live);
-  out.kind = out.before.is_null() ? ApplyOutcome::Kind::kCreated
-             : replaced           ? ApplyOutcome::Kind::kReplaced
-             : same               ? ApplyOutcome::Kind::kUnchanged
-                                  : ApplyOutcome::Kind::kChanged;
-  return out;
+  if (there.ok()) out.before = std::move(there.body);
+  return is_shared_kind(kind_of(object.object)) ? apply_shared(client, object, options, std::move(out))
+                                                : apply_own(client, object, options, std::move(out));
 }
 
 Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
                                     const std::string& namespace_name, const std::string& name,
                                     const std::string& owner, bool dry_run) {
   const std::string path = object_path(resource, namespace_name, name);
-  HADAL_ASSIGN(const Json live, get_live(client, path));
-  if (live.is_null()) return RemoveOutcome::kAbsent;
-  const std::string_view annotation = annotation_of(live, kOwnerAnnotation);
-  if (!owner.empty() && (annotation != owner || !is_applied_by_hadal(live))) return RemoveOutcome::kNotOurs;
+  HADAL_ASSIGN(const KubeReply there, read_live(client, path));
+  if (there.status == 404) return RemoveOutcome::kAbsent;
+  if (there.status == 403) return RemoveOutcome::kUnseen;
+  if (!there.ok()) return kube_error(there, path);
+  const Json& live = there.body;
+  const bool shared = is_shared_kind(resource.kind);
+  const std::string manager = shared ? shared_manager(owner) : kFieldManager;
+  if (!owner.empty() && (annotation_of(live, kOwnerAnnotation) != owner || !is_applied_by(live, manager)))
+    return shared ? RemoveOutcome::kNotMade : RemoveOutcome::kNotOurs;
   if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome::kKept;
-  if (resource.kind == "Namespace") {
-    HADAL_ASSIGN(const std::vector<Inventory> inside, InventoryStore(client).list(name));
-    for (const Inventory& inventory : inside) {
-      if (inventory.namespace_name + "/" + inventory.name != owner) return RemoveOutcome::kShared;
-    }
+  if (shared) {
+    HADAL_ASSIGN(const OtherUsers others, find_other_users(client, live, owner));
+    if (!others.known) return RemoveOutcome::kUnknown;
+    if (!others.names.empty()) return RemoveOutcome::kShared;
   }
   HADAL_ASSIGN(const KubeReply reply, delete_uid(client, path, text_at(live, "metadata.uid"), dry_run));
   if (reply.ok() || reply.status == 404) return RemoveOutcome::kRemoved;
   if (reply.status == 409) return RemoveOutcome::kNotOurs;  // made anew under the same name meanwhile
+  if (reply.status == 403) return RemoveOutcome::kForbidden;
   return kube_error(reply, "cannot delete " + path);
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "deploy/cluster/apply_input.h"
 #include "deploy/cluster/kube_client.h"
+#include "deploy/cluster/scaling.h"
 
 namespace hadal::cluster {
 
@@ -19,7 +20,7 @@ struct FieldConflict {
 };
 
 struct ApplyOutcome {
-  enum class Kind { kCreated, kChanged, kUnchanged, kReplaced, kConflict, kRefused };
+  enum class Kind { kCreated, kChanged, kUnchanged, kReplaced, kShared, kConflict, kRefused };
   Kind kind = Kind::kUnchanged;
   Json live;    // as the server has it now (or would have)
   Json before;  // null: it was not there
@@ -32,9 +33,9 @@ struct ApplyOutcome {
 struct ApplyObjectOptions {
   bool force_conflicts = false;
   bool dry_run = false;
-  bool skip_validation = false;    // unknown fields are warnings
-  bool scaled_by_another = false;  // an autoscaler of this apply owns spec.replicas
-  std::string owner;               // "NAMESPACE/NAME" of the inventory
+  bool skip_validation = false;         // unknown fields are warnings
+  const ScaleRules* scaling = nullptr;  // null: nothing is known of autoscalers
+  std::string owner;                    // "NAMESPACE/NAME" of the inventory
 };
 
 std::string_view outcome_word(ApplyOutcome::Kind kind);
@@ -43,16 +44,27 @@ std::vector<FieldConflict> read_conflicts(const Json& status);
 // "field .spec.replicas is kubectl's ...": a line a field, and what to do.
 std::string conflict_text(const std::vector<FieldConflict>& conflicts);
 
-// A refusal is an outcome. Errors: the connection, the credential, stop.
+// A refusal is an outcome. An object of a shared kind that is there already is never an obstacle: what may
+// not be changed of it is said in a note. Errors: the connection, the credential, stop.
 Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
                                   const ApplyObjectOptions& options);
 
-enum class RemoveOutcome { kRemoved, kAbsent, kNotOurs, kShared, kKept };
+enum class RemoveOutcome {
+  kRemoved,
+  kAbsent,
+  kNotOurs,
+  kNotMade,    // a shared object that was there before
+  kShared,     // another deployment uses it
+  kUnknown,    // a shared object, and the other deployments may not be seen
+  kKept,       // it asks to be kept
+  kUnseen,     // it may not be looked at: it is perhaps not even there
+  kForbidden,  // it is there and may not be deleted
+};
 // "stays: it is not this deployment's any more".
 std::string_view remove_word(RemoveOutcome outcome);
 // Deletes an object that hadal applied for `owner`; one that it did not, or that asks to be kept (annotation
-// helm.sh/resource-policy: keep), or a namespace with other deployments in it, stays. background: its
-// dependents go afterwards.
+// helm.sh/resource-policy: keep), or that other deployments share, stays. Its dependents go afterwards, in
+// the background.
 Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
                                     const std::string& namespace_name, const std::string& name,
                                     const std::string& owner, bool dry_run);

@@ -11,6 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr int kNumWaves = 6;
+constexpr int kDownloadWave = 2;
 constexpr int kWorkloadWave = 3;
 constexpr int kServiceWave = 4;
 constexpr std::string_view kWaveNames[kNumWaves] = {"namespace, accounts and policies",
@@ -22,6 +23,16 @@ constexpr std::string_view kWaveNames[kNumWaves] = {"namespace, accounts and pol
 
 std::string count_text(size_t count, std::string_view what) {
   return std::to_string(count) + " " + std::string(what) + (count == 1 ? "" : "s");
+}
+
+// The download is the one wave that is one thing.
+bool is_one(int wave) {
+  return wave == kDownloadWave;
+}
+
+bool is_in(const std::vector<InventoryEntry>& entries, const InventoryEntry& entry) {
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const InventoryEntry& e) { return !e.planned && e.same_object(entry); });
 }
 
 // The wave at whose end the object must be ready. Not its own where waiting could be in vain: a Service that
@@ -53,24 +64,12 @@ Error ApplyRun::interrupted(Error error) const {
                     inventory_.name, " were applied before this; run the same command again to go on");
 }
 
-// What an autoscaler of this apply scales.
-bool ApplyRun::is_scaled(const ApplyObject& object) const {
-  for (const Json& scaler : scalers_) {
-    if (text_at(scaler, "spec.scaleTargetRef.name") == name_of(object.object) &&
-        (text_at(scaler, "spec.scaleTargetRef.kind").empty() ||
-         text_at(scaler, "spec.scaleTargetRef.kind") == kind_of(object.object)) &&
-        namespace_of(scaler) == namespace_of(object.object))
-      return true;
-  }
-  return false;
-}
-
-ApplyObjectOptions ApplyRun::object_options(const ApplyObject& object) const {
+ApplyObjectOptions ApplyRun::object_options() const {
   ApplyObjectOptions out;
   out.force_conflicts = options_.force_conflicts;
   out.dry_run = options_.dry_run;
   out.skip_validation = options_.skip_validation;
-  out.scaled_by_another = is_scaled(object);
+  out.scaling = &scaling_;
   out.owner = owner_;
   return out;
 }
@@ -80,13 +79,10 @@ Status ApplyRun::prepare(ApplyInput& input) {
   HADAL_RETURN_IF_ERROR(
       resolve_objects(input, discovery_, options_.namespace_name, options_.strict_namespace));
   owner_ = options_.namespace_name + "/" + input.name;
-  for (const ApplyObject& object : input.objects) {
-    entries_.push_back(entry_of(object.object, object.wave));
-    const std::string_view kind = kind_of(object.object);
-    if (kind == "HorizontalPodAutoscaler" || kind == "ScaledObject") scalers_.push_back(object.object);
-  }
+  for (const ApplyObject& object : input.objects) entries_.push_back(entry_of(object.object, object.wave));
   HADAL_ASSIGN(before_, store_.load(options_.namespace_name, input.name));
   prune_ = plan_prune(before_, entries_, {options_.prune, options_.prune_storage});
+  scaling_ = ScaleRules(input.objects, prune_.remove);
   if (before_.in_progress) {
     print_("the last apply of " + input.name + " (revision " + std::to_string(before_.revision) +
            ") did not end: " + std::to_string(before_.num_applied) + " of " +
@@ -100,33 +96,51 @@ Status ApplyRun::prepare(ApplyInput& input) {
   return {};
 }
 
-Status ApplyRun::ensure_namespace(const ApplyInput& input) {
+Result<std::optional<ApplyObject>> ApplyRun::namespace_to_make(const ApplyInput& input) {
   KubeCall request;
   request.path = object_path(*well_known_resource("Namespace"), "", options_.namespace_name);
   HADAL_ASSIGN(const KubeReply reply, client_.call(request));
-  if (reply.status != 404) return {};  // there, or we may not look
+  std::optional<ApplyObject> out;
+  if (reply.status != 404) return out;  // there, or we may not look
   for (const ApplyObject& object : input.objects) {
-    if (kind_of(object.object) != "Namespace" || name_of(object.object) != options_.namespace_name) continue;
-    HADAL_ASSIGN(const bool ok, apply_one(object));
-    if (!ok)
-      return make_error(ErrorCode::kInvalidArgument, "namespace ", options_.namespace_name, " was refused");
-    return {};
+    if (kind_of(object.object) == "Namespace" && name_of(object.object) == options_.namespace_name) {
+      out = object;
+      return out;
+    }
   }
   if (!options_.create_namespace)
     return make_error(ErrorCode::kNotFound, "there is no namespace ", options_.namespace_name,
                       ": make it with --create-namespace, or choose another with --namespace");
-  ApplyObject made;
-  made.object = JsonObject{{"apiVersion", "v1"},
+  out.emplace();
+  out->object = JsonObject{{"apiVersion", "v1"},
                            {"kind", "Namespace"},
                            {"metadata", JsonObject{{"name", options_.namespace_name}}}};
-  made.wave = 0;
-  made.resource = *well_known_resource("Namespace");
-  ApplyObjectOptions options = object_options(made);
-  options.owner.clear();  // others may live there: never pruned or deleted
-  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, made, options));
-  say_outcome(made, outcome);
-  if (outcome.failed()) return make_error(ErrorCode::kInvalidArgument, "the namespace was refused");
+  out->wave = 0;
+  out->resource = *well_known_resource("Namespace");
+  return out;
+}
+
+Status ApplyRun::ensure_namespace(const ApplyInput& input) {
+  HADAL_ASSIGN(const std::optional<ApplyObject> made, namespace_to_make(input));
+  if (!made.has_value()) return {};
+  ApplyObjectOptions options = object_options();
+  const bool is_of_input = is_in(entries_, entry_of(made->object, 0));
+  if (!is_of_input) options.owner.clear();  // others may live there: never pruned or deleted
+  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, *made, options));
+  say_outcome(*made, outcome);
+  if (outcome.failed())
+    return make_error(ErrorCode::kInvalidArgument, "namespace ", options_.namespace_name, " was refused");
+  if (is_of_input) made_namespace_ = options_.namespace_name;
   return {};
+}
+
+Status ApplyRun::open_next_wave(const ApplyInput& input, int after) {
+  int next = kNumWaves;
+  for (const ApplyObject& object : input.objects) {
+    if (object.wave > after) next = std::min(next, object.wave);
+  }
+  open_wave(inventory_, next);
+  return store_.save(inventory_);
 }
 
 Status ApplyRun::record(const ApplyInput& input) {
@@ -141,8 +155,9 @@ Status ApplyRun::record(const ApplyInput& input) {
   revision.revision = before_.revision + (same ? 0 : 1);
   if (same) revision = before_.history.back();
   inventory_ = begin_revision(before_, entries_, revision);
+  mark_planned(inventory_, before_);
   // The list first: what comes later is then found by it.
-  HADAL_RETURN_IF_ERROR(store_.save(inventory_));
+  HADAL_RETURN_IF_ERROR(open_next_wave(input, -1));
   recorded_ = true;
   HADAL_ASSIGN(const bool stored, store_.save_revision(inventory_, inventory_.revision, objects));
   inventory_.history.back().stored = stored;
@@ -153,21 +168,32 @@ Status ApplyRun::record(const ApplyInput& input) {
 void ApplyRun::say_outcome(const ApplyObject& object, const ApplyOutcome& outcome) {
   std::string line = object.title() + " " + std::string(outcome_word(outcome.kind));
   if (outcome.failed()) line += ": " + outcome.message;
-  if (options_.dry_run) line += " (dry run)";
   print_(line);
   for (const std::string& note : outcome.notes) print_("  note: " + note);
 }
 
 Result<bool> ApplyRun::apply_one(const ApplyObject& object) {
-  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options(object)));
-  say_outcome(object, outcome);
-  if (outcome.failed()) return false;
+  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options()));
+  // It was made, and said, before the waves.
+  const bool was_said = kind_of(object.object) == "Namespace" && name_of(object.object) == made_namespace_ &&
+                        outcome.kind == ApplyOutcome::Kind::kUnchanged;
+  if (was_said) ++num_changed_;
+  if (!was_said) say_outcome(object, outcome);
+  if (outcome.failed()) {
+    // Surely not there: it must not be pruned later.
+    for (InventoryEntry& entry : inventory_.objects)
+      entry.planned |= outcome.before.is_null() && entry.same_object(entry_of(object.object, 0)) &&
+                       !is_in(before_.objects, entry) && !is_in(before_.left, entry);
+    return false;
+  }
   ++num_applied_;
-  if (outcome.kind != ApplyOutcome::Kind::kUnchanged) ++num_changed_;
+  if (outcome.kind != ApplyOutcome::Kind::kUnchanged && outcome.kind != ApplyOutcome::Kind::kShared)
+    ++num_changed_;
   WaitItem item{object.resource, std::string(namespace_of(object.object)),
                 std::string(name_of(object.object)), std::string(text_at(outcome.live, "metadata.uid")),
                 int_at(outcome.live, "metadata.generation")};
-  if (has_readiness(item.resource.kind)) awaited_[ready_wave_of(object)].push_back(item);
+  const bool is_seen = !outcome.live.is_null();
+  if (is_seen && has_readiness(item.resource.kind)) awaited_[ready_wave_of(object)].push_back(item);
   applied_.push_back(std::move(item));
   return true;
 }
@@ -184,7 +210,7 @@ Result<bool> ApplyRun::apply_wave(const ApplyInput& input, int wave) {
   }
   if (any) {
     inventory_.num_applied = num_applied_;
-    HADAL_RETURN_IF_ERROR(store_.save(inventory_));
+    HADAL_RETURN_IF_ERROR(ok ? open_next_wave(input, wave) : store_.save(inventory_));
   }
   if (!ok || !crds) return ok;
   // Their kinds must be served before objects of them come.
@@ -204,8 +230,8 @@ int ApplyRun::wait_wave(int wave) {
     case WaitEnd::kReady:
       return 0;
     case WaitEnd::kFailed:
-      print_("failed: the " + std::string(kWaveNames[wave]) +
-             " will not come right by themselves; `hadal deploy doctor` looks for the cause");
+      print_("failed: the " + std::string(kWaveNames[wave]) + " will not come right by " +
+             (is_one(wave) ? "itself" : "themselves") + "; `hadal deploy doctor` looks for the cause");
       return 1;
     case WaitEnd::kStopped:
       print_("stopped while waiting for the " + std::string(kWaveNames[wave]) +
@@ -214,7 +240,7 @@ int ApplyRun::wait_wave(int wave) {
     case WaitEnd::kTimeout:
       break;
   }
-  print_("the " + std::string(kWaveNames[wave]) + " are not ready within " +
+  print_("the " + std::string(kWaveNames[wave]) + (is_one(wave) ? " is" : " are") + " not ready within " +
          age_text(std::chrono::duration_cast<std::chrono::seconds>(options_.timeout).count()) +
          ": what was applied goes on in the cluster; run the same command again to wait on, or `hadal deploy "
          "doctor`");
@@ -225,26 +251,41 @@ int ApplyRun::wait_wave(int wave) {
   return 1;
 }
 
-Status ApplyRun::prune(int lowest_wave) {
+Status ApplyRun::prune_one(const InventoryEntry& entry) {
+  auto resource = discovery_.find(entry.api_version, entry.kind);
+  if (!resource.ok() && resource.error().code != ErrorCode::kNotFound) return resource.status();
+  RemoveOutcome outcome = RemoveOutcome::kAbsent;
+  if (resource.ok()) {
+    HADAL_ASSIGN(outcome, remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, false));
+  }
+  const bool gone = outcome == RemoveOutcome::kRemoved;
+  print_(entry.title() + " " + (gone ? "pruned" : std::string(remove_word(outcome))));
+  num_stuck_ += outcome == RemoveOutcome::kForbidden;
+  if (outcome == RemoveOutcome::kForbidden || outcome == RemoveOutcome::kUnseen)
+    return {};  // stays in `left`
+  std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
+  return {};
+}
+
+Status ApplyRun::prune(const std::function<bool(const InventoryEntry&)>& is_wanted) {
   std::vector<InventoryEntry> later;
   for (const InventoryEntry& entry : prune_.remove) {
-    if (entry.wave < lowest_wave) {
+    if (!is_wanted(entry)) {
       later.push_back(entry);
       continue;
     }
-    auto resource = discovery_.find(entry.api_version, entry.kind);
-    if (!resource.ok() && resource.error().code != ErrorCode::kNotFound) return resource.status();
-    RemoveOutcome outcome = RemoveOutcome::kAbsent;
-    if (resource.ok()) {
-      HADAL_ASSIGN(outcome, remove_object(client_, *resource, entry.namespace_name, entry.name, owner_,
-                                          options_.dry_run));
-    }
-    const bool gone = outcome == RemoveOutcome::kRemoved;
-    print_(entry.title() + " " + (gone ? "pruned" : std::string(remove_word(outcome))));
-    std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
+    HADAL_RETURN_IF_ERROR(prune_one(entry));
   }
   prune_.remove = std::move(later);
   return {};
+}
+
+// An autoscaler that is no more would scale what the file sets the replicas of again.
+Status ApplyRun::prune_after(int wave) {
+  if (wave != kWorkloadWave) return {};
+  return prune([&](const InventoryEntry& entry) {
+    return is_scaler_kind(entry.kind) || (options_.prune_first && entry.wave >= kWorkloadWave);
+  });
 }
 
 Status ApplyRun::finish() {
@@ -257,23 +298,48 @@ Status ApplyRun::finish() {
   return store_.save(inventory_);
 }
 
-Result<int> ApplyRun::dry_run(const ApplyInput& input) {
-  bool ok = true;
-  for (const ApplyObject& object : input.objects) {
-    if (discovery_.is_expected(text_at(object.object, "apiVersion"), kind_of(object.object))) {
-      print_(object.title() + " would be created (not checked: its CRD is not in the cluster yet)");
-      continue;
-    }
-    HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options(object)));
-    if (outcome.failed() && outcome.message.find("namespaces \"") != std::string::npos &&
-        outcome.message.find("not found") != std::string::npos) {
-      print_(object.title() + " would be created (not checked: its namespace is not there yet)");
-      continue;
-    }
-    say_outcome(object, outcome);
-    ok &= !outcome.failed();
+Status ApplyRun::check_one(const ApplyObject& object, const std::vector<std::string>& coming,
+                           ServerCheck& check) {
+  if (discovery_.is_expected(text_at(object.object, "apiVersion"), kind_of(object.object))) {
+    check.add_unchecked(object, "its CRD is not in the cluster yet");
+    return {};
   }
-  return ok ? 0 : 1;
+  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, object, object_options()));
+  const std::string missing = missing_namespace(outcome);
+  if (!missing.empty() && std::find(coming.begin(), coming.end(), missing) != coming.end())
+    return check.add_by_schema(object);
+  check.add(object, outcome);
+  return {};
+}
+
+// What would stay although it was announced as pruned.
+Status ApplyRun::check_prune() {
+  for (const InventoryEntry& entry : prune_.remove) {
+    const auto resource = discovery_.find(entry.api_version, entry.kind);
+    if (!resource.ok()) continue;
+    HADAL_ASSIGN(const RemoveOutcome outcome,
+                 remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, true));
+    if (outcome != RemoveOutcome::kRemoved)
+      print_(entry.title() + " " + std::string(remove_word(outcome)) + " (dry run)");
+    num_stuck_ += outcome == RemoveOutcome::kForbidden;
+  }
+  return {};
+}
+
+Result<int> ApplyRun::dry_run(const ApplyInput& input) {
+  HADAL_ASSIGN(const std::optional<ApplyObject> made, namespace_to_make(input));
+  ServerCheck check(client_, print_, options_.skip_validation);
+  std::vector<std::string> coming;
+  if (made.has_value()) coming.push_back(options_.namespace_name);
+  if (made.has_value() && !is_in(entries_, entry_of(made->object, 0)))
+    HADAL_RETURN_IF_ERROR(check_one(*made, coming, check));
+  for (const ApplyObject& object : input.objects) {
+    if (kind_of(object.object) == "Namespace") coming.emplace_back(name_of(object.object));
+    HADAL_RETURN_IF_ERROR(check_one(object, coming, check));
+  }
+  HADAL_RETURN_IF_ERROR(check_prune());
+  const int code = check.finish(input.name);
+  return num_stuck_ > 0 ? 1 : code;
 }
 
 Result<int> ApplyRun::run(ApplyInput input) {
@@ -290,16 +356,16 @@ Result<int> ApplyRun::run(ApplyInput input) {
              " are applied; what was refused is above, later waves were not tried");
       return 1;
     }
-    if (wave == kWorkloadWave && options_.prune_first) {
-      if (const Status pruned = prune(kWorkloadWave); !pruned.ok()) return interrupted(pruned.error());
-    }
+    if (const Status pruned = prune_after(wave); !pruned.ok()) return interrupted(pruned.error());
     if (const int code = options_.wait ? wait_wave(wave) : 0; code != 0) return code;
   }
-  if (const Status pruned = prune(0); !pruned.ok()) return interrupted(pruned.error());
+  const auto everything = [](const InventoryEntry&) { return true; };
+  if (const Status pruned = prune(everything); !pruned.ok()) return interrupted(pruned.error());
   if (const Status finished = finish(); !finished.ok()) return interrupted(finished.error());
   print_(inventory_.name + " is at revision " + std::to_string(inventory_.revision) + ": " +
-         count_text(entries_.size(), "object") + ", " + std::to_string(num_changed_) + " changed");
-  return 0;
+         count_text(entries_.size(), "object") + ", " + std::to_string(num_changed_) + " changed" +
+         (num_stuck_ > 0 ? ", " + std::to_string(num_stuck_) + " not pruned (see above)" : ""));
+  return num_stuck_ > 0 ? 1 : 0;
 }
 
 Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision) {

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "deploy/cluster/apply_object.h"
 #include "deploy/cluster/inventory.h"
 #include "deploy/cluster/inventory_store.h"
+#include "deploy/cluster/server_check.h"
 #include "deploy/cluster/wait_run.h"
 
 namespace hadal::cluster {
@@ -40,22 +42,29 @@ class ApplyRun {
   Result<int> run(ApplyInput input);
 
  private:
-  struct Progress;
   Status prepare(ApplyInput& input);
+  // The namespace of the deployment where this apply makes it: the input's own, or that of
+  // --create-namespace. nullopt: it is there. Errors: it is not, and nothing makes it.
+  Result<std::optional<ApplyObject>> namespace_to_make(const ApplyInput& input);
   Status ensure_namespace(const ApplyInput& input);
   Status record(const ApplyInput& input);
   Result<int> dry_run(const ApplyInput& input);
+  Status check_one(const ApplyObject& object, const std::vector<std::string>& coming, ServerCheck& check);
+  Status check_prune();
   // Errors: the connection. False: an object was refused.
   Result<bool> apply_wave(const ApplyInput& input, int wave);
   Result<bool> apply_one(const ApplyObject& object);
   void say_outcome(const ApplyObject& object, const ApplyOutcome& outcome);
   // Exit code; 0: go on.
   int wait_wave(int wave);
-  Status prune(int lowest_wave);
+  Status prune(const std::function<bool(const InventoryEntry&)>& is_wanted);
+  Status prune_one(const InventoryEntry& entry);
+  Status prune_after(int wave);
   Status finish();
+  // Sets what the objects of the next wave are to the inventory, and writes it.
+  Status open_next_wave(const ApplyInput& input, int after);
   Error interrupted(Error error) const;
-  bool is_scaled(const ApplyObject& object) const;
-  ApplyObjectOptions object_options(const ApplyObject& object) const;
+  ApplyObjectOptions object_options() const;
 
   KubeClient& client_;
   const ApplyRunOptions options_;
@@ -68,10 +77,11 @@ class ApplyRun {
   Inventory before_, inventory_;
   PrunePlan prune_;
   std::vector<InventoryEntry> entries_;
-  std::vector<Json> scalers_;
+  ScaleRules scaling_;
   std::vector<WaitItem> applied_;                 // of the wave
   std::map<int, std::vector<WaitItem>> awaited_;  // by the wave at whose end they must be ready
-  int num_applied_ = 0, num_changed_ = 0;
+  int num_applied_ = 0, num_changed_ = 0, num_stuck_ = 0;
+  std::string made_namespace_;  // before the waves
   bool recorded_ = false;
 };
 

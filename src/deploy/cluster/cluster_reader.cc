@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/workload_view.h"
@@ -24,11 +25,28 @@ int named_port(const Json& pod, std::string_view name) {
   return 0;
 }
 
+// Takes out the text between `begin` and `end`, both included.
+void take_out(std::string& text, const std::string& begin, std::string_view end) {
+  const size_t at = text.find(begin);
+  const size_t stop = at == std::string::npos ? at : text.find(end, at + begin.size());
+  if (stop != std::string::npos) text.erase(at, stop + end.size() - at);
+}
+
+// A refusal without the kind it is about, so that those for the same reason read the same.
+// pods is forbidden: User "u" cannot list resource "pods" in API group "" in the namespace "n"
+std::string common_reason(std::string message, const KubeResource& resource) {
+  if (message.starts_with(resource.plural)) take_out(message, resource.plural, " is ");
+  take_out(message, " resource \"" + resource.plural, "\"");
+  take_out(message, " in API group \"", "\"");
+  return message;
+}
+
 }  // namespace
 
 Result<ClusterObjects> read_cluster_objects(KubeClient& client, const std::string& namespace_name,
                                             const std::vector<std::string>& kinds) {
   ClusterObjects out;
+  std::vector<std::pair<std::string, std::string>> unseen;  // plural, reason
   for (const std::string& kind : kinds) {
     const KubeResource* resource = well_known_resource(kind);
     HADAL_CHECK(resource != nullptr) << kind;
@@ -40,7 +58,16 @@ Result<ClusterObjects> read_cluster_objects(KubeClient& client, const std::strin
     const ErrorCode code = items.error().code;
     if (code == ErrorCode::kNotFound) continue;  // no such kind in this cluster
     if (code != ErrorCode::kPermissionDenied && code != ErrorCode::kUnsupported) return items.error();
-    out.unseen.push_back(resource->plural + ": " + items.error().message);
+    out.unseen_kinds.push_back(kind);
+    unseen.emplace_back(resource->plural, common_reason(items.error().message, *resource));
+  }
+  for (const auto& [plural, reason] : unseen) {
+    if (reason.empty()) continue;
+    std::string line;
+    for (auto& [other, its_reason] : unseen) {
+      if (&its_reason != &reason && its_reason == reason) its_reason.clear(), line += ", " + other;
+    }
+    out.unseen.push_back(plural + line + ": " + reason);
   }
   return out;
 }

@@ -14,7 +14,8 @@ namespace hadal::cluster {
 
 struct ClusterObjects {
   std::vector<Json> objects;
-  std::vector<std::string> unseen;  // "nodes: forbidden ..."
+  std::vector<std::string> unseen_kinds;  // "Node"
+  std::vector<std::string> unseen;        // a line a reason: "nodes, pods: forbidden: ..."
 };
 // Errors: the connection, the credential.
 Result<ClusterObjects> read_cluster_objects(KubeClient& client, const std::string& namespace_name,

@@ -57,6 +57,9 @@ class DeleteRun {
     return 0;
   }
 
+  // What may not be deleted.
+  const std::vector<InventoryEntry>& stuck() const { return stuck_; }
+
  private:
   Status remove_one(const InventoryEntry& entry, const std::string& owner, std::vector<WaitItem>& removed) {
     const auto resource = discovery_.find(entry.api_version, entry.kind);
@@ -68,12 +71,14 @@ class DeleteRun {
     HADAL_ASSIGN(const RemoveOutcome outcome, remove_object(client_, *resource, entry.namespace_name,
                                                             entry.name, owner, options_.dry_run));
     print_(entry.title() + outcome_text(outcome) + (options_.dry_run ? " (dry run)" : ""));
+    if (outcome == RemoveOutcome::kUnseen || outcome == RemoveOutcome::kForbidden) stuck_.push_back(entry);
     if (outcome == RemoveOutcome::kRemoved)
       removed.push_back({*resource, entry.namespace_name, entry.name, "", 0});
     return {};
   }
 
   KubeClient& client_;
+  std::vector<InventoryEntry> stuck_;
   const DeleteOptions& options_;
   const PrintLine& print_;
   KubeDiscovery discovery_;
@@ -100,15 +105,22 @@ Result<int> run_delete(KubeClient& client, const DeleteOptions& options, const P
   const std::string owner = options.namespace_name + "/" + options.name;
   DeleteRun run(client, options, print);
   HADAL_ASSIGN(const int code, run.remove(plan.remove, owner));
-  if (code != 0 || options.dry_run) return code;
-  if (plan.keep.empty()) {
+  if (code != 0 || options.dry_run) return code != 0 || !run.stuck().empty() ? 1 : 0;
+  std::vector<InventoryEntry> rest = plan.keep;
+  rest.insert(rest.end(), run.stuck().begin(), run.stuck().end());
+  if (rest.empty()) {
     HADAL_RETURN_IF_ERROR(store.remove(inventory));
   } else {
-    // What stays is still known, so that a later --storage finds it.
+    // What stays is still known, so that a later delete finds it.
     inventory.objects.clear();
-    inventory.left = plan.keep;
+    inventory.left = std::move(rest);
     inventory.in_progress = false;
     HADAL_RETURN_IF_ERROR(store.save(inventory));
+  }
+  if (!run.stuck().empty()) {
+    print(options.name + " is deleted but for " + std::to_string(run.stuck().size()) +
+          " that may not be deleted (see above): run the same command again with more rights");
+    return 1;
   }
   print(options.name + " is deleted" + (plan.keep.empty() ? "" : " but for its storage"));
   return 0;

@@ -2,6 +2,7 @@
 
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
+#include "deploy/cluster/server_check.h"
 
 namespace hadal::cluster {
 namespace {
@@ -28,9 +29,7 @@ Result<ApplyOutcome> ask(KubeClient& client, KubeDiscovery& discovery, const App
     HADAL_ASSIGN(outcome, apply_object(client, object, options));
     outcome.conflicts = conflicts;
   }
-  const bool no_namespace = outcome.message.find("namespaces \"") != std::string::npos &&
-                            outcome.message.find("not found") != std::string::npos;
-  if (outcome.failed() && outcome.before.is_null() && no_namespace) return fresh;
+  if (outcome.before.is_null() && !missing_namespace(outcome).empty()) return fresh;
   if (outcome.failed()) return make_error(ErrorCode::kInvalidArgument, object.title(), ": ", outcome.message);
   return outcome;
 }
@@ -43,15 +42,19 @@ Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyIn
   InventoryStore store(client);
   HADAL_RETURN_IF_ERROR(check_deployment_name(input.name));
   HADAL_RETURN_IF_ERROR(resolve_objects(input, discovery, options.namespace_name, options.strict_namespace));
+  std::vector<InventoryEntry> entries;
+  for (const ApplyObject& object : input.objects) entries.push_back(entry_of(object.object, object.wave));
+  HADAL_ASSIGN(const Inventory inventory, store.load(options.namespace_name, input.name));
+  const PrunePlan prune = plan_prune(inventory, entries, {options.prune, options.prune_storage});
+  const ScaleRules scaling(input.objects, prune.remove);
   ApplyObjectOptions object_options;
+  object_options.scaling = &scaling;
   object_options.dry_run = true;
   object_options.owner = options.namespace_name + "/" + input.name;
   bool differs = false;
-  std::vector<InventoryEntry> entries;
   for (const ApplyObject& object : input.objects) {
-    entries.push_back(entry_of(object.object, object.wave));
     HADAL_ASSIGN(const ApplyOutcome outcome, ask(client, discovery, object, object_options));
-    const bool is_new = outcome.before.is_null();
+    const bool is_new = outcome.before.is_null() && outcome.kind != ApplyOutcome::Kind::kShared;
     const std::string before = is_new ? "" : to_yaml(comparable(outcome.before));
     const std::string after = to_yaml(comparable(is_new ? object.object : outcome.live));
     const std::string title = object.title();
@@ -59,12 +62,11 @@ Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyIn
         unified_diff(before, after, is_new ? "(absent)" : title + " (live)", title + " (applied)");
     differs |= !text.empty();
     print_text(text, print);
+    for (const std::string& note : outcome.notes) print("# " + title + ": " + note);
     for (const FieldConflict& conflict : outcome.conflicts)
       print("# conflict: " + conflict.field + " was set by " + conflict.manager +
             "; apply needs --force-conflicts");
   }
-  HADAL_ASSIGN(const Inventory before, store.load(options.namespace_name, input.name));
-  const PrunePlan prune = plan_prune(before, entries, {options.prune, options.prune_storage});
   for (const InventoryEntry& entry : prune.remove) print("# " + entry.title() + " would be pruned");
   for (const PrunePlan::Kept& kept : prune.kept)
     print("# " + kept.entry.title() + " would stay: " + kept.why);

@@ -17,6 +17,7 @@ Json to_json_entry(const InventoryEntry& e) {
   if (!e.namespace_name.empty()) out.set("namespace", e.namespace_name);
   out.set("name", e.name);
   out.set("wave", e.wave);
+  if (e.planned) out.set("planned", true);
   return out;
 }
 
@@ -35,6 +36,7 @@ Result<std::vector<InventoryEntry>> read_entries(const Json& root, std::string_v
     entry.namespace_name = text_at(item, "namespace");
     entry.name = text_at(item, "name");
     entry.wave = static_cast<int>(int_at(item, "wave", 3));
+    entry.planned = bool_at(item, "planned");
     if (entry.api_version.empty() || entry.kind.empty() || !is_path_segment(entry.name) ||
         out.size() >= kMaxEntries)
       return make_error(ErrorCode::kDataLoss, "an entry of its \"", key, "\" is not one that hadal wrote");
@@ -57,7 +59,7 @@ Json metadata(const Inventory& inventory, std::string name, std::string_view par
                     {"namespace", inventory.namespace_name},
                     {"labels", JsonObject{{"app.kubernetes.io/managed-by", "hadal"},
                                           {kDeploymentLabel, inventory.name},
-                                          {"hadal.io/part", part}}}};
+                                          {"hadal.dev/part", part}}}};
 }
 
 }  // namespace
@@ -72,8 +74,12 @@ bool InventoryEntry::same_object(const InventoryEntry& other) const {
 }
 
 InventoryEntry entry_of(const Json& object, int wave) {
-  return {std::string(text_at(object, "apiVersion")), std::string(kind_of(object)),
-          std::string(namespace_of(object)), std::string(name_of(object)), wave};
+  return {std::string(text_at(object, "apiVersion")),
+          std::string(kind_of(object)),
+          std::string(namespace_of(object)),
+          std::string(name_of(object)),
+          wave,
+          false};
 }
 
 std::string inventory_object_name(std::string_view name) {
@@ -122,7 +128,7 @@ Result<Inventory> read_inventory(const Json& config_map) {
     return make_error(ErrorCode::kDataLoss, title_of(config_map), " is no inventory of hadal's: ", why,
                       "; delete it to begin anew (its objects stay)");
   };
-  if (out.name.empty()) return bad("it has no label hadal.io/deployment");
+  if (out.name.empty()) return bad(std::string("it has no label ") + kDeploymentLabel);
   const Json* data = json_at(config_map, "data");
   const Json* text = data == nullptr ? nullptr : data->find("inventory.json");
   if (text == nullptr || !text->is_string()) return bad("it has no inventory.json");
@@ -198,7 +204,7 @@ PrunePlan plan_prune(const Inventory& before, std::span<const InventoryEntry> no
   std::vector<InventoryEntry> gone;
   for (const auto* list : {&before.objects, &before.left}) {
     for (const InventoryEntry& entry : *list) {
-      if (!contains(now, entry) && !contains(gone, entry)) gone.push_back(entry);
+      if (!entry.planned && !contains(now, entry) && !contains(gone, entry)) gone.push_back(entry);
     }
   }
   std::stable_sort(gone.begin(), gone.end(), [](const auto& a, const auto& b) { return a.wave > b.wave; });
@@ -218,7 +224,7 @@ Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, Revi
   std::vector<InventoryEntry> left;
   for (const auto* list : {&before.objects, &before.left}) {
     for (const InventoryEntry& entry : *list) {
-      if (!contains(now, entry) && !contains(left, entry)) left.push_back(entry);
+      if (!entry.planned && !contains(now, entry) && !contains(left, entry)) left.push_back(entry);
     }
   }
   before.objects = std::move(now);
@@ -231,6 +237,21 @@ Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, Revi
     before.history.back() = revision;
   before.revision = revision.revision;
   return before;
+}
+
+void mark_planned(Inventory& inventory, const Inventory& before) {
+  std::vector<InventoryEntry> there;
+  for (const auto* list : {&before.objects, &before.left}) {
+    std::copy_if(list->begin(), list->end(), std::back_inserter(there),
+                 [](const InventoryEntry& e) { return !e.planned; });
+  }
+  for (InventoryEntry& entry : inventory.objects) entry.planned = !contains(there, entry);
+}
+
+void open_wave(Inventory& inventory, int wave) {
+  for (InventoryEntry& entry : inventory.objects) {
+    if (entry.wave == wave) entry.planned = false;
+  }
 }
 
 }  // namespace hadal::cluster

@@ -4,7 +4,8 @@
 // to go back to. Values and pure functions; any thread.
 //
 // An object is in the inventory before it is in the cluster, and leaves it after: whatever cuts an apply
-// short, nothing that it made is forgotten.
+// short, nothing that it made is forgotten. One whose wave has not come, or that the server refused to make,
+// is marked as planned, and is never pruned: it is not hadal's to remove.
 #pragma once
 
 #include <span>
@@ -17,15 +18,16 @@
 
 namespace hadal::cluster {
 
-inline constexpr char kDeploymentLabel[] = "hadal.io/deployment";
+inline constexpr char kDeploymentLabel[] = "hadal.dev/deployment";
 // "NAMESPACE/NAME" of the inventory that an object belongs to.
-inline constexpr char kOwnerAnnotation[] = "hadal.io/inventory";
-inline constexpr char kRevisionSecretType[] = "hadal.io/revision";
+inline constexpr char kOwnerAnnotation[] = "hadal.dev/inventory";
+inline constexpr char kRevisionSecretType[] = "hadal.dev/revision";
 inline constexpr int kMaxHistory = 10;
 
 struct InventoryEntry {
   std::string api_version, kind, namespace_name, name;
   int wave = 3;
+  bool planned = false;  // surely not in the cluster: its turn has not come yet, or it was refused
   std::string title() const;
   // The same object, whatever version of its group names it.
   bool same_object(const InventoryEntry& other) const;
@@ -84,7 +86,12 @@ PrunePlan plan_prune(const Inventory& before, std::span<const InventoryEntry> no
 bool is_storage_kind(std::string_view kind);
 
 // The inventory to write before the first object of a new revision is applied: the new objects, and those of
-// before that are not among them.
+// before that are not among them. planned objects of before are forgotten unless they are among the new.
 Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, RevisionEntry revision);
+
+// Marks every object that `before` does not hold in the cluster as planned.
+void mark_planned(Inventory& inventory, const Inventory& before);
+// Its turn has come: the objects of the wave may be in the cluster from now on.
+void open_wave(Inventory& inventory, int wave);
 
 }  // namespace hadal::cluster

@@ -52,7 +52,7 @@ Result<std::vector<Inventory>> InventoryStore::list(const std::string& namespace
   HADAL_ASSIGN(
       const std::vector<Json> maps,
       client_.list(collection_path(*well_known_resource("ConfigMap"), namespace_name),
-                   {{"labelSelector", "app.kubernetes.io/managed-by=hadal,hadal.io/part=inventory"}}));
+                   {{"labelSelector", "app.kubernetes.io/managed-by=hadal,hadal.dev/part=inventory"}}));
   std::vector<Inventory> out;
   for (const Json& map : maps) {
     HADAL_ASSIGN(Inventory inventory, read_inventory(map));

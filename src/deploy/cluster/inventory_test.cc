@@ -12,7 +12,7 @@ namespace {
 
 InventoryEntry entry(const std::string& kind, const std::string& name, int wave = 3,
                      const std::string& version = "v1") {
-  return {version, kind, "llm", name, wave};
+  return {version, kind, "llm", name, wave, false};
 }
 
 Inventory sample() {
@@ -151,10 +151,10 @@ TEST(Diff, WritesYaml) {
 
 TEST(Diff, HidesSecretsAndTheServersOwn) {
   const Json secret = *parse_json(
-      R"({"kind":"Secret","metadata":{"name":"s","uid":"u","managedFields":[],"annotations":{"hadal.io/inventory":"llm/x"}},"data":{"k":"aHVudGVyMg=="},"status":{}})");
+      R"({"kind":"Secret","metadata":{"name":"s","uid":"u","managedFields":[],"annotations":{"hadal.dev/inventory":"llm/x"}},"data":{"k":"aHVudGVyMg=="},"status":{}})");
   const std::string text = to_yaml(comparable(secret));
   EXPECT_EQ(text.find("aHVudGVyMg"), std::string::npos);
-  EXPECT_EQ(text.find("hadal.io"), std::string::npos);
+  EXPECT_EQ(text.find("hadal.dev"), std::string::npos);
   EXPECT_EQ(text.find("uid"), std::string::npos);
 }
 

@@ -125,6 +125,12 @@ bool wanted(const std::vector<RankFilter>& filters, const RankView& rank) {
   });
 }
 
+// Of a pod that no node runs yet the API server gives an empty log.
+std::string why_no_log(const Json& pod, const RankView& rank) {
+  if (!text_at(pod, "spec.nodeName").empty() || text_at(pod, "status.phase") != "Pending") return "";
+  return rank.state.phase + (rank.state.reason.empty() ? "" : ": " + rank.state.reason);
+}
+
 void add_containers(const Json& pod, const std::string& title, const LogOptions& options,
                     std::vector<LogTarget>& out) {
   std::vector<std::string> names;
@@ -142,14 +148,37 @@ void add_containers(const Json& pod, const std::string& title, const LogOptions&
   for (const std::string& name : names) {
     const std::string suffix = names.size() > 1 ? " " + name : "";
     out.push_back({std::string(namespace_of(pod)), std::string(name_of(pod)),
-                   std::string(text_at(pod, "metadata.uid")), name, "[" + title + suffix + "] "});
+                   std::string(text_at(pod, "metadata.uid")), name, "[" + title + suffix + "] ", ""});
   }
+}
+
+void add_rank(const Json& workload, const RankView& rank, const ClusterView& view, const LogOptions& options,
+              std::vector<LogTarget>& out) {
+  const std::string place = std::to_string(rank.group) + "/" + std::to_string(rank.rank);
+  if (rank.pod.empty()) {
+    const std::string title = place + " " + std::string(name_of(workload));
+    out.push_back({std::string(namespace_of(workload)), "", "", title, "[" + title + "] ",
+                   rank.state.phase + (rank.state.reason.empty() ? "" : ": " + rank.state.reason)});
+    return;
+  }
+  for (const Json& pod : view.pods) {
+    if (name_of(pod) != rank.pod || namespace_of(pod) != namespace_of(workload)) continue;
+    const std::string title = (group_size(workload) > 1 ? place + " " : "") + rank.pod;
+    if (const std::string waiting = why_no_log(pod, rank); waiting.empty())
+      add_containers(pod, title, options, out);
+    else
+      out.push_back({std::string(namespace_of(pod)), rank.pod, std::string(text_at(pod, "metadata.uid")), "",
+                     "[" + title + "] ", waiting});
+  }
+}
+
+std::string no_log_yet(const std::string& why) {
+  return "(no log yet: " + why + ")";
 }
 
 }  // namespace
 
-Result<std::vector<LogTarget>> select_log_targets(const std::vector<Json>& workloads,
-                                                  const std::vector<Json>& pods,
+Result<std::vector<LogTarget>> select_log_targets(const std::vector<Json>& workloads, const ClusterView& view,
                                                   const std::vector<std::string>& ranks,
                                                   const LogOptions& options) {
   std::vector<RankFilter> filters;
@@ -157,19 +186,10 @@ Result<std::vector<LogTarget>> select_log_targets(const std::vector<Json>& workl
     HADAL_ASSIGN(const RankFilter filter, parse_rank(text));
     filters.push_back(filter);
   }
-  ClusterView view;
-  view.pods = pods;
   std::vector<LogTarget> out;
   for (const Json& workload : workloads) {
     for (const RankView& rank : ranks_of(workload, view)) {
-      if (rank.pod.empty() || !wanted(filters, rank)) continue;
-      for (const Json& pod : pods) {
-        if (name_of(pod) != rank.pod || namespace_of(pod) != namespace_of(workload)) continue;
-        const bool grouped = group_size(workload) > 1;
-        const std::string title =
-            (grouped ? std::to_string(rank.group) + "/" + std::to_string(rank.rank) + " " : "") + rank.pod;
-        add_containers(pod, title, options, out);
-      }
+      if (wanted(filters, rank)) add_rank(workload, rank, view, options, out);
     }
   }
   if (out.empty())
@@ -178,9 +198,14 @@ Result<std::vector<LogTarget>> select_log_targets(const std::vector<Json>& workl
   return out;
 }
 
-Status read_logs(KubeClient& client, const std::vector<LogTarget>& targets, const LogOptions& options,
-                 const PrintLog& print) {
+Result<bool> read_logs(KubeClient& client, const std::vector<LogTarget>& targets, const LogOptions& options,
+                       const PrintLog& print) {
+  bool any = false;
   for (const LogTarget& target : targets) {
+    if (!target.waiting.empty()) {
+      print(target.prefix, no_log_yet(target.waiting));
+      continue;
+    }
     KubeQuery query = log_query(target, options);
     if (options.timestamps) query.emplace_back("timestamps", "true");
     LineSplitter splitter;
@@ -189,14 +214,15 @@ Status read_logs(KubeClient& client, const std::vector<LogTarget>& targets, cons
         log_path(target), query, [&](std::string_view data) { return splitter.feed(data, take), true; },
         std::chrono::seconds(60));
     splitter.finish(take);
-    if (!reply.ok()) return reply.status();
+    if (!reply.ok()) return reply.error();
+    any |= reply->ok();
     if (reply->ok()) continue;
     if (reply->status == 401 || reply->status == 403) return kube_error(*reply, "cannot read logs");
     KubeReply said = *reply;
     if (auto parsed = parse_json(said.text); parsed.ok()) said.body = std::move(*parsed);
-    print(target.prefix, "(no log: " + kube_error(said, "").message + ")");
+    print(target.prefix, no_log_yet(kube_error(said, "").message));
   }
-  return {};
+  return any;
 }
 
 Status follow_logs(KubeClient& client, const std::function<Result<std::vector<LogTarget>>()>& find,
@@ -215,10 +241,14 @@ Status follow_logs(KubeClient& client, const std::function<Result<std::vector<Lo
     if (!targets.ok() && first) return targets.status();
     for (size_t i = 0; targets.ok() && i < targets->size(); ++i) {
       const LogTarget& target = (*targets)[i];
-      if (followed.size() >= kMaxFollowed ||
+      if (followers.size() >= kMaxFollowed ||
           std::find(followed.begin(), followed.end(), target) != followed.end())
         continue;
       followed.push_back(target);
+      if (!target.waiting.empty()) {
+        print_one(target.prefix, no_log_yet(target.waiting));
+        continue;
+      }
       LogOptions its_options = options;
       // What comes later is wanted from its beginning.
       if (!first) its_options.tail = -1, its_options.since_seconds = 0;

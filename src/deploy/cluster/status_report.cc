@@ -1,45 +1,15 @@
 #include "deploy/cluster/status_report.h"
 
 #include <algorithm>
-#include <cstdio>
 
+#include "deploy/cluster/history_report.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/readiness.h"
+#include "deploy/cluster/text_table.h"
 #include "deploy/cluster/workload_view.h"
 
 namespace hadal::cluster {
 namespace {
-
-// Columns padded to the widest, two spaces between; without the columns that only have a title.
-class Table {
- public:
-  explicit Table(bool has_titles) : has_titles_(has_titles) {}
-  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
-  std::string text(const std::string& indent) const {
-    std::vector<size_t> widths;
-    for (size_t r = has_titles_ ? 1 : 0; r < rows_.size(); ++r) {
-      widths.resize(std::max(widths.size(), rows_[r].size()));
-      for (size_t i = 0; i < rows_[r].size(); ++i) widths[i] = std::max(widths[i], rows_[r][i].size());
-    }
-    for (size_t i = 0; has_titles_ && i < widths.size(); ++i) {
-      if (widths[i] > 0) widths[i] = std::max(widths[i], rows_[0][i].size());
-    }
-    std::string out;
-    for (const auto& cells : rows_) {
-      std::string line = indent;
-      for (size_t i = 0; i < cells.size() && i < widths.size(); ++i) {
-        if (widths[i] > 0) line += cells[i] + std::string(widths[i] - cells[i].size() + 2, ' ');
-      }
-      line.erase(line.find_last_not_of(' ') + 1);
-      out += line + "\n";
-    }
-    return out;
-  }
-
- private:
-  const bool has_titles_;
-  std::vector<std::vector<std::string>> rows_;
-};
 
 bool listed(const Inventory* inventory, const Json& object) {
   if (inventory == nullptr) return true;
@@ -60,7 +30,7 @@ std::string words(const PodState& state, const Json& progress, const std::string
   return out;
 }
 
-void add_ranks(const Json& workload, const ClusterView& view, const Json& progress, Table& table,
+void add_ranks(const Json& workload, const ClusterView& view, const Json& progress, TextTable& table,
                JsonArray& json) {
   for (const RankView& rank : ranks_of(workload, view)) {
     const PodState& s = rank.state;
@@ -92,7 +62,7 @@ void add_workload(const Json& workload, const ClusterView& view, const Json& pro
     if (!about_pod && kind_of(workload) == "LeaderWorkerSet")
       out.text += "  " + detail.subject + ": " + detail.text + "\n";
   }
-  Table table(true);
+  TextTable table(true);
   JsonArray ranks;
   table.row({"ROLE", "GROUP", "RANK", "POD", "PHASE", "NODE", "RESTARTS", "AGE", "WHY NOT READY"});
   add_ranks(workload, view, progress, table, ranks);
@@ -159,7 +129,8 @@ bool is_row_kind(std::string_view kind) {
   return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
 }
 
-void add_row(const Json& object, const ClusterView& view, StatusReport& out, Table& table, JsonArray& json) {
+void add_row(const Json& object, const ClusterView& view, StatusReport& out, TextTable& table,
+             JsonArray& json) {
   const Readiness readiness = check_readiness(object, view);
   std::string text = readiness.summary;
   Json item(
@@ -195,15 +166,24 @@ void add_head(const Inventory& inventory, StatusReport& out) {
     out.all_ready = false;
   }
   out.text += "\n";
-  JsonArray history;
-  for (const RevisionEntry& r : inventory.history)
-    history.push_back(JsonObject{
-        {"revision", r.revision}, {"time", r.time}, {"source", r.source}, {"objects", r.num_objects}});
   out.json.set("name", inventory.name);
   out.json.set("namespace", inventory.namespace_name);
   out.json.set("revision", inventory.revision);
   out.json.set("inProgress", inventory.in_progress);
-  out.json.set("history", std::move(history));
+  out.json.set("history", history_json(inventory));
+}
+
+// Whether what may not be seen could be what the report is about. Kinds that only add a reason, and kinds of
+// which the deployment has nothing, are no loss.
+bool is_blind(const std::vector<std::string>& unseen_kinds, const Inventory* inventory, bool found_nothing) {
+  const auto matters = [&](const std::string& kind) {
+    if (kind == "Pod") return true;
+    if (kind == "Node" || kind == "StorageClass" || kind == "Event") return false;
+    if (inventory == nullptr) return found_nothing;
+    return std::any_of(inventory->objects.begin(), inventory->objects.end(),
+                       [&](const InventoryEntry& e) { return !e.planned && e.kind == kind; });
+  };
+  return std::any_of(unseen_kinds.begin(), unseen_kinds.end(), matters);
 }
 
 }  // namespace
@@ -235,12 +215,18 @@ const std::vector<std::string>& status_kinds() {
   return kKinds;
 }
 
-StatusReport make_status_report(const ClusterView& view, const Inventory* inventory, const Json& progress) {
+bool may_hide_workloads(const std::vector<std::string>& unseen_kinds) {
+  return std::any_of(unseen_kinds.begin(), unseen_kinds.end(),
+                     [](const std::string& kind) { return is_workload_kind(kind); });
+}
+
+StatusReport make_status_report(const ClusterView& view, const Inventory* inventory, const Json& progress,
+                                const std::vector<std::string>& unseen_kinds) {
   StatusReport out;
   out.json = JsonObject{};
   if (inventory != nullptr) add_head(*inventory, out);
   JsonArray workloads, rows;
-  Table table(false);
+  TextTable table(false);
   for (const Json& object : view.others) {
     if (is_workload_kind(kind_of(object)) && listed(inventory, object))
       add_workload(object, view, progress, out, workloads);
@@ -258,7 +244,15 @@ StatusReport make_status_report(const ClusterView& view, const Inventory* invent
     if (listed(inventory, claim)) add_row(claim, view, out, table, rows);
   }
   if (!rows.empty()) out.text += table.text("");
-  if (workloads.empty() && rows.empty()) out.text += "nothing runs here\n";
+  if (is_blind(unseen_kinds, inventory, workloads.empty() && rows.empty())) {
+    out.all_ready = false;
+    out.text += "cannot tell what runs here, or whether it is ready: it may not all be seen\n";
+  } else if (workloads.empty() && rows.empty()) {
+    out.text += "nothing runs here\n";
+  }
+  JsonArray unseen;
+  for (const std::string& kind : unseen_kinds) unseen.push_back(kind);
+  out.json.set("unseenKinds", std::move(unseen));
   out.json.set("ready", out.all_ready);
   out.json.set("workloads", std::move(workloads));
   out.json.set("objects", std::move(rows));

@@ -1,0 +1,99 @@
+#include "deploy/cluster/shared_object.h"
+
+#include <algorithm>
+
+#include "deploy/cluster/inventory_store.h"
+#include "deploy/cluster/json_path.h"
+
+namespace hadal::cluster {
+namespace {
+
+constexpr std::string_view kSharedKinds[] = {"Namespace",     "StorageClass", "CustomResourceDefinition",
+                                             "PriorityClass", "RuntimeClass", "GatewayClass",
+                                             "Gateway",       "IngressClass", "Queue",
+                                             "ClusterQueue",  "LocalQueue",   "ResourceFlavor"};
+constexpr std::string_view kManagerPrefix = "hadal:";
+constexpr int kMaxDepth = 64;
+
+void find_missing(const Json& wanted, const Json* live, const std::string& path, int depth,
+                  std::vector<std::string>& out) {
+  if (live != nullptr && depth < kMaxDepth && wanted.is_object() && live->is_object()) {
+    for (const auto& [key, value] : wanted.as_object())
+      find_missing(value, live->find(key), path + "." + key, depth + 1, out);
+    return;
+  }
+  const bool lists = live != nullptr && wanted.is_array() && live->is_array();
+  if (lists && depth < kMaxDepth && wanted.as_array().size() == live->as_array().size()) {
+    // The server fills in what an item leaves out.
+    for (size_t i = 0; i < wanted.as_array().size(); ++i)
+      find_missing(wanted.as_array()[i], &live->as_array()[i], path + "[" + std::to_string(i) + "]",
+                   depth + 1, out);
+    return;
+  }
+  if (live == nullptr || !(wanted == *live)) out.push_back(path);
+}
+
+bool lists(const Inventory& inventory, const InventoryEntry& entry) {
+  return std::any_of(inventory.objects.begin(), inventory.objects.end(),
+                     [&](const InventoryEntry& e) { return !e.planned && e.same_object(entry); });
+}
+
+}  // namespace
+
+bool is_shared_kind(std::string_view kind) {
+  return std::find(std::begin(kSharedKinds), std::end(kSharedKinds), kind) != std::end(kSharedKinds);
+}
+
+std::string shared_manager(const std::string& owner) {
+  return owner.empty() ? kFieldManager : std::string(kManagerPrefix) + owner;
+}
+
+bool is_hadal_manager(std::string_view manager) {
+  return manager == kFieldManager || manager.starts_with(kManagerPrefix);
+}
+
+bool is_applied_by(const Json& live, std::string_view manager) {
+  for (const Json& entry : array_at(live, "metadata.managedFields")) {
+    if (text_at(entry, "manager") == manager && text_at(entry, "operation") == "Apply") return true;
+  }
+  return false;
+}
+
+std::vector<std::string> missing_fields(const Json& wanted, const Json& live) {
+  std::vector<std::string> out;
+  for (const auto& [key, value] : object_at(wanted, "metadata")) {
+    if (key == "labels" || key == "annotations")
+      find_missing(value, json_at(live, "metadata." + key), ".metadata." + key, 0, out);
+  }
+  if (!wanted.is_object()) return out;
+  for (const auto& [key, value] : wanted.as_object()) {
+    if (key != "apiVersion" && key != "kind" && key != "metadata")
+      find_missing(value, live.find(key), "." + key, 0, out);
+  }
+  return out;
+}
+
+Result<OtherUsers> find_other_users(KubeClient& client, const Json& live, const std::string& owner) {
+  InventoryStore store(client);
+  const std::string own_namespace(namespace_of(live));
+  auto inventories = store.list("");
+  const auto unreadable = [&] {
+    return !inventories.ok() && (inventories.error().code == ErrorCode::kPermissionDenied ||
+                                 inventories.error().code == ErrorCode::kDataLoss);
+  };
+  if (unreadable() && !own_namespace.empty()) inventories = store.list(own_namespace);
+  OtherUsers out;
+  out.known = !unreadable();
+  if (!out.known) return out;
+  if (!inventories.ok()) return inventories.error();
+  const InventoryEntry entry = entry_of(live, 0);
+  for (const Inventory& inventory : *inventories) {
+    const std::string name = inventory.namespace_name + "/" + inventory.name;
+    // Who lives in a namespace uses it, whether it lists it or not.
+    const bool inside = entry.kind == "Namespace" && inventory.namespace_name == entry.name;
+    if (name != owner && (inside || lists(inventory, entry))) out.names.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace hadal::cluster

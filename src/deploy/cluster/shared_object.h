@@ -1,0 +1,35 @@
+// Objects that several deployments may share: namespaces, queues, classes, gateways. The one that finds it
+// missing makes it and stays in charge of it; the others add what is missing, and never change, take or
+// remove what is there. Each deployment applies them under a field manager of its own, so that one that
+// leaves a field out does not take it from another. Pure but for is_used_by_others; one thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "deploy/cluster/kube_client.h"
+
+namespace hadal::cluster {
+
+bool is_shared_kind(std::string_view kind);
+// "hadal:llm/dsr1" for owner "llm/dsr1".
+std::string shared_manager(const std::string& owner);
+// Whether a field manager is one of hadal's, of any deployment.
+bool is_hadal_manager(std::string_view manager);
+// Whether `manager` has applied something of the object.
+bool is_applied_by(const Json& live, std::string_view manager);
+// The fields (".spec.weight") of `wanted` that `live` has not, or has another value for.
+std::vector<std::string> missing_fields(const Json& wanted, const Json& live);
+
+// The deployments beside `owner` that have the object in their inventories.
+struct OtherUsers {
+  std::vector<std::string> names;  // "llm/dsr1"
+  bool known = true;               // false: the inventories may not be read
+};
+// Errors: the connection.
+Result<OtherUsers> find_other_users(KubeClient& client, const Json& live, const std::string& owner);
+
+}  // namespace hadal::cluster
