@@ -158,7 +158,7 @@ def test_worker_leaves_after_its_leader(engine_name):
     assert (command != hook["exec"]["command"]) == (engine_name == "sglang")
     worker = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
     with pytest.raises(subprocess.TimeoutExpired):
-        worker.wait(timeout=5)
+        worker.wait(timeout=3)
     leader.close()
     assert worker.wait(timeout=60) == 0, worker.stderr.read()
 

@@ -303,7 +303,8 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
            "requests are limited to " + std::to_string(tokens) + " tokens, of the model's own " +
                std::to_string(config.max_position_embeddings) + ": more KV cache may not fit, and " +
                spec.engine.name + " would not start",
-           "use more or larger GPUs, or set model.contextLength to what you need");
+           "raise engine.memoryFraction (the engines take 0.9 by default), use more or larger GPUs, or set "
+           "model.contextLength to what you need");
   return {};
 }
 
