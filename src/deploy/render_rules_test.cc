@@ -217,6 +217,18 @@ bool may_restate(std::string_view path) {
          std::find(std::begin(kFree), std::end(kFree), path) != std::end(kFree);
 }
 
+std::vector<std::string> choices_of(const SpecField& field) {
+  std::vector<std::string> out{""};
+  for (char c : field.choices) {
+    if (c == '|') {
+      out.emplace_back();
+    } else {
+      out.back() += c;
+    }
+  }
+  return out;
+}
+
 // A value that is not the one that is there.
 Json changed(const SpecField& field, const Json& now, std::mt19937& random) {
   const auto number = [&](int64_t low, int64_t high) {
@@ -236,17 +248,6 @@ Json changed(const SpecField& field, const Json& now, std::mt19937& random) {
   }
   if (field.type == SpecType::kStringMap || field.type == SpecType::kSecretEnv)
     return JsonObject{{"other", Json("thing")}};
-  if (!field.choices.empty()) {
-    std::vector<std::string> names{""};
-    for (char c : field.choices) {
-      if (c == '|') {
-        names.emplace_back();
-      } else {
-        names.back() += c;
-      }
-    }
-    return names[static_cast<size_t>(number(0, static_cast<int64_t>(names.size()) - 1))];
-  }
   for (std::string_view word : {"other", "other.example.com/thing", "/other", "1.33", "http://other"}) {
     if (check_spec_text(field.rule, word).ok()) return word;
   }
@@ -266,7 +267,7 @@ bool same_objects(const RenderResult& a, const RenderResult& b) {
 
 TEST(Fields, CountOrAreRefused) {
   int specs = 0, silent = 0;
-  for (unsigned seed = 1000; specs < 12; ++seed) {
+  for (unsigned seed = 1000; specs < 8; ++seed) {
     std::mt19937 random(seed);
     const std::string spec_text = random_spec(random);
     const auto spec = parse_deploy_spec(spec_text, "s.yaml");
@@ -277,15 +278,17 @@ TEST(Fields, CountOrAreRefused) {
     for (const SpecField& field : spec_fields()) {
       if (may_restate(field.path) || spec->has(field.path)) continue;
       // One value may restate what holds anyway; not all of them.
+      const std::vector<std::string> names =
+          field.choices.empty() ? std::vector<std::string>(4) : choices_of(field);
       int taken = 0, idle = 0;
-      for (int attempt = 0; attempt < 4 && idle == taken; ++attempt) {
-        const Json now = field.get(*spec), value = changed(field, now, random);
+      for (const std::string& name : names) {
+        const Json now = field.get(*spec), value = name.empty() ? changed(field, now, random) : Json(name);
+        if (value == now || (value.is_bool() && !value.as_bool() && field.path != "engine.logRequests"))
+          continue;
         DeploySpec other = *spec;
         field.set(other, value);
         other.places[std::string(field.path)] = {};
-        if (value == now || (value.is_bool() && !value.as_bool() && field.path != "engine.logRequests") ||
-            !check_deploy_spec(other).ok())
-          continue;
+        if (!check_deploy_spec(other).ok()) continue;
         ++taken;
         const auto again = render_spec(other);
         if (again.ok() && same_objects(*again, *base)) ++idle;

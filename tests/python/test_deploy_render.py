@@ -87,7 +87,7 @@ def test_errors_have_places_and_codes(tmp_path):
 
 
 def test_reads_standard_input_and_writes_a_file(tmp_path):
-    out = tmp_path / "out.yaml"
+    out = tmp_path / "not/there/yet/out.yaml"
     done = hadal("render", "-", "-o", out, input="name: a\nmodel: smollm2-135m\n")
     assert done.returncode == 0, done.stderr
     assert {key[1] for key in objects(out.read_text())} >= {"Deployment", "Service", "PersistentVolumeClaim", "Job"}

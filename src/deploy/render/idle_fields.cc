@@ -61,6 +61,9 @@ constexpr IdleHint kHints[] = {
     {"exposure.annotations", "a Service, Ingress, HTTPRoute or Route that is rendered here"},
     {"apiKey", "a Secret: apiKey.secret"},
     {"groupSecret", "groups of engine hadal: nodes 2 or more"},
+    {"scheduler.type",
+     "workloads that take it: Kueue's queue goes on Deployments and LeaderWorkerSets, not on KServe's and "
+     "Dynamo's objects"},
     {"scheduler.queue", "scheduler volcano with several hosts or lws, and kueue"},
     {"scheduler.exclusiveTopology", "several hosts an instance: a LeaderWorkerSet or DisaggregatedSet"},
     {"scheduler.topologyMode", "scheduler.topology"},
@@ -199,9 +202,12 @@ bool same_result(const RenderResult& a, const RenderResult& b) {
 
 bool has_effect(const DeploySpec& spec, const SpecField& field, const RenderResult& rendered,
                 RenderOnce render) {
-  const Json now = field.get(spec);
+  const Json now = field.get(spec), usual = field.get(DeploySpec{});
+  // A choice of its own must differ from the one that holds without it; where hadal chooses, from any.
+  const bool own_choice = !field.choices.empty() && usual.is_string() && !usual.as_string().empty() &&
+                          usual.as_string() != "auto";
   bool tried = false;
-  for (const Json& value : other_values(field, now)) {
+  for (const Json& value : own_choice ? JsonArray{usual} : other_values(field, now)) {
     if (value == now) continue;
     DeploySpec other = spec;
     field.set(other, value);
