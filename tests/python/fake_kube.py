@@ -157,7 +157,8 @@ class FakeKube:
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "llm"}, "status": {"phase": "Active"}})
+        for name in ("default", "llm"):
+            self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}})
 
     def stop(self):
         self.server.shutdown()
@@ -202,7 +203,11 @@ class FakeKube:
     # --- storage
     def store(self, key, obj, before):
         meta = obj["metadata"]
-        if before is not None and self.visible(before) == self.visible(obj):
+        managed = [
+            {"manager": m, "operation": "Apply" if m.startswith("hadal") else "Update", "apiVersion": obj["apiVersion"],
+             "fieldsType": "FieldsV1", "fieldsV1": managed_fields(fields)}
+            for m, fields in self.owners.get(key, {}).items() if fields]
+        if before is not None and self.visible(before) == self.visible(obj) and before["metadata"].get("managedFields") == managed:
             return before
         self.version += 1
         meta.setdefault("uid", before["metadata"]["uid"] if before else f"uid-{self.version}")
@@ -211,10 +216,7 @@ class FakeKube:
         grown = before is None or before.get("spec") != obj.get("spec")
         meta["generation"] = (before["metadata"].get("generation", 0) if before else 0) + (1 if grown else 0)
         meta["resourceVersion"] = str(self.version)
-        meta["managedFields"] = [
-            {"manager": m, "operation": "Apply" if m.startswith("hadal") else "Update", "apiVersion": obj["apiVersion"],
-             "fieldsType": "FieldsV1", "fieldsV1": managed_fields(fields)}
-            for m, fields in self.owners.get(key, {}).items() if fields]
+        meta["managedFields"] = managed
         self.objects[key] = obj
         self.events.append((self.version, key[0], "MODIFIED" if before else "ADDED", copy.deepcopy(obj)))
         self.changed.notify_all()

@@ -228,7 +228,8 @@ def test_replicas_that_others_scale_are_a_conflict(cluster):
     text = c.apply(deployment(replicas=2, image="registry/engine:2"), code=1)
     assert "HorizontalPodAutoscaler llm/theirs scales it: leave spec.replicas out" in text and "CONFLICT" in text
     assert c.kube.get("Deployment", "web")["spec"]["replicas"] == 7
-    c.kube.drop(("HorizontalPodAutoscaler", "llm", "theirs"))
+    with c.kube.changed:
+        c.kube.drop(("HorizontalPodAutoscaler", "llm", "theirs"))
     c.kube.take_field("Deployment", "web", ("spec", "replicas"), 6, "kubectl")
     assert ".spec.replicas was set by kubectl" in c.apply(deployment(replicas=2), code=1), "a person's is never taken"
 
@@ -266,7 +267,7 @@ def test_shared_objects_are_never_fought_over(cluster):
     text = c.apply(SPACE, queue(5), config_map("two"), name="two.json")
     assert "deployment llm/one made it: it is left as it is, and differs in .spec.weight" in text
     assert c.kube.get("Queue", "gpu", "")["spec"]["weight"] == 1
-    c.run("apply", two, "--wait=false")
+    c.apply(*shared, config_map("two"), name="two.json")
     text = c.apply(config_map("one"), name="one.json", flags=("--wait=false", "--prune-storage"))
     assert text.count("stays: other deployments use it") == 3 and c.kube.get("Queue", "gpu", "") and c.kube.get("Gateway", "edge")
     c.run("delete", "two", "--yes", "--storage")
