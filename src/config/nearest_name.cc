@@ -4,7 +4,6 @@
 #include <vector>
 
 namespace hadal {
-namespace {
 
 int edit_distance(std::string_view a, std::string_view b) {
   std::vector<int> row(b.size() + 1);
@@ -20,8 +19,6 @@ int edit_distance(std::string_view a, std::string_view b) {
   }
   return row[b.size()];
 }
-
-}  // namespace
 
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
   constexpr size_t kMaxNameBytes = 128;  // a longer one is no misspelling

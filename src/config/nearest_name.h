@@ -7,8 +7,10 @@
 
 namespace hadal {
 
-// The candidate with the fewest letters to insert, remove or change (Levenshtein's distance), or one that
-// begins with `name`; "" where none is near.
+// Letters to insert, remove or change (Levenshtein).
+int edit_distance(std::string_view a, std::string_view b);
+
+// The candidate at the smallest edit distance, or one that begins with `name`; "" where none is near.
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates);
 
 }  // namespace hadal

@@ -18,7 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr int64_t kSize = (int64_t{20} << 20) + 4321;
+constexpr int64_t kSize = (int64_t{40} << 20) + 4321;
 constexpr int64_t kCheck = int64_t{4} << 20;    // as in download_check.cc
 constexpr int64_t kSettle = int64_t{64} << 10;  // the same
 constexpr char kName[] = "model.safetensors";
@@ -102,8 +102,8 @@ TEST(Downloader, SearchesFromTheBeginningWithoutAHint) {
   const auto journal = origin.journal();
   origin.leave(*journal, {kCheck + 5});
   ASSERT_TRUE(origin.pull(*journal).ok());
-  // The second of the ranges; those that were on their way with it; a small one that settles it.
-  EXPECT_LE(origin.fetched, 5 * kCheck + kSettle);
+  // The second of ten ranges; those that were on their way with it (a judge may be late); one that settles it.
+  EXPECT_LE(origin.fetched, 8 * kCheck + kSettle);
   EXPECT_GE(origin.fetched, 2 * kCheck + kSettle);
 }
 

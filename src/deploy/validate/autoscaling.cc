@@ -67,6 +67,17 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
   }
 }
 
+// How many Pods there are at the least: what the workload says, or its autoscaler.
+int64_t least_pods(const PodTemplate& pod, const ManifestSet& set) {
+  for (const ManifestDocument& d : set.documents) {
+    const bool keda = d.is("keda.sh", "ScaledObject");
+    if (!keda && !d.is("autoscaling", "HorizontalPodAutoscaler")) continue;
+    if (target_of(d.view().at("spec.scaleTargetRef"), d, set, "Deployment") == pod.document)
+      return d.view().at(keda ? "spec.minReplicaCount" : "spec.minReplicas").integer_or(keda ? 0 : 1);
+  }
+  return pod.num_pods;
+}
+
 void check_budget(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   const View labels = spec.at("selector.matchLabels");
@@ -84,7 +95,9 @@ void check_budget(const ManifestDocument& d, const RuleContext& context) {
     return;
   }
   if (pods.size() > 1 || pods[0]->document->kind == "LeaderWorkerSet") return;
-  const int64_t count = pods[0]->num_pods;
+  // Who writes this has thought of drains.
+  if (spec["unhealthyPodEvictionPolicy"].exists()) return;
+  const int64_t count = least_pods(*pods[0], context.set);
   const int64_t least = spec["minAvailable"].exists() ? scaled_value(spec["minAvailable"], count, true) : -1;
   const bool none_may_go =
       spec["maxUnavailable"].exists() && scaled_value(spec["maxUnavailable"], count, true) == 0;
@@ -92,7 +105,7 @@ void check_budget(const ManifestDocument& d, const RuleContext& context) {
     d.reporter->add(
         "pdb/blocks-drains", spec["minAvailable"].exists() ? *spec["minAvailable"] : *spec["maxUnavailable"],
         "with " + std::to_string(count) + " replicas no Pod may be evicted: nodes cannot be drained",
-        "leave one Pod to be evicted, or write unhealthyPodEvictionPolicy and accept it");
+        "leave one Pod to be evicted, or accept it and write unhealthyPodEvictionPolicy: AlwaysAllow");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "config/model_catalog.h"
 #include "config/sglang_flags.h"
 #include "deploy/validate/command_text.h"
+#include "deploy/validate/engine_flag_names.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -23,8 +24,24 @@ bool looks_like_flag(std::string_view word) {
          word.find_first_of("${}`()") == std::string_view::npos;
 }
 
+// vLLM and TensorRT-LLM: only what is surely a misspelt flag.
+void check_spelling(const PodTemplate& pod, const EngineProgram& engine) {
+  for (const CommandWord& word : engine.words) {
+    const std::string name = word.text.substr(0, word.text.find('='));
+    const std::string meant = looks_like_flag(name) ? meant_engine_flag(engine.kind, name) : "";
+    if (meant.empty()) continue;
+    Reporter& reporter = pod.reporter();
+    Finding& finding =
+        reporter.add_at_mark("engine/unknown-flag", mark_inside(reporter.source(), *word.value, name),
+                             "the engine has no flag " + name, "write " + meant);
+    // A wrapper, or a newer release, may have one of that name.
+    if (engine.wrapped) finding.severity = Severity::kWarning;
+  }
+}
+
 void check_flags(const PodTemplate& pod, const EngineProgram& engine) {
-  if (engine.kind != EngineName::kSglang && engine.kind != EngineName::kHadal) return;
+  if (engine.kind != EngineName::kSglang && engine.kind != EngineName::kHadal)
+    return check_spelling(pod, engine);
   for (const CommandWord& word : engine.words) {
     const std::string name = word.text.substr(0, word.text.find('='));
     if (!looks_like_flag(name) || is_engine_flag(name)) continue;

@@ -38,7 +38,8 @@ void PodCheck::check_metadata() {
       reporter_.add_at_key("object/label", note.value, "\"" + note.key + "\" is no annotation's key");
   }
   const View name = metadata["name"];
-  if (name.exists()) {
+  const bool of_object = metadata.get() == pod_.document->view()["metadata"].get();  // a ServingRuntime
+  if (name.exists() && !of_object) {
     Finding& finding = reporter_.add_at_key("pod/template-name", *name,
                                             "a template's name is ignored: the controller names its Pods");
     Reporter::fix_with(finding, remove_value(reporter_.source(), *name));
