@@ -160,7 +160,7 @@ def test_conflict_names_field_and_manager(cluster):
 def test_autoscaler_keeps_its_replicas(cluster):
     c = cluster
     hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
-           "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 9}}
+           "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 9}}
     c.apply(deployment(replicas=2), hpa)
     c.kube.take_field("Deployment", "web", ("spec", "replicas"), 7, "kube-controller-manager")
     text = c.apply(deployment(replicas=2, image="registry/engine:2"), hpa)
