@@ -102,7 +102,8 @@ TEST(Downloader, SearchesFromTheBeginningWithoutAHint) {
   const auto journal = origin.journal();
   origin.leave(*journal, {kCheck + 5});
   ASSERT_TRUE(origin.pull(*journal).ok());
-  // The second of ten ranges; those that were on their way with it (a judge may be late); one that settles it.
+  // The second of ten ranges; those that were on their way with it (a judge may be late); one that settles
+  // it.
   EXPECT_LE(origin.fetched, 8 * kCheck + kSettle);
   EXPECT_GE(origin.fetched, 2 * kCheck + kSettle);
 }
