@@ -63,7 +63,8 @@ void print_outcome(const PullOutcome& outcome) {
   if (outcome.nothing_to_do) {
     line += "complete already (" + size + ")";
   } else {
-    line += "complete and verified (" + size + "; " + shown_bytes(outcome.fetched) + " fetched";
+    line += "complete and verified (" + size + "; " + shown_bytes(outcome.fetched) +
+            (outcome.local ? " copied" : " fetched");
     if (outcome.from_peers > 0) line += ", " + shown_bytes(outcome.from_peers) + " of it from peers";
     if (outcome.seconds >= 1) line += " in " + shown_duration(outcome.seconds);
     if (outcome.retries > 0) line += ", " + std::to_string(outcome.retries) + " requests repeated";

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -40,6 +41,27 @@ Status copy_bytes(int from, int to, int64_t size, const std::string& path, const
   return {};
 }
 
+// Whether copies share their blocks with the original: they then need no space.
+bool may_clone(const std::string& from, const std::string& to) {
+  struct stat a {
+  }, b{};
+  if (::stat(from.c_str(), &a) != 0 || ::stat(to.c_str(), &b) != 0 || a.st_dev != b.st_dev) return false;
+  struct statfs info {};
+  if (::statfs(to.c_str(), &info) != 0) return true;  // the copy itself will tell
+  constexpr long kBtrfs = 0x9123683E, kXfs = 0x58465342, kZfs = 0x2FC12FC1;
+  return info.f_type == kBtrfs || info.f_type == kXfs || info.f_type == kZfs;
+}
+
+Status check_space(const std::string& from, const std::string& to, const std::vector<MarkerFile>& files) {
+  if (may_clone(from, to)) return {};
+  int64_t needed = 0;
+  for (const MarkerFile& file : files) {
+    const auto there = stat_regular(to + "/" + file.path);
+    if (!there.ok() || there->size != file.size) needed += file.size;
+  }
+  return require_space(to, needed);
+}
+
 struct Copier {
   const std::string& from;
   const std::string& to;
@@ -47,8 +69,14 @@ struct Copier {
   std::atomic<int64_t>& done;
   int64_t copied = 0;
 
-  // The file at its place, with its hash.
-  Status copy(MarkerFile& file, const std::string& expected) {
+  // The file at its place, with its hash. expected: what the original's marker says, or ""; before: the
+  // entry of an earlier copy, or null.
+  Status copy(MarkerFile& file, std::string expected, const MarkerFile* before) {
+    if (expected.empty() && before != nullptr && before->size == file.size) {
+      // Reading the original is enough to know that the copy is still the same.
+      HADAL_ASSIGN(const std::string now, hash_file(from + "/" + file.path, {}, stop));
+      if (now == before->sha256) expected = now;
+    }
     HADAL_RETURN_IF_ERROR(make_directories(to, file.path));
     const std::string target = to + "/" + file.path, fresh = to + "/" + kPullFolder + "/copy.part";
     if (!expected.empty()) {
@@ -103,8 +131,8 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   if (!chosen.ok()) return make_error(chosen.error().code, ref.path, ": ", chosen.error().message);
   for (RemoteFile& file : chosen->files) outcome.marker.files.push_back(by_path[file.path]);
   notice(ref.path + ": " + std::to_string(outcome.marker.files.size()) + " files, " +
-         shown_bytes(outcome.marker.total_bytes()) +
-         (chosen->skipped.empty() ? "" : "; " + std::to_string(chosen->skipped.size()) + " skipped"));
+         shown_bytes(outcome.marker.total_bytes()));
+  for (const std::string& skipped : skipped_lines(*chosen)) notice(skipped);
   std::map<std::string, std::string> expected;
   if (known) {
     for (const MarkerFile& file : known->files) expected[file.path] = file.sha256;
@@ -115,7 +143,13 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   const int64_t total = outcome.marker.total_bytes();
   HADAL_RETURN_IF_ERROR(make_directories(directory, std::string(kPullFolder) + "/x"));
   HADAL_ASSIGN(const UniqueFd lock, lock_directory(directory + "/" + kPullFolder + "/lock", directory));
+  std::map<std::string, MarkerFile> earlier;
   if (!same) {
+    HADAL_RETURN_IF_ERROR(check_space(ref.path, directory, outcome.marker.files));
+    const auto old = read_marker(directory);
+    if (old.ok() && old->has_value()) {
+      for (const MarkerFile& file : (*old)->files) earlier[file.path] = file;
+    }
     // Until the new marker is there the directory is unfinished.
     HADAL_RETURN_IF_ERROR(replace_file(directory + "/" + kPullFolder + "/journal", ""));
     ::unlink((directory + "/" + kMarkerName).c_str());
@@ -130,13 +164,15 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
       status = hash.status();
       if (hash.ok()) file.sha256 = *hash;
     } else {
-      status = copier.copy(file, expected[file.path]);
+      const auto at = earlier.find(file.path);
+      status = copier.copy(file, expected[file.path], at == earlier.end() ? nullptr : &at->second);
     }
     if (!status.ok()) break;
   }
   monitor.stop_watching();
   HADAL_RETURN_IF_ERROR(status);
   outcome.fetched = copier.copied;
+  outcome.local = true;
   outcome.nothing_to_do = copier.copied == 0 && !same;
   outcome.marker.source =
       known ? known->source : "file:" + std::filesystem::absolute(ref.path, ignored).string();

@@ -136,6 +136,15 @@ Result<int64_t> free_space(const std::string& directory) {
   return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
 }
 
+Status require_space(const std::string& directory, int64_t needed) {
+  constexpr int64_t kMargin = int64_t{64} << 20;
+  HADAL_ASSIGN(const int64_t free, free_space(directory));
+  if (needed <= 0 || needed + kMargin <= free) return {};
+  return make_error(ErrorCode::kTooLarge, directory, ": ", shown_bytes(needed), " are needed and ",
+                    shown_bytes(free), " are free (", shown_bytes(needed + kMargin - free),
+                    " are missing): make room, choose another --to, or leave files out with --exclude");
+}
+
 Result<UniqueFd> lock_directory(const std::string& lock_path, const std::string& directory) {
   UniqueFd fd(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd.valid()) return errno_error("cannot open " + lock_path, errno);

@@ -37,6 +37,8 @@ Result<UniqueFd> open_data_file(const std::string& path);
 // Blocks of a file of this size are taken in advance where the file system can; the size becomes this.
 Status reserve_space(int fd, int64_t size, const std::string& path);
 Result<int64_t> free_space(const std::string& directory);
+// Errors: kTooLarge, with how much is missing, where `needed` bytes and a margin are not free.
+Status require_space(const std::string& directory, int64_t needed);
 
 // Held by one process until it ends, however it ends. Errors: kUnavailable where another holds it.
 Result<UniqueFd> lock_directory(const std::string& lock_path, const std::string& directory);

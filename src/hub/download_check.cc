@@ -71,7 +71,8 @@ bool Downloader::Impl::drop_peer_bytes(PullFile& file) {
 }
 
 void Downloader::Impl::refetch_all(PullFile& file) {
-  if (++file.check_rounds > kMaxRounds) return end_of_checks(file);
+  if (file.check_rounds == kMaxRounds) return end_of_checks(file);
+  ++file.check_rounds;
   notice(file.remote.path + ": " + want_text + ": it is fetched again");
   stats.there -= file.written.total();
   file.resolved.clear();
@@ -194,11 +195,15 @@ void Downloader::Impl::note_trouble(PullFile& file, ByteRange range) {
 
 void Downloader::Impl::end_of_checks(PullFile& file) {
   if (file.check_rounds < kMaxRounds) return list_suspects(file);
+  const std::string_view whose =
+      file.remote.checksum_given
+          ? " has other content than --sha256 says: look whether the checksum is of this file and this "
+            "version"
+          : " has other content than it lists; report it to whoever publishes the model, or pull another "
+            "revision";
   fail(make_error(ErrorCode::kDataLoss, file.remote.path, ": ", want_text,
                   ", although all of it was fetched ", file.check_rounds + 1,
-                  " times: ", web_host(file.remote.url),
-                  " has other content than it lists; report it to whoever publishes the model, or pull "
-                  "another revision"));
+                  " times: ", web_host(file.remote.url), whose));
 }
 
 }  // namespace hadal

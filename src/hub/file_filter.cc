@@ -1,6 +1,7 @@
 #include "hub/file_filter.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace hadal {
@@ -209,6 +210,20 @@ Result<FileChoice> choose_files(std::vector<RemoteFile> files, const FileFilter&
   if (out.files.empty()) {
     return invalid_argument("no file is left to fetch: ", out.skipped.size(),
                             " are there, and --include, --exclude or the defaults skip all of them");
+  }
+  return out;
+}
+
+std::vector<std::string> skipped_lines(const FileChoice& choice) {
+  std::map<std::string, std::pair<int, std::string>> reasons;
+  for (const SkippedFile& file : choice.skipped) {
+    auto& [count, names] = reasons[file.why];
+    if (++count <= 3) names += (names.empty() ? "" : ", ") + file.path;
+  }
+  std::vector<std::string> out;
+  for (const auto& [why, found] : reasons) {
+    out.push_back("skipped, " + why + ": " + found.second +
+                  (found.first > 3 ? " and " + std::to_string(found.first - 3) + " more" : ""));
   }
   return out;
 }

@@ -48,4 +48,7 @@ struct FileChoice {
 // Errors: kInvalidArgument where nothing is left, or only pickles hold the weights, saying what to do.
 Result<FileChoice> choose_files(std::vector<RemoteFile> files, const FileFilter& filter);
 
+// Lines for people: what was left out and why, three names of each reason.
+std::vector<std::string> skipped_lines(const FileChoice& choice);
+
 }  // namespace hadal

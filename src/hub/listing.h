@@ -29,8 +29,9 @@ struct RemoteFile {
   std::string path;   // below the model's directory
   int64_t size = -1;  // -1: not known yet
   Checksum checksum;
-  std::string url;   // where it is fetched; nothing secret
-  std::string etag;  // the version that is meant, quotes kept; "": not known
+  bool checksum_given = false;  // by --sha256, not by the source
+  std::string url;              // where it is fetched; nothing secret
+  std::string etag;             // the version that is meant, quotes kept; "": not known
   // Whether ranges can be asked for. Found out on the way where false would surprise.
   bool ranges = true;
 };

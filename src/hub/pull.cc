@@ -99,13 +99,7 @@ bool is_complete(const std::string& directory, const Listing& listing, const std
 Status check_space(const std::string& directory, const std::vector<RemoteFile>& files, int64_t begun) {
   int64_t needed = 0;
   for (const RemoteFile& file : files) needed += std::max<int64_t>(0, file.size);
-  needed -= begun;
-  HADAL_ASSIGN(const int64_t free, free_space(directory));
-  constexpr int64_t kMargin = int64_t{64} << 20;
-  if (needed <= 0 || needed + kMargin <= free) return {};
-  return make_error(ErrorCode::kTooLarge, directory, ": ", shown_bytes(needed), " are needed and ",
-                    shown_bytes(free), " are free (", shown_bytes(needed + kMargin - free),
-                    " are missing): make room, choose another --to, or leave files out with --exclude");
+  return require_space(directory, needed - begun);
 }
 
 // Bytes on disk of what an earlier run began.
@@ -129,23 +123,14 @@ int64_t reserved_bytes(const std::string& directory, const PullJournal& journal,
 }
 
 void say_choice(const FileChoice& choice, const Listing& listing, const Notice& notice) {
-  int64_t bytes = 0, skipped_bytes = 0;
+  int64_t bytes = 0;
   for (const RemoteFile& file : choice.files) bytes += std::max<int64_t>(0, file.size);
   std::string line = listing.source;
   if (!listing.revision.empty()) line += " at " + listing.revision;
   line += ": " + std::to_string(choice.files.size()) + (choice.files.size() == 1 ? " file, " : " files, ") +
           shown_bytes(bytes);
   notice(line);
-  std::map<std::string, std::pair<int, std::string>> reasons;
-  for (const SkippedFile& file : choice.skipped) {
-    auto& [count, names] = reasons[file.why];
-    if (++count <= 3) names += (names.empty() ? "" : ", ") + file.path;
-    skipped_bytes += std::max<int64_t>(0, file.size);
-  }
-  for (const auto& [why, found] : reasons) {
-    notice("skipped, " + why + ": " + found.second +
-           (found.first > 3 ? " and " + std::to_string(found.first - 3) + " more" : ""));
-  }
+  for (const std::string& skipped : skipped_lines(choice)) notice(skipped);
 }
 
 struct Puller {

@@ -226,11 +226,24 @@ struct Opener {
       (*secrets)[file.url] = headers;
       source.listing.files.push_back(std::move(file));
     }
+    source.listing.revision = version_of(source.listing.files);
     source.headers = [secrets](const RemoteFile& file) {
       const auto at = secrets->find(file.url);
       return at == secrets->end() ? HttpHeaders() : at->second;
     };
     return source;
+  }
+
+  // What says that files without a checksum are still the same; "" where the server says nothing of one.
+  static std::string version_of(const std::vector<RemoteFile>& files) {
+    std::string out;
+    for (const RemoteFile& file : files) {
+      if (file.checksum.known()) continue;
+      if (file.etag.empty()) return "";
+      out += (out.empty() ? "" : " ") + file.etag;
+    }
+    constexpr size_t kShown = 64;
+    return out.size() <= kShown ? out : "sha256:" + to_hex(digest_of(DigestKind::kSha256, out));
   }
 
   Status add_given_checksum(RemoteFile& file) const {
@@ -243,6 +256,7 @@ struct Opener {
       if (from_hex(hex).size() != 32)
         return invalid_argument("--sha256 ", given, ": a SHA-256 has 64 hex digits");
       file.checksum = {Checksum::Kind::kSha256, to_hex(from_hex(hex))};
+      file.checksum_given = true;
     }
     return {};
   }

@@ -78,8 +78,13 @@ def test_plain_http_and_names(content, start, tmp_path):
     same(content, tmp_path / "m", {large})
     assert run(url, f"{server.url}/files/config.json", "--to", tmp_path / "n").returncode == 0
     same(content, tmp_path / "n", {large, "config.json"})
+    again = run(url, f"{server.url}/files/config.json", "--to", tmp_path / "n")
+    assert again.returncode == 0 and "complete already" in again.stdout, "the ETags are the same"
+    server.etags["config.json"] = '"newer"'
+    again = run(url, f"{server.url}/files/config.json", "--to", tmp_path / "n")
+    assert again.returncode == 0 and "fetched" in again.stdout and "complete already" not in again.stdout
     wrong = run(url, "--to", tmp_path / "o", "--sha256", "0" * 64)
-    assert wrong.returncode == 1 and "should be " + "0" * 64 in wrong.stderr
+    assert wrong.returncode == 1 and "should be " + "0" * 64 in wrong.stderr and "--sha256 says" in wrong.stderr
     assert not (tmp_path / "o" / large).exists()
     missing = run(f"{server.url}/files/nothing.safetensors", "--to", tmp_path / "p")
     assert missing.returncode == 1 and "404" in missing.stderr and "127.0.0.1" in missing.stderr
@@ -255,6 +260,17 @@ def test_local_directory(content, start, tmp_path):
     same(content, tmp_path / "copy", WANTED)
     marker = json.loads((tmp_path / "copy/.hadal-model.json").read_text())
     assert marker["source"] == "hf:org/name"
+    plain = tmp_path / "plain"  # no marker says what its files are
+    plain.mkdir()
+    for name in ("config.json", "model.safetensors", "pytorch_model.bin"):
+        (plain / name).write_bytes(b"{}" + name.encode() * 1000)
+    first = run(plain, "--to", tmp_path / "second")
+    assert first.returncode == 0 and "copied" in first.stdout and "pytorch_model.bin" in first.stderr, "what is left out is named"
+    again = run(plain, "--to", tmp_path / "second")
+    assert again.returncode == 0 and "complete already" in again.stdout
+    (plain / "config.json").write_bytes(b"[]" + b"config.json" * 1000)
+    assert run(plain, "--to", tmp_path / "second").returncode == 0
+    assert (tmp_path / "second/config.json").read_bytes() == (plain / "config.json").read_bytes()
     (tmp_path / "copy/.hadal-model.json").unlink()
     assert run(tmp_path / "copy", "--to", tmp_path / "copy").returncode == 0
     assert run("--verify", tmp_path / "copy").returncode == 0
