@@ -120,6 +120,8 @@ void write_indented(std::string& out, const Json& value, int indent, int depth) 
 
 }  // namespace
 
+Json::Json(const char* value) : value_(std::string(value)) {}
+
 Json::Json(uint64_t value) {
   if (value <= static_cast<uint64_t>(INT64_MAX)) {
     value_ = static_cast<int64_t>(value);

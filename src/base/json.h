@@ -31,7 +31,7 @@ class Json {
   Json(int64_t value) : value_(value) {}                        // NOLINT
   Json(uint64_t value);                                         // NOLINT: kInt where it fits
   Json(double value) : value_(value) {}                         // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
+  Json(const char* value);                                      // NOLINT
   Json(std::string value) : value_(std::move(value)) {}         // NOLINT
   Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
   Json(JsonArray value) : value_(std::move(value)) {}           // NOLINT
