@@ -6,7 +6,7 @@ target_compile_options(hadal_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtua
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 and 13 see bounds broken inside std::string's own operator+ (GCC bugs 105329, 105651), depending on the
   # optimiser's mood and on the length of this folder's path. The sanitizer builds find what is real.
-  target_compile_options(hadal_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+  target_compile_options(hadal_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
 endif()
 if(HADAL_WERROR)
   target_compile_options(hadal_flags INTERFACE -Werror)
