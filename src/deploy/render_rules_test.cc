@@ -265,6 +265,27 @@ bool same_objects(const RenderResult& a, const RenderResult& b) {
   return true;
 }
 
+// The one step that runs as root gives the model's directory to the pods' user, with all that lies in it.
+TEST(HostPath, IsNeverADirectoryOfTheHosts) {
+  const auto parsed = [](const std::string& path, const std::string& model) {
+    return parse_deploy_spec("name: a\nmodel: {ref: smollm2-135m" +
+                                 (model.empty() ? "" : ", path: \"" + model + "\"") +
+                                 "}\nstorage: {type: host-path, hostPath: " + path + "}\n",
+                             "a.yaml");
+  };
+  for (const char* path : {"/", "//", "/./", "/etc", "/etc/", "/usr/share", "//usr//share/", "/var",
+                           "/var/lib", "/var/lib/kubelet/pods", "/home", "/dev/shm"}) {
+    const auto spec = parsed(path, "");
+    ASSERT_FALSE(spec.ok()) << path;
+    EXPECT_THAT(spec.error().message, HasSubstr("name a directory for models")) << path;
+  }
+  for (const char* model : {".", "./", "a/.", "a//b", "a/"})
+    EXPECT_FALSE(parsed("/data", model).ok()) << model;
+  for (const char* path :
+       {"/data", "/data/models", "/mnt/nvme0", "/var/lib/hadal", "/home/models", "/usrdata"})
+    EXPECT_TRUE(parsed(path, "a/b").ok()) << path;
+}
+
 TEST(Fields, CountOrAreRefused) {
   int specs = 0, silent = 0;
   for (unsigned seed = 1000; specs < 4; ++seed) {

@@ -7,6 +7,49 @@
 namespace hadal {
 namespace {
 
+// Absolute, without empty parts and ".".
+std::string normal_path(std::string_view path) {
+  std::string out;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, end - at);
+    if (!part.empty() && part != ".") out += "/" + std::string(part);
+    at = end + 1;
+  }
+  return out.empty() ? "/" : out;
+}
+
+// The host's own directories (Filesystem Hierarchy Standard 3.0), and those that a kubelet and its runtime
+// keep.
+bool is_system_directory(std::string_view path) {
+  constexpr std::string_view kTrees[] = {"/bin",
+                                         "/boot",
+                                         "/dev",
+                                         "/etc",
+                                         "/lib",
+                                         "/lib32",
+                                         "/lib64",
+                                         "/proc",
+                                         "/root",
+                                         "/run",
+                                         "/sbin",
+                                         "/sys",
+                                         "/usr",
+                                         "/var/lib/kubelet",
+                                         "/var/lib/etcd",
+                                         "/var/lib/containerd",
+                                         "/var/lib/containers",
+                                         "/var/lib/docker",
+                                         "/var/run"};
+  constexpr std::string_view kAlone[] = {"/", "/home", "/var", "/var/lib", "/var/log", "/var/cache"};
+  const std::string normal = normal_path(path);
+  return std::any_of(std::begin(kTrees), std::end(kTrees),
+                     [&](std::string_view tree) {
+                       return normal == tree || normal.starts_with(std::string(tree) + "/");
+                     }) ||
+         std::find(std::begin(kAlone), std::end(kAlone), normal) != std::end(kAlone);
+}
+
 class SpecChecker {
  public:
   explicit SpecChecker(const DeploySpec& spec) : spec_(spec) {}
@@ -52,6 +95,13 @@ class SpecChecker {
   void check_storage() {
     const StorageSpec& storage = spec_.storage;
     const std::string type = storage.type;
+    // What the model's directory is becomes the property of the pod's user, with all that lies in it.
+    if (!storage.host_path.empty() && is_system_directory(storage.host_path))
+      fail("storage.hostPath", storage.host_path,
+           " is the host's own: name a directory for models, such as /data/models");
+    if (!spec_.model.path.empty() && normal_path(spec_.model.path) != "/" + spec_.model.path)
+      fail("model.path", "\"", spec_.model.path,
+           "\" must name a directory of the model's own inside the volume, without \".\" and empty parts");
     if (type == "s3" && storage.uri.empty() && !spec_.model.ref.starts_with("s3://") &&
         !storage.download.source.starts_with("s3://"))
       fail("storage.type", "storage s3 needs uri: s3://bucket/prefix");

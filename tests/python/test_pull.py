@@ -124,7 +124,7 @@ FAULTS = {
 
 def test_every_fault_at_once(content, start, tmp_path):
     server = start(content, rates=FAULTS, token=TOKEN, seed=random.randrange(1 << 30))
-    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "256Ki", "--retries", 20, env=hf(server))
+    result = run("hf:org/name", "--to", tmp_path / "m", "--part-size", "256Ki", "--retries", 20, env=hf(server), timeout=500)
     assert result.returncode == 0
     same(content, tmp_path / "m", WANTED)
     assert server.problems == [] and server.early == 0

@@ -20,7 +20,7 @@ std::string wait_for_requests(int64_t port, int64_t times) {
          "  left=re.findall(r'^vllm:num_requests_(?:running|waiting)(?:\\{.*\\})? (\\S+)$',text,re.M)\n"
          "  idle=0 if sum(map(float,left)) else idle+1\n"
          "  gone=0\n"
-         " except OSError: gone+=1\n"
+         " except Exception: gone+=1\n"
          " time.sleep(2)\n";
 }
 

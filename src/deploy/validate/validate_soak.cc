@@ -87,7 +87,12 @@ class Mutator {
   std::string next() {
     std::string text = any_document();
     if (pick(4) == 0) text += any_document();
-    for (size_t left = 1 + pick(6); left > 0; --left) mutate(text);
+    // Half of them stay YAML for the most part, so that what comes after the reader sees them.
+    if (pick(2) == 0) {
+      for (size_t left = 1 + pick(4); left > 0; --left) change_value(text);
+    } else {
+      for (size_t left = 1 + pick(6); left > 0; --left) mutate(text);
+    }
     return text;
   }
 
@@ -101,6 +106,23 @@ class Mutator {
     begin = begin == 0 ? 0 : text.rfind('\n', begin - 1) + 1;  // npos + 1 is 0
     const size_t end = std::min(text.find('\n', begin), text.size() - 1);
     return {begin, end - begin + 1};
+  }
+
+  // The value of a key becomes that of any other key, or a line goes.
+  void change_value(std::string& text) {
+    if (text.empty()) return;
+    const auto [begin, size] = line(text);
+    const std::string& other = any_document();
+    const size_t colon = text.find(": ", begin);
+    if (pick(5) == 0 || other.empty() || colon == std::string::npos || colon >= begin + size) {
+      text.erase(begin, size);
+      return;
+    }
+    const auto [from, count] = line(other);
+    const std::string value = other.substr(from, count);
+    const size_t at = value.find(": ");
+    if (at == std::string::npos) return;
+    text.replace(colon + 2, begin + size - colon - 2, value, at + 2, std::string::npos);
   }
 
   void mutate(std::string& text) {
