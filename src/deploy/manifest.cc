@@ -102,6 +102,15 @@ Result<std::vector<KubeObject>> read_objects(const std::vector<ManifestFile>& fi
   return out;
 }
 
+namespace {
+
+// Some editors begin UTF-8 with a byte order mark, and kubectl takes it.
+void drop_byte_order_mark(std::string& text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+}
+
+}  // namespace
+
 Result<std::vector<ManifestFile>> read_manifest_files(const std::vector<std::string>& arguments) {
   std::vector<std::string> paths;
   for (const std::string& argument : arguments) {
@@ -121,6 +130,7 @@ Result<std::vector<ManifestFile>> read_manifest_files(const std::vector<std::str
     HADAL_ASSIGN(std::string text, read_file(path, kMaxFileBytes));
     out.push_back({path, std::move(text)});
   }
+  for (ManifestFile& file : out) drop_byte_order_mark(file.text);
   return out;
 }
 

@@ -265,6 +265,16 @@ bool same_objects(const RenderResult& a, const RenderResult& b) {
   return true;
 }
 
+TEST(Gpus, NeedAKind) {
+  for (const char* gpus : {"{count: 8}", "{perNode: 4}"}) {
+    const auto spec =
+        parse_deploy_spec("name: a\nmodel: r1-distill-qwen-7b\ngpus: " + std::string(gpus) + "\n", "a.yaml");
+    ASSERT_FALSE(spec.ok()) << gpus;
+    EXPECT_THAT(spec.error().message, HasSubstr("a.yaml:3:")) << gpus;
+    EXPECT_THAT(spec.error().message, HasSubstr("gpus.type"));
+  }
+}
+
 // The one step that runs as root gives the model's directory to the pods' user, with all that lies in it.
 TEST(HostPath, IsNeverADirectoryOfTheHosts) {
   const auto parsed = [](const std::string& path, const std::string& model) {

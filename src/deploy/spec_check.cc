@@ -61,6 +61,7 @@ class SpecChecker {
     check_scheduling();
     check_network();
     check_tenancy();
+    check_gpus();
     check_scaling();
     check_timing();
     check_environment();
@@ -89,6 +90,14 @@ class SpecChecker {
     };
     for (const auto& [key, value] : spec_.labels) {
       if (reserved(key)) fail("labels", "label ", key, " is hadal's own: choose another key");
+    }
+  }
+
+  void check_gpus() {
+    if (!spec_.gpus.type.empty()) return;
+    for (const auto& [field, value] :
+         {std::pair("gpus.count", spec_.gpus.count), std::pair("gpus.perNode", spec_.gpus.per_node)}) {
+      if (value > 0) fail(field, "GPUs of which kind? Set gpus.type, or write the order whole: gpus: 8xH200");
     }
   }
 

@@ -22,6 +22,9 @@ def test_exit_codes(tmp_path):
     good.write_text(GOOD)
     bad.write_text(BAD)
     assert run("validate", good).returncode == 0
+    marked = tmp_path / "marked.yaml"
+    marked.write_text(GOOD, encoding="utf-8-sig")
+    assert run("validate", marked).returncode == 0, "a byte order mark is no error"
     out = run("validate", bad)
     assert out.returncode == 1
     assert f"{bad}:7:5: error: " in out.stdout and "[schema/unknown-field]" in out.stdout

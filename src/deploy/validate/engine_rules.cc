@@ -26,6 +26,7 @@ bool looks_like_flag(std::string_view word) {
 
 // vLLM and TensorRT-LLM: only what is surely a misspelt flag.
 void check_spelling(const PodTemplate& pod, const EngineProgram& engine) {
+  if (engine.wrapped && engine.kind == EngineName::kTrtllm) return;  // Dynamo's wrapper has flags of its own
   for (const CommandWord& word : engine.words) {
     const std::string name = word.text.substr(0, word.text.find('='));
     const std::string meant = looks_like_flag(name) ? meant_engine_flag(engine.kind, name) : "";

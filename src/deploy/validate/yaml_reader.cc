@@ -252,14 +252,22 @@ class Reader {
   size_t resumed_ = 0;  // where reading began again, after an error
 };
 
-void check_keys(const YamlNode& node, Reporter& reporter, std::unordered_set<const YamlNode*>& seen) {
+// Where keys are the user's own, one may begin with a dash.
+bool has_free_keys(std::string_view map_name) {
+  constexpr std::string_view kMaps[] = {"data", "stringData", "binaryData", "annotations", "labels"};
+  return std::find(std::begin(kMaps), std::end(kMaps), map_name) != std::end(kMaps);
+}
+
+// map_name: the key that the node is the value of.
+void check_keys(const YamlNode& node, std::string_view map_name, Reporter& reporter,
+                std::unordered_set<const YamlNode*>& seen) {
   if (!seen.insert(&node).second) return;
-  for (const YamlNodePtr& item : node.items) check_keys(*item, reporter, seen);
+  for (const YamlNodePtr& item : node.items) check_keys(*item, "", reporter, seen);
   std::unordered_map<std::string_view, int> lines;
   for (const auto& [key, value] : node.entries) {
-    check_keys(*value, reporter, seen);
+    check_keys(*value, key->is_scalar() ? std::string_view(key->text) : "", reporter, seen);
     if (!key->is_scalar()) continue;
-    if (key->is_plain() && tight_dash(key->text + ":")) {
+    if (!has_free_keys(map_name) && key->is_plain() && tight_dash(key->text + ":")) {
       Finding& finding = reporter.add_at_mark(
           "yaml/dash-without-space", key->begin,
           "a dash without a space begins no list item: this is a key that is called \"" + key->text + "\"");
@@ -294,7 +302,7 @@ ReadFile read_documents(std::string_view text, Reporter& reporter) {
 
 void check_yaml_nodes(const YamlNode& root, Reporter& reporter) {
   std::unordered_set<const YamlNode*> seen;
-  check_keys(root, reporter, seen);
+  check_keys(root, "", reporter, seen);
   seen.clear();
   if (const YamlNode* anchor = first_anchor(root, seen))
     reporter.add_at_mark("yaml/anchor", anchor->begin,
