@@ -265,6 +265,21 @@ bool same_objects(const RenderResult& a, const RenderResult& b) {
   return true;
 }
 
+TEST(Dtype, IsThatOfTheCheckpoint) {
+  const auto rendered = [](const std::string& model) {
+    const auto spec =
+        parse_deploy_spec("name: a\nmodel: " + model + "\nengine: sglang\ngpus: 8xH200\n", "a.yaml");
+    return spec.ok() ? render_spec(*spec).status() : spec.status();
+  };
+  for (const char* dtype : {"int4", "int8", "bf16"}) {
+    const Status refused = rendered("{ref: deepseek-r1, dtype: " + std::string(dtype) + "}");
+    ASSERT_FALSE(refused.ok()) << dtype;
+    EXPECT_THAT(refused.error().message, HasSubstr("published weights of deepseek-r1 are fp8")) << dtype;
+  }
+  EXPECT_TRUE(rendered("{ref: deepseek-r1, dtype: fp8}").ok());
+  EXPECT_TRUE(rendered("{ref: hf:org/R1-INT8, like: deepseek-r1, dtype: int8, size: 680Gi}").ok());
+}
+
 TEST(Gpus, NeedAKind) {
   for (const char* gpus : {"{count: 8}", "{perNode: 4}"}) {
     const auto spec =

@@ -127,7 +127,7 @@ const SpecField kFields[] = {
     {"model.servedName", S, "Name that clients send as \"model\". Default: the reference's last part in small letters", "", R::kModelName, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::served_name)},
     {"model.path", S, "Directory of the model inside the volume. Default: the repository's name", "", R::kServedFile, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::path)},
     {"model.revision", S, "Commit, tag or branch of the repository", "", R::kModelName, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::revision)},
-    {"model.dtype", S, "Type the weights are loaded as. Default: as the checkpoint is", "bf16|f16|fp8|int8|int4", R::kAny, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::dtype)},
+    {"model.dtype", S, "Type of the checkpoint's weights, where it is another checkpoint than the one that the model is published as (with model.like)", "bf16|f16|fp8|int8|int4", R::kAny, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::dtype)},
     {"model.size", Q, "Bytes of the weights; needed where hadal does not know the model", "", R::kAny, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::size)},
     {"model.contextLength", I, "Longest prompt plus answer in tokens. Default: the model's own", "", R::kAny, 256, 1e7, HADAL_SLOT(&D::model, &ModelSpec::context_length)},
     {"model.kvDtype", S, "Type of the KV cache", "auto|bf16|f16|fp8|f32", R::kAny, 0, 0, HADAL_SLOT(&D::model, &ModelSpec::kv_dtype)},

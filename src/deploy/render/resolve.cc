@@ -12,6 +12,7 @@
 #include "deploy/spec_table.h"
 #include "plan/fit.h"
 #include "plan/gpu_table.h"
+#include "plan/layout_rules.h"
 #include "plan/time_budget.h"
 #include "plan/weight_map.h"
 
@@ -164,9 +165,27 @@ int64_t fitted_context(const RenderContext& c, const RoleContext& role, const Mo
   return std::max<int64_t>(1024, static_cast<int64_t>(tokens * kSurely) / 1024 * 1024);
 }
 
+// No engine makes int8 of the published weights by itself: another type is another checkpoint.
+Status check_weight_type(const DeploySpec& spec) {
+  const ModelSpec& model = spec.model;
+  const bool other_checkpoint =
+      !model.like.empty() || model.ref.starts_with("/") || !spec.storage.download.source.empty();
+  const CatalogModel* known = find_catalog_model(model.ref);
+  if (model.dtype.empty() || other_checkpoint || known == nullptr) return {};
+  HADAL_ASSIGN(const ModelConfig config, catalog_config(*known));
+  HADAL_ASSIGN(const std::optional<WeightFormat> asked, parse_weight_format(model.dtype));
+  const WeightFormat published = projection_format(config, std::nullopt);
+  if (!asked.has_value() || *asked == published) return {};
+  return invalid_argument(spec.place("model.dtype"), ": the published weights of ", known->name, " are ",
+                          weight_format_name(published), ", not ", model.dtype,
+                          ": name a checkpoint that is, with model: {ref: hf:ORG/NAME, like: ", known->name,
+                          ", dtype: ", model.dtype, "}");
+}
+
 }  // namespace
 
 Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
+  HADAL_RETURN_IF_ERROR(check_weight_type(spec));
   if (spec.gpus.type.empty()) return {};
   const std::string type = split_order(spec.gpus.type).second;
   const GpuSpec* gpu = find_gpu(type);
