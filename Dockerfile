@@ -14,7 +14,7 @@ WORKDIR /src
 COPY CMakeLists.txt LICENSE ./
 COPY cmake cmake
 COPY src src
-RUN cmake -S . -B /build -G Ninja -D CMAKE_BUILD_TYPE=Release -D HADAL_PCH=ON -D HADAL_TESTS=OFF -D HADAL_BENCH=OFF \
+RUN cmake -S . -B /build -G Ninja -D CMAKE_BUILD_TYPE=Release -D HADAL_UNITY=ON -D HADAL_TESTS=OFF -D HADAL_BENCH=OFF \
  && ninja -C /build hadal \
  && cmake --install /build --prefix /out/usr --strip
 

@@ -105,7 +105,7 @@ install_packages() {
 configure() {
   [ -f "$BUILD_DIR/build.ninja" ] && return 0
   step "Configuring"
-  with_progress "cmake" cmake --preset release -D HADAL_PCH=ON "$@"
+  with_progress "cmake" cmake --preset release -D HADAL_UNITY=ON "$@"
 }
 
 build() {

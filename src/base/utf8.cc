@@ -63,6 +63,11 @@ void utf8_append(std::string& out, char32_t c) {
   }
 }
 
+size_t utf8_count(std::string_view text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
 bool utf8_is_valid(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {

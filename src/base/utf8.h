@@ -23,6 +23,9 @@ void utf8_append(std::string& out, char32_t code_point);
 
 bool utf8_is_valid(std::string_view text);
 
+// Code points of valid text; of bytes that begin or end inside one, those that start in it.
+size_t utf8_count(std::string_view text);
+
 // Copies with each maximal invalid part replaced by U+FFFD (as Python's errors="replace").
 std::string utf8_sanitize(std::string_view text);
 

@@ -2,6 +2,7 @@
 // answer() blocks.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -13,6 +14,10 @@
 #include "server/served_model.h"
 
 namespace hadal {
+
+inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
 struct ChatTurn {
   std::string role;  // "system", "user", "assistant"

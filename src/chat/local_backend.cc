@@ -9,9 +9,6 @@ namespace hadal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Carries deltas from the output thread to the terminal's.
 class QueueSink final : public OutputSink {

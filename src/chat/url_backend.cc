@@ -13,9 +13,6 @@ namespace hadal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The message of OpenAI's error shape, or the body's beginning.
 std::string error_text(const HttpResponse& response) {

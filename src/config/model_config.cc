@@ -90,7 +90,6 @@ std::string JsonFields::text(std::string_view key, std::string_view fallback) {
 
 namespace {
 
-constexpr int kFp8Block = 128;
 constexpr size_t kMaxEosTokens = 1024;
 constexpr int kMostLayersListed = 1 << 16;
 

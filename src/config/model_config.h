@@ -14,6 +14,9 @@
 
 namespace hadal {
 
+// DeepSeek-V3's FP8 checkpoints: one f32 weight_scale_inv for each block of this many rows and columns.
+inline constexpr int64_t kFp8Block = 128;
+
 // One per file in models/.
 enum class Architecture {
   kLlama,       // LlamaForCausalLM, MistralForCausalLM; GGUF "llama"

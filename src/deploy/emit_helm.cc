@@ -11,8 +11,8 @@ namespace {
 // same in YAML and in the JSON inside.
 constexpr std::string_view kMark = "\xEE\x80\x80";
 
-constexpr std::string_view kWaveFiles[] = {"foundation.yaml", "storage.yaml",  "download.yaml",
-                                           "workload.yaml",   "services.yaml", "operations.yaml"};
+constexpr std::string_view kTemplateFiles[] = {"foundation.yaml", "storage.yaml",  "download.yaml",
+                                               "workload.yaml",   "services.yaml", "operations.yaml"};
 
 std::string mark(std::string_view name) {
   return std::string(kMark) + std::string(name) + std::string(kMark);
@@ -169,7 +169,7 @@ std::vector<RenderedFile> helm_files(const DeploySpec& spec, const RenderResult&
   HADAL_CHECK(again.ok() && again->objects.size() >= rendered.objects.size()) << "rendering again differs";
   ChartValues values(spec, rendered.objects);
   std::vector<RenderedFile> out;
-  std::string texts[std::size(kWaveFiles)];
+  std::string texts[std::size(kTemplateFiles)];
   size_t index = 0;
   for (RenderedObject object : again->objects) {
     const bool is_namespace = object.object.find("kind")->as_string() == "Namespace";
@@ -184,9 +184,9 @@ std::vector<RenderedFile> helm_files(const DeploySpec& spec, const RenderResult&
   }
   out.push_back({"Chart.yaml", chart_yaml(spec)});
   out.push_back({"values.yaml", values.values_yaml()});
-  for (size_t wave = 0; wave < std::size(kWaveFiles); ++wave) {
+  for (size_t wave = 0; wave < std::size(kTemplateFiles); ++wave) {
     if (!texts[wave].empty())
-      out.push_back({"templates/" + std::string(kWaveFiles[wave]), std::move(texts[wave])});
+      out.push_back({"templates/" + std::string(kTemplateFiles[wave]), std::move(texts[wave])});
   }
   return out;
 }

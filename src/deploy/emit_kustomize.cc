@@ -4,7 +4,7 @@
 namespace hadal {
 namespace {
 
-constexpr std::string_view kWaveFiles[] = {"0-foundation.yaml", "1-storage.yaml",  "2-download.yaml",
+constexpr std::string_view kBaseFiles[] = {"0-foundation.yaml", "1-storage.yaml",  "2-download.yaml",
                                            "3-workload.yaml",   "4-services.yaml", "5-operations.yaml"};
 
 }  // namespace
@@ -12,14 +12,14 @@ constexpr std::string_view kWaveFiles[] = {"0-foundation.yaml", "1-storage.yaml"
 std::vector<RenderedFile> kustomize_files(const DeploySpec& spec, const RenderResult& rendered) {
   std::vector<RenderedFile> out;
   JsonArray resources;
-  for (size_t wave = 0; wave < std::size(kWaveFiles); ++wave) {
+  for (size_t wave = 0; wave < std::size(kBaseFiles); ++wave) {
     std::vector<RenderedObject> objects;
     for (const RenderedObject& object : rendered.objects) {
       if (static_cast<size_t>(object.wave) == wave) objects.push_back(object);
     }
     if (objects.empty()) continue;
-    out.push_back({"base/" + std::string(kWaveFiles[wave]), to_manifest_yaml(objects)});
-    resources.emplace_back(kWaveFiles[wave]);
+    out.push_back({"base/" + std::string(kBaseFiles[wave]), to_manifest_yaml(objects)});
+    resources.emplace_back(kBaseFiles[wave]);
   }
   Json base;
   base.set("apiVersion", "kustomize.config.k8s.io/v1beta1");

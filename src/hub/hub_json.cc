@@ -1,6 +1,7 @@
 #include "hub/hub_json.h"
 
 #include "base/json.h"
+#include "hub/field_text.h"
 
 namespace hadal {
 namespace {
@@ -18,11 +19,6 @@ std::string lower_case(std::string text) {
     if (c >= 'A' && c <= 'F') c = static_cast<char>(c + 32);
   }
   return text;
-}
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
 int64_t size_of(const Json& json, std::string_view key) {

@@ -12,6 +12,7 @@
 #include "hub/digest.h"
 #include "hub/disk.h"
 #include "hub/download.h"
+#include "hub/field_text.h"
 #include "hub/file_filter.h"
 
 namespace hadal {
@@ -22,11 +23,6 @@ constexpr size_t kChunk = size_t{1} << 20;
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : "";
 }
 
 int64_t number_of(const Json& json, std::string_view key) {

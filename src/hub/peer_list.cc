@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "hub/field_text.h"
 #include "hub/file_filter.h"
 #include "hub/web_address.h"
 
@@ -12,11 +13,6 @@ namespace {
 constexpr auto kAskAgain = std::chrono::seconds(3);  // one that is still pulling has more by then
 constexpr int kMaxFailures = 4;
 constexpr size_t kMaxRanges = 1'000'000;
-
-std::string text_of(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_string() ? value->as_string() : "";
-}
 
 Status read_ranges(const Json& json, PeerFile& file, size_t& count) {
   const Json* ranges = json.find("ranges");

@@ -61,7 +61,7 @@ bool read_number(std::string_view text, int64_t& out) {
 }
 
 // One journal as it is read.
-struct Reader {
+struct JournalReader {
   const std::string& boot_id;
   JournalState state = {};
   bool same_boot = false;
@@ -134,7 +134,7 @@ struct Reader {
 }  // namespace
 
 JournalState parse_journal(std::string_view text, const std::string& boot_id) {
-  Reader reader{boot_id};
+  JournalReader reader{boot_id};
   bool first = true;
   size_t at = 0;
   while (at < text.size()) {

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "hub/digest.h"
 #include "hub/disk.h"
+#include "hub/field_text.h"
 #include "hub/file_filter.h"
 #include "hub/s3_store.h"
 #include "hub/web_address.h"
@@ -23,12 +24,6 @@ constexpr int64_t kMinPart = int64_t{5} << 20;  // S3's limits
 constexpr int64_t kMaxParts = 10'000;
 constexpr int64_t kMemory = int64_t{256} << 20;  // of parts on their way, each held twice
 constexpr size_t kMaxListedParts = 20'000;
-
-int64_t number(const std::string& text) {
-  int64_t out = -1;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
-  return read.ec == std::errc() && read.ptr == text.data() + text.size() ? out : -1;
-}
 
 bool is_success(const CurlResponse& response) {
   // Completing an upload answers 200 before it knows whether it works.
@@ -396,14 +391,14 @@ Status parse_s3_parts(std::string_view text, std::vector<S3Part>& parts, int& ne
   if (!root.name.starts_with("ListParts")) return invalid_argument("the answer is no list of parts");
   for (const XmlNode& node : root.children) {
     if (node.name != "Part") continue;
-    const int64_t part = number(node.value("PartNumber"));
-    if (part < 1 || part > kMaxParts || number(node.value("Size")) < 0)
+    const int64_t part = number_in(node.value("PartNumber"));
+    if (part < 1 || part > kMaxParts || number_in(node.value("Size")) < 0)
       return invalid_argument("a part without number or size");
     if (parts.size() >= kMaxListedParts) return make_error(ErrorCode::kTooLarge, "too many parts");
-    parts.push_back({static_cast<int>(part), number(node.value("Size")), node.value("ETag"),
+    parts.push_back({static_cast<int>(part), number_in(node.value("Size")), node.value("ETag"),
                      from_base64(node.value("ChecksumSHA256"))});
   }
-  const int64_t marker = number(root.value("NextPartNumberMarker"));
+  const int64_t marker = number_in(root.value("NextPartNumberMarker"));
   const bool more = root.value("IsTruncated") == "true" && marker > next && marker <= kMaxParts;
   next = more ? static_cast<int>(marker) : 0;
   return {};

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "hub/digest.h"
+#include "hub/field_text.h"
 #include "hub/web_address.h"
 #include "hub/xml_reader.h"
 #include "net/http_message.h"
@@ -12,12 +13,6 @@ namespace hadal {
 namespace {
 
 constexpr size_t kMaxObjects = 200'000;
-
-int64_t number(const std::string& text) {
-  int64_t out = -1;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
-  return read.ec == std::errc() && read.ptr == text.data() + text.size() ? out : -1;
-}
 
 // Keys come as in a query: some stores write a space as a plus.
 std::string decode_key(std::string text) {
@@ -54,7 +49,7 @@ Status parse_s3_list(std::string_view xml, std::vector<S3Object>& objects, std::
     if (node.name != "Contents") continue;
     S3Object object;
     object.key = encoded ? decode_key(node.value("Key")) : node.value("Key");
-    object.size = number(node.value("Size"));
+    object.size = number_in(node.value("Size"));
     object.etag = node.value("ETag");
     if (object.key.empty() || object.size < 0)
       return invalid_argument("the list has an object without key or size");
@@ -159,7 +154,7 @@ Result<RemoteFile> S3Store::head(ApiClient& api, const std::string& key) const {
   RemoteFile file;
   file.url = url(key);
   file.etag = field(response.headers, "ETag");
-  file.size = number(field(response.headers, "Content-Length"));
+  file.size = number_in(field(response.headers, "Content-Length"));
   file.checksum = s3_checksum(response.headers);
   const bool parts = file.checksum.kind == Checksum::Kind::kSha256OfParts ||
                      file.checksum.kind == Checksum::Kind::kMd5OfParts;
@@ -168,7 +163,7 @@ Result<RemoteFile> S3Store::head(ApiClient& api, const std::string& key) const {
   HADAL_ASSIGN(const CurlResponse part, api.send([&] {
     return request("HEAD", key, {{"partNumber", "1"}}, headers);
   }));
-  file.checksum.part_bytes = number(field(part.headers, "Content-Length"));
+  file.checksum.part_bytes = number_in(field(part.headers, "Content-Length"));
   if (part.status / 100 != 2 || file.checksum.part_bytes <= 0) file.checksum = {};
   return file;
 }

@@ -5,7 +5,7 @@
 namespace hadal {
 namespace {
 
-constexpr size_t kMaxText = size_t{64} << 20;
+constexpr size_t kMaxXml = size_t{64} << 20;
 constexpr int kMaxDepth = 16;
 constexpr size_t kMaxNodes = 2'000'000;
 
@@ -35,9 +35,9 @@ void add_utf8(std::string& out, uint32_t code) {
   }
 }
 
-class Reader {
+class XmlReader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit XmlReader(std::string_view text) : text_(text) {}
 
   Result<XmlNode> read() {
     if (text_.starts_with("\xef\xbb\xbf")) at_ = 3;
@@ -176,8 +176,8 @@ std::string XmlNode::value(std::string_view child) const {
 }
 
 Result<XmlNode> parse_xml(std::string_view text) {
-  if (text.size() > kMaxText) return make_error(ErrorCode::kTooLarge, "the XML has ", text.size(), " bytes");
-  return Reader(text).read();
+  if (text.size() > kMaxXml) return make_error(ErrorCode::kTooLarge, "the XML has ", text.size(), " bytes");
+  return XmlReader(text).read();
 }
 
 std::string xml_escaped(std::string_view text) {

@@ -26,10 +26,6 @@ void norm_heads(OpContext& ctx, const RmsNorm& norm, const Tensor& qkv, int64_t 
   }
 }
 
-ShardRange times(const ShardRange& range, int64_t factor) {
-  return {range.begin * factor, range.count * factor};
-}
-
 }  // namespace
 
 Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& config,
@@ -47,13 +43,13 @@ Result<Attention> Attention::load(const LoadContext& load, const ModelConfig& co
   out.window_ = config.window_of(names.layer);
   out.tp_size_ = load.tp_size;
   const std::array<MatrixPart, 3> qkv = {
-      MatrixPart::by_rows(names.q_proj, q_width, hidden, times(heads.q, dim), config.qkv_bias),
-      MatrixPart::by_rows(names.k_proj, kv_width, hidden, times(heads.kv, dim), config.qkv_bias),
-      MatrixPart::by_rows(names.v_proj, kv_width, hidden, times(heads.kv, dim), config.qkv_bias),
+      MatrixPart::by_rows(names.q_proj, q_width, hidden, heads.q.times(dim), config.qkv_bias),
+      MatrixPart::by_rows(names.k_proj, kv_width, hidden, heads.kv.times(dim), config.qkv_bias),
+      MatrixPart::by_rows(names.v_proj, kv_width, hidden, heads.kv.times(dim), config.qkv_bias),
   };
   HADAL_ASSIGN(out.qkv_, Linear::load(load, qkv));
   HADAL_ASSIGN(out.o_, Linear::load(load, MatrixPart::by_columns(names.o_proj, hidden, q_width,
-                                                                 times(heads.q, dim), config.o_bias)));
+                                                                 heads.q.times(dim), config.o_bias)));
   out.qk_norm_ = !names.q_norm.empty();
   if (out.qk_norm_) {
     HADAL_ASSIGN(out.q_norm_, RmsNorm::load(load, names.q_norm, dim, config.rms_norm_eps));

@@ -24,10 +24,6 @@ std::vector<float> transpose(const std::vector<float>& values, int64_t n, int64_
   return out;
 }
 
-ShardRange times(const ShardRange& range, int64_t factor) {
-  return {range.begin * factor, range.count * factor};
-}
-
 }  // namespace
 
 Result<MlaAttention> MlaAttention::load(const LoadContext& load, const ModelConfig& config,
@@ -50,7 +46,7 @@ Result<MlaAttention> MlaAttention::load(const LoadContext& load, const ModelConf
   HADAL_RETURN_IF_ERROR(out.load_up_projections(load, config, names, heads));
   const MatrixPart o =
       MatrixPart::by_columns(names.o_proj, config.hidden_size, config.num_attention_heads * out.v_dim_,
-                             times(heads, out.v_dim_), config.o_bias);
+                             heads.times(out.v_dim_), config.o_bias);
   HADAL_ASSIGN(out.o_, Linear::load(load, o));
   return out;
 }
@@ -67,12 +63,12 @@ Status MlaAttention::load_queries(const LoadContext& load, const ModelConfig& co
   HADAL_ASSIGN(down_, Linear::load(load, down));
   if (q_lora_rank_ == 0) {
     HADAL_ASSIGN(q_,
-                 Linear::load(load, MatrixPart::by_rows(names.q_proj, q_width, hidden, times(heads, q_dim))));
+                 Linear::load(load, MatrixPart::by_rows(names.q_proj, q_width, hidden, heads.times(q_dim))));
     return {};
   }
   HADAL_ASSIGN(q_norm_, RmsNorm::load(load, names.q_a_norm, q_lora_rank_, kLatentNormEps));
-  HADAL_ASSIGN(q_, Linear::load(load, MatrixPart::by_rows(names.q_b_proj, q_width, q_lora_rank_,
-                                                          times(heads, q_dim))));
+  HADAL_ASSIGN(
+      q_, Linear::load(load, MatrixPart::by_rows(names.q_b_proj, q_width, q_lora_rank_, heads.times(q_dim))));
   return {};
 }
 
@@ -83,7 +79,7 @@ Status MlaAttention::load_up_projections(const LoadContext& load, const ModelCon
     const int64_t per_head = nope_dim_ + v_dim_;
     HADAL_ASSIGN(const MatrixShard kv_b,
                  read_shard(load, MatrixPart::by_rows(names.kv_b_proj, all * per_head, kv_lora_rank_,
-                                                      times(heads, per_head))));
+                                                      heads.times(per_head))));
     for (int64_t h = 0; h < heads.count; ++h) {
       HADAL_RETURN_IF_ERROR(push_key_head(load, shard_rows(kv_b, h * per_head, nope_dim_), false));
       const MatrixShard w_uv = shard_rows(kv_b, h * per_head + nope_dim_, v_dim_);
@@ -94,10 +90,10 @@ Status MlaAttention::load_up_projections(const LoadContext& load, const ModelCon
   }
   HADAL_ASSIGN(const MatrixShard k_b,
                read_shard(load, MatrixPart::by_rows(names.k_b_proj, all * kv_lora_rank_, nope_dim_,
-                                                    times(heads, kv_lora_rank_))));
+                                                    heads.times(kv_lora_rank_))));
   HADAL_ASSIGN(const MatrixShard v_b,
                read_shard(load, MatrixPart::by_rows(names.v_b_proj, all * v_dim_, kv_lora_rank_,
-                                                    times(heads, v_dim_))));
+                                                    heads.times(v_dim_))));
   for (int64_t h = 0; h < heads.count; ++h) {
     HADAL_RETURN_IF_ERROR(push_key_head(load, shard_rows(k_b, h * kv_lora_rank_, kv_lora_rank_), true));
     const MatrixShard w_uv = shard_rows(v_b, h * v_dim_, v_dim_);

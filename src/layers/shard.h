@@ -14,6 +14,8 @@ struct ShardRange {
   int64_t begin = 0;
   int64_t count = 0;
   int64_t end() const { return begin + count; }
+  // The range of elements where each of these is `factor` of them.
+  ShardRange times(int64_t factor) const { return {begin * factor, count * factor}; }
 };
 
 // Rank `rank`'s share of [0, total), cut at multiples of `unit`: the first ranks get one unit more where

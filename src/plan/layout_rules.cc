@@ -6,7 +6,6 @@ namespace hadal {
 namespace {
 
 constexpr int kMaxRanks = 4096;
-constexpr int kFp8Block = 128;
 
 // Why this many ranks cannot share attention; "" where they can.
 std::string attention_obstacle(const ModelConfig& m, int ranks) {

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
+#include "base/int_math.h"
+
 namespace hadal {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kActivationBytes = 2;  // bf16
 constexpr int64_t kLowLatencyTokens = 128;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 int64_t attention_width(const ModelConfig& m, int ranks) {
   if (m.mla) {

@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <map>
 
+#include "base/int_math.h"
+
 namespace hadal {
 namespace {
 
-constexpr int64_t kFp8Block = 128;   // DeepSeek-V3: one f32 weight_scale_inv for each 128x128 block
 constexpr int64_t kInt4Group = 128;  // one bf16 scale and one bf16 zero point for 128 weights of a row
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 // The list of one model's tensors being made.
 struct Builder {

@@ -6,7 +6,7 @@ namespace {
 
 constexpr int kMaxNodes = 512;
 constexpr size_t kMaxFacts = 256;
-constexpr size_t kMaxFailures = 64;
+constexpr size_t kMaxParsedFailures = 64;
 constexpr size_t kMaxText = 4096;
 
 Result<const JsonArray*> array_member(const Json& body, std::string_view name, size_t most) {
@@ -78,7 +78,7 @@ Result<PeerNode> parse_node(const Json& json) {
   HADAL_ASSIGN(out.clock_offset, number_member(json, "clock_offset_seconds"));
   HADAL_ASSIGN(out.clock_error, number_member(json, "clock_error_seconds"));
   out.clock_known = true_member(json, "clock_known");
-  HADAL_ASSIGN(const JsonArray* failures, array_member(json, "failures", kMaxFailures));
+  HADAL_ASSIGN(const JsonArray* failures, array_member(json, "failures", kMaxParsedFailures));
   for (const Json& failure : *failures) {
     if (!failure.is_string()) return make_error(ErrorCode::kDataLoss, "a peer's failure is no text");
     out.failures.push_back(failure.as_string().substr(0, kMaxText));

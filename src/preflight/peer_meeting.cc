@@ -15,7 +15,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-constexpr auto kHandshakeTime = std::chrono::seconds(5);
 constexpr auto kRetryPause = milliseconds(200);
 constexpr auto kFrameTime = std::chrono::seconds(5);
 // Beside the two directions' time: connecting, round trips, a slow link's last chunk.

@@ -10,7 +10,6 @@ namespace hadal {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kHandshakeTime = std::chrono::seconds(5);
 constexpr auto kWatchPause = std::chrono::milliseconds(50);
 constexpr int kMaxPending = 64;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,9 @@
 #include "preflight/peer_meeting.h"
 
 namespace hadal {
+
+// For what a host says when it comes.
+inline constexpr std::chrono::seconds kHandshakeTime{5};
 
 struct JoinedPeer {
   std::unique_ptr<PeerLink> link;

@@ -6,12 +6,10 @@
 #include <iterator>
 #include <limits>
 
+#include "base/int_math.h"
+
 namespace hadal {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 struct Totals {
   int64_t weights = 0;

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/int_math.h"
+
 namespace hadal {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 template <typename... Args>
 Error bad_plan(const StepPlan& plan, const Args&... args) {

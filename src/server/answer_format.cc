@@ -65,12 +65,6 @@ void append_comma(std::string& out) {
   if (!out.empty()) out += ',';
 }
 
-int64_t count_characters(std::string_view text) {
-  int64_t count = 0;
-  for (char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return count;
-}
-
 }  // namespace
 
 void append_usage(JsonWriter& json, const Usage& usage) {
@@ -132,7 +126,7 @@ void CompletionLogprobs::add(const Tokenizer& tokenizer, const TokenInfo& token,
   append_comma(offsets_);
   JsonWriter(tokens_).value(token_text(tokenizer, token.id));
   offsets_ += std::to_string(offset_);
-  offset_ += count_characters(bytes_of(tokenizer, token.id));
+  offset_ += static_cast<int64_t>(utf8_count(bytes_of(tokenizer, token.id)));
   if (!has_logprob) {
     logprobs_ += "null";
     top_ += "null";

@@ -11,11 +11,6 @@ namespace {
 
 constexpr double kMaxTimeoutSeconds = 7 * 24 * 3600.0;
 
-size_t count_characters(std::string_view text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 void read_stream(FieldReader& reader, GenerationFields& out) {
   reader.boolean("stream", out.stream);
   const Json* options = reader.object("stream_options");
@@ -30,7 +25,7 @@ void add_stop(FieldReader& reader, const Json& value, const std::string& path, c
               GenerationFields& out) {
   if (!value.is_string()) {
     reader.fail(FieldReader::type_error(path, "a string", value));
-  } else if (count_characters(value.as_string()) > limits.max_stop_len) {
+  } else if (utf8_count(value.as_string()) > limits.max_stop_len) {
     reader.fail(invalid_param(path,
                               "Invalid '" + path +
                                   "': string too long. Expected a string with maximum length " +
@@ -141,7 +136,7 @@ void read_timeout(FieldReader& reader, const char* name, std::chrono::millisecon
 void read_scheduling(FieldReader& reader, GenerationFields& out) {
   reader.integer("priority", INT32_MIN, INT32_MAX, out.priority);
   if (reader.string("cache_salt", out.cache_salt) &&
-      (out.cache_salt.empty() || count_characters(out.cache_salt) > kMaxSaltLen)) {
+      (out.cache_salt.empty() || utf8_count(out.cache_salt) > kMaxSaltLen)) {
     reader.fail(invalid_param(
         "cache_salt",
         "Invalid 'cache_salt': expected a string of 1 to " + std::to_string(kMaxSaltLen) + " characters.",

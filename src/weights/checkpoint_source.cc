@@ -5,10 +5,11 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/int_math.h"
+
 namespace hadal {
 namespace {
 
-constexpr int64_t kFp8Block = 128;
 constexpr std::string_view kScaleSuffix = ".weight_scale_inv";
 
 // Whether `found` is `want`, or becomes it when its leading dimensions are merged.
@@ -140,7 +141,7 @@ Result<WeightTensor> CheckpointSource::read_scale(const std::string& name, int64
     return make_error(ErrorCode::kNotFound, label(*table_.find(name + ".weight")), " is f8_e4m3 but \"",
                       scale_name, "\", its 128x128 block scales, is missing");
   }
-  const int64_t shape[] = {(n + kFp8Block - 1) / kFp8Block, (k + kFp8Block - 1) / kFp8Block};
+  const int64_t shape[] = {ceil_div(n, kFp8Block), ceil_div(k, kFp8Block)};
   HADAL_ASSIGN(WeightTensor scale, read(scale_name, shape));
   if (scale.tensor.dtype() == DType::kF32) return scale;
   auto values = std::make_shared<std::vector<float>>(static_cast<size_t>(scale.tensor.num_elements()));

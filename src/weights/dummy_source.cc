@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "weights/huge_pages.h"
 #include "weights/model_tensors.h"
 #include "weights/random_weights.h"
 #include "weights/tensor_table.h"
@@ -13,8 +14,6 @@ namespace hadal {
 namespace {
 
 constexpr float kDeviation = 0.02f;  // the initializer_range of every family's configuration
-constexpr int64_t kFp8Block = 128;
-constexpr size_t kHugePageFrom = 4u << 20;
 // Given back and kept for the next tensor of that size: fresh pages cost more than the numbers in them.
 constexpr size_t kMaxIdleBytes = size_t{512} << 20;
 // Below this a second thread costs more than it brings.
@@ -56,7 +55,7 @@ class DummySource::Buffers : public std::enable_shared_from_this<DummySource::Bu
     if (address == nullptr) {
       address = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (address == MAP_FAILED) return nullptr;
-      if (size >= kHugePageFrom) ::madvise(address, size, MADV_HUGEPAGE);
+      want_huge_pages(address, size);
     }
     return {address, [self = shared_from_this(), size](void* p) { self->give_back(p, size); }};
   }

@@ -7,14 +7,15 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "weights/huge_pages.h"
+
 namespace hadal {
 namespace {
 
 constexpr uint64_t kBlock = 4096;           // O_DIRECT alignment of offset, length and memory
 constexpr uint64_t kReadBytes = 8u << 20;   // per pread
 constexpr uint64_t kMapBelow = 128u << 10;  // a map costs less than a read of its own
-constexpr uint64_t kHugePageFrom = 4u << 20;
-constexpr double kCachedShare = 0.9;  // of a range's pages, to count as cached
+constexpr double kCachedShare = 0.9;        // of a range's pages, to count as cached
 
 uint64_t round_down(uint64_t v, uint64_t to) {
   return v / to * to;
@@ -205,7 +206,7 @@ Result<LoadedRange> RangeLoader::read(const FileRange& range) const {
   }
   LoadedRange out{static_cast<const std::byte*>(address) + (range.offset - begin),
                   own_mapping(address, size)};
-  if (size >= kHugePageFrom) ::madvise(address, size, MADV_HUGEPAGE);
+  want_huge_pages(address, size);
   HADAL_RETURN_IF_ERROR(read_into(file, range, static_cast<std::byte*>(address), begin, end));
   return out;
 }

@@ -305,7 +305,7 @@ void look_routes(const DoctorInput& input, Evidence& out) {
 }
 
 using enum DoctorLevel;
-constexpr DoctorRule kRules[] = {
+constexpr DoctorRule kConfigRules[] = {
     {"network/headless-service", 6, kWarning, 45, "Ranks cannot find a leader that is not ready yet.",
      "Set publishNotReadyAddresses: true on the group's headless Service.", &look_headless},
     {"network/prefix-names", 11, kAdvice, 25, "A network device is chosen by the beginning of its name.",
@@ -348,7 +348,7 @@ constexpr DoctorRule kRules[] = {
 }  // namespace
 
 std::span<const DoctorRule> doctor_config_rules() {
-  return kRules;
+  return kConfigRules;
 }
 
 }  // namespace hadal::cluster

@@ -6,7 +6,7 @@ namespace hadal::cluster {
 namespace {
 
 using enum DoctorLevel;
-constexpr DoctorLogRule kRules[] = {
+constexpr DoctorLogRule kLogRules[] = {
     {"log/rank-lost", 1, kError, 60, false, "A rank of the group was lost, and the others stopped with it.",
      "Find the rank that ended first (the one whose log names another cause, or `hadal deploy logs NAME "
      "--previous`); the others' words are echoes.",
@@ -151,7 +151,7 @@ constexpr DoctorLogRule kRules[] = {
 }  // namespace
 
 std::span<const DoctorLogRule> doctor_log_rules() {
-  return kRules;
+  return kLogRules;
 }
 
 }  // namespace hadal::cluster

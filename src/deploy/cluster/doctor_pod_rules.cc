@@ -394,7 +394,7 @@ void look_jobs(const DoctorInput& input, Evidence& out) {
 }
 
 using enum DoctorLevel;
-constexpr DoctorRule kRules[] = {
+constexpr DoctorRule kPodRules[] = {
     {"group/dead-rank", 1, kError, 90,
      "A rank of a group is not working while its leader looks healthy: requests hang.",
      "See the rank's own log (`hadal deploy logs NAME --rank N --previous`); give every rank probes of its "
@@ -509,7 +509,7 @@ constexpr DoctorRule kRules[] = {
 }  // namespace
 
 std::span<const DoctorRule> doctor_pod_rules() {
-  return kRules;
+  return kPodRules;
 }
 
 }  // namespace hadal::cluster

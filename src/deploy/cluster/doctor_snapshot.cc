@@ -21,7 +21,7 @@ constexpr size_t kMaxTextBytes = size_t{4} << 20;
 constexpr size_t kMaxPods = 256;
 constexpr int kLogLines = 400;
 constexpr auto kBetweenScrapes = std::chrono::seconds(3);
-constexpr int kFormat = 1;
+constexpr int kSnapshotFormat = 1;
 
 std::vector<std::string> doctor_kinds() {
   std::vector<std::string> out = status_kinds();
@@ -193,7 +193,7 @@ Status save_snapshot(const DoctorSnapshot& snapshot, const std::string& director
   JsonArray unseen;
   for (const std::string& text : snapshot.unseen) unseen.push_back(text);
   const Json index(
-      JsonObject{{"format", kFormat},
+      JsonObject{{"format", kSnapshotFormat},
                  {"time", format_rfc3339(snapshot.time)},
                  {"namespace", snapshot.namespace_name},
                  {"name", snapshot.name},
@@ -213,7 +213,7 @@ Status save_snapshot(const DoctorSnapshot& snapshot, const std::string& director
 Result<DoctorSnapshot> parse_snapshot(std::string_view text, const std::string& path) {
   auto parsed = parse_json(text);
   if (!parsed.ok()) return invalid_argument(path, ": ", parsed.error().message);
-  if (int_at(*parsed, "format") != kFormat || !parsed->is_object())
+  if (int_at(*parsed, "format") != kSnapshotFormat || !parsed->is_object())
     return invalid_argument(path, " was not written by hadal deploy doctor --save");
   DoctorSnapshot out;
   out.time = parse_rfc3339(text_at(*parsed, "time"));

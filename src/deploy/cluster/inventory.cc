@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kMaxNameLength = 40;
 constexpr size_t kMaxEntries = 20'000;
-constexpr int kFormat = 1;
+constexpr int kInventoryFormat = 1;
 
 Json to_json_entry(const InventoryEntry& e) {
   Json out(JsonObject{{"apiVersion", e.api_version}, {"kind", e.kind}});
@@ -104,7 +104,7 @@ Status check_deployment_name(std::string_view name) {
 Json to_config_map(const Inventory& inventory) {
   JsonArray history;
   for (const RevisionEntry& revision : inventory.history) history.push_back(to_json_revision(revision));
-  const Json content(JsonObject{{"format", kFormat},
+  const Json content(JsonObject{{"format", kInventoryFormat},
                                 {"revision", inventory.revision},
                                 {"inProgress", inventory.in_progress},
                                 {"applied", inventory.num_applied},
@@ -134,7 +134,7 @@ Result<Inventory> read_inventory(const Json& config_map) {
   if (text == nullptr || !text->is_string()) return bad("it has no inventory.json");
   const auto content = parse_json(text->as_string());
   if (!content.ok()) return bad("its inventory.json is no JSON");
-  if (int_at(*content, "format") != kFormat) return bad("another version of hadal wrote it");
+  if (int_at(*content, "format") != kInventoryFormat) return bad("another version of hadal wrote it");
   out.revision = static_cast<int>(int_at(*content, "revision"));
   out.in_progress = bool_at(*content, "inProgress");
   out.num_applied = static_cast<int>(int_at(*content, "applied"));

@@ -46,7 +46,7 @@ constexpr RemovedVersion kRemoved[] = {
 struct InventedKind {
   std::string_view group, kind, instead;
 };
-constexpr InventedKind kInvented[] = {
+constexpr InventedKind kInventedKinds[] = {
     {"nvidia.com", "NvidiaDevicePlugin",
      "ClusterPolicy (nvidia.com/v1) of the GPU operator, or the device plugin's DaemonSet"},
 };
@@ -93,7 +93,7 @@ bool report_removed(const ManifestDocument& d, const ValidateOptions& options) {
 void report_unknown_kind(const ManifestDocument& d, const ValidateOptions& options,
                          const SchemaSet& schemas) {
   const std::string version(d.view()["apiVersion"].text());
-  for (const InventedKind& invented : kInvented) {
+  for (const InventedKind& invented : kInventedKinds) {
     if (invented.group != d.group || invented.kind != d.kind) continue;
     d.reporter->add("object/no-such-kind", kind_value(d), "there is no kind " + d.kind + " in " + version,
                     "write " + std::string(invented.instead));

@@ -11,7 +11,7 @@ namespace {
 
 enum class Type { kScalar, kVector, kRange, kString };
 constexpr int kMaxDepth = 100;
-constexpr size_t kMaxText = 65'536;
+constexpr size_t kMaxQuery = 65'536;
 
 struct Function {
   std::string_view name;
@@ -522,7 +522,7 @@ class Parser {
 }  // namespace
 
 PromqlAnswer check_promql(std::string_view text) {
-  if (text.size() > kMaxText) {
+  if (text.size() > kMaxQuery) {
     PromqlAnswer out;
     out.error = "the expression is too long";
     return out;

@@ -11,7 +11,7 @@ namespace {
 constexpr uint32_t kMatchLimit = 200'000;
 constexpr uint32_t kDepthLimit = 2'000;
 constexpr size_t kMaxPattern = 16'384;
-constexpr size_t kMaxText = 1 << 20;
+constexpr size_t kMaxSubject = 1 << 20;
 
 // What PCRE2 knows and RE2 does not: a server refuses such a rule when its CRD is created.
 bool has_lookaround(std::string_view pattern) {
@@ -58,7 +58,7 @@ Result<GoRegex> GoRegex::compile(std::string_view pattern) {
 }
 
 std::optional<bool> GoRegex::search(std::string_view text) const {
-  if (text.size() > kMaxText || !utf8_is_valid(text)) return std::nullopt;
+  if (text.size() > kMaxSubject || !utf8_is_valid(text)) return std::nullopt;
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   HADAL_CHECK(data != nullptr) << "out of memory";
   const int rc = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0, data,
@@ -69,7 +69,7 @@ std::optional<bool> GoRegex::search(std::string_view text) const {
 }
 
 std::optional<GoRegex::Span> GoRegex::find(std::string_view text, size_t start) const {
-  if (text.size() > kMaxText || start > text.size() || !utf8_is_valid(text)) return std::nullopt;
+  if (text.size() > kMaxSubject || start > text.size() || !utf8_is_valid(text)) return std::nullopt;
   pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
   HADAL_CHECK(data != nullptr) << "out of memory";
   const int rc = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), start, 0,

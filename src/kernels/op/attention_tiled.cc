@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/int_math.h"
 #include "kernels/op/attention_driver.h"
 #include "kernels/op/cpu_kernels.h"
 
@@ -20,9 +21,6 @@ constexpr int64_t kPartialBytesPerThread = 2 << 20;
 // Units per thread that make the load even.
 constexpr int64_t kUnitsPerThread = 6;
 
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 // What the arena takes for `bytes`.
 int64_t aligned(int64_t bytes) {
   return std::max<int64_t>(1, ceil_div(bytes, 64)) * 64;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/int_math.h"
 #include "kernels/op/cpu_kernels.h"
 #include "kernels/op/sample_filter.h"
 
@@ -15,10 +16,6 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLargest = std::numeric_limits<float>::max();
 // Below it the division by the temperature would overflow; the largest logit wins there anyway.
 constexpr float kGreedyTemperature = 1e-5f;
-
-int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
 
 // A row of logits without +inf, and its maximum.
 struct Row {

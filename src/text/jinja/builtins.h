@@ -34,6 +34,10 @@ const FilterInfo* find_number_filter(std::string_view name);
 const FilterInfo* find_sequence_filter(std::string_view name);
 const FilterInfo* find_lazy_filter(std::string_view name);
 
+// Whether an argument is true; `otherwise` when it was not given.
+inline bool is_true(Runtime& rt, Value v, bool otherwise) {
+  return v.missing() ? otherwise : truthy(rt, v);
+}
 // The item's value of a dotted attribute path ("a.b.0"), looked up as templates do. Where `fallback` is not
 // missing it replaces undefined on the way.
 Value get_path(Runtime& rt, Value item, Value attribute, Value fallback = Value());

@@ -290,7 +290,7 @@ Value filter_slice(Runtime& rt, Value self, const Value* args) {
   return generator(rt.arena.make<SliceIter>(self, args[0], args[1]));
 }
 
-constexpr FilterInfo kFilters[] = {
+constexpr FilterInfo kLazyFilters[] = {
     {"batch", {"linecount fill_with", 1}, filter_batch},
     {"items", {""}, filter_items},
     {"map", {""}, nullptr, filter_map},
@@ -305,9 +305,9 @@ constexpr FilterInfo kFilters[] = {
 }  // namespace
 
 const FilterInfo* find_lazy_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+  const auto at = std::find_if(std::begin(kLazyFilters), std::end(kLazyFilters),
                                [name](const FilterInfo& f) { return f.name == name; });
-  return at == std::end(kFilters) ? nullptr : at;
+  return at == std::end(kLazyFilters) ? nullptr : at;
 }
 
 }  // namespace hadal::jinja

@@ -241,7 +241,7 @@ Value filter_filesizeformat(Runtime& rt, Value self, const Value* args) {
   return {};
 }
 
-constexpr FilterInfo kFilters[] = {
+constexpr FilterInfo kNumberFilters[] = {
     {"abs", {"", 0, false}, filter_abs},           {"filesizeformat", {"binary"}, filter_filesizeformat},
     {"float", {"default"}, filter_float},          {"int", {"default base"}, filter_int},
     {"round", {"precision method"}, filter_round},
@@ -250,9 +250,9 @@ constexpr FilterInfo kFilters[] = {
 }  // namespace
 
 const FilterInfo* find_number_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+  const auto at = std::find_if(std::begin(kNumberFilters), std::end(kNumberFilters),
                                [name](const FilterInfo& f) { return f.name == name; });
-  return at == std::end(kFilters) ? nullptr : at;
+  return at == std::end(kNumberFilters) ? nullptr : at;
 }
 
 }  // namespace hadal::jinja

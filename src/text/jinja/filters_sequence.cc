@@ -13,9 +13,6 @@ namespace hadal::jinja {
 
 namespace {
 
-bool is_true(Runtime& rt, Value v, bool otherwise) {
-  return v.missing() ? otherwise : truthy(rt, v);
-}
 Value or_missing(Value v) {
   return v.is_none() ? Value() : v;
 }
@@ -210,7 +207,7 @@ Value filter_random(Runtime&, Value, const Value*) {
   fail(ErrorKind::kLimit, "random is not supported in chat templates: prompts have to be reproducible");
 }
 
-constexpr FilterInfo kFilters[] = {
+constexpr FilterInfo kSequenceFilters[] = {
     {"attr", {"name", 1}, filter_attr},
     {"count", {"", 0, false}, filter_length},
     {"d", {"default_value boolean"}, filter_default},
@@ -245,9 +242,9 @@ Value fold_case(Runtime& rt, Value v) {
 }
 
 const FilterInfo* find_sequence_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+  const auto at = std::find_if(std::begin(kSequenceFilters), std::end(kSequenceFilters),
                                [name](const FilterInfo& f) { return f.name == name; });
-  return at == std::end(kFilters) ? nullptr : at;
+  return at == std::end(kSequenceFilters) ? nullptr : at;
 }
 
 }  // namespace hadal::jinja

@@ -13,10 +13,6 @@ namespace hadal::jinja {
 
 namespace {
 
-bool is_true(Runtime& rt, Value v, bool otherwise) {
-  return v.missing() ? otherwise : truthy(rt, v);
-}
-
 template <std::string (*f)(std::string_view)>
 Value mapped(Runtime& rt, Value self, const Value*) {
   const Value s = soft_str(rt, self);
@@ -331,7 +327,7 @@ Value filter_urlize(Runtime&, Value, const Args&) {
   fail(ErrorKind::kLimit, "urlize is not supported in chat templates");
 }
 
-constexpr FilterInfo kFilters[] = {
+constexpr FilterInfo kTextFilters[] = {
     {"capitalize", {""}, mapped<to_capitalized>},
     {"center", {"width"}, filter_center},
     {"e", {""}, filter_escape},
@@ -360,9 +356,9 @@ constexpr FilterInfo kFilters[] = {
 }  // namespace
 
 const FilterInfo* find_text_filter(std::string_view name) {
-  const auto at = std::find_if(std::begin(kFilters), std::end(kFilters),
+  const auto at = std::find_if(std::begin(kTextFilters), std::end(kTextFilters),
                                [name](const FilterInfo& f) { return f.name == name; });
-  return at == std::end(kFilters) ? nullptr : at;
+  return at == std::end(kTextFilters) ? nullptr : at;
 }
 
 }  // namespace hadal::jinja

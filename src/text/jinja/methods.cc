@@ -98,8 +98,6 @@ Value cycler_reset(Runtime&, Value self, const Value*) {
   return Value::none();
 }
 
-constexpr Signature kNone{"", 0, false};
-
 constexpr MethodInfo kDictMethods[] = {
     {"copy", kNone, copy_method},
     {"fromkeys", {"iterable value", 1, false}, fromkeys_method},

@@ -5,6 +5,9 @@
 
 namespace hadal::jinja {
 
+// Of methods without arguments.
+inline constexpr Signature kNone{"", 0, false};
+
 // nullptr when values of this kind have no such method.
 const MethodInfo* find_str_method(std::string_view name);
 const MethodInfo* find_method(Tag tag, std::string_view name);

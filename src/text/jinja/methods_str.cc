@@ -128,7 +128,7 @@ Value find_method_of_str(Runtime& rt, Value self, const Value* args) {
   return Value::from_int(part.start + static_cast<int64_t>(count_code_points(part.text.substr(0, at))));
 }
 
-Value count_method(Runtime& rt, Value self, const Value* args) {
+Value str_count_method(Runtime& rt, Value self, const Value* args) {
   need_str(args[0], "argument");
   rt.step(self.length / 64);
   const Part part = part_of(rt, self, args[1], args[2]);
@@ -250,13 +250,11 @@ Value encode_method(Runtime&, Value, const Value*) {
   fail(ErrorKind::kLimit, "bytes are not supported in chat templates");
 }
 
-constexpr Signature kNone{"", 0, false};
-
 constexpr MethodInfo kMethods[] = {
     {"capitalize", kNone, mapped<to_capitalized>},
     {"casefold", kNone, mapped<to_casefold>},
     {"center", {"width fillchar", 1, false}, justify_method<0>},
-    {"count", {"sub start end", 1, false}, count_method},
+    {"count", {"sub start end", 1, false}, str_count_method},
     {"encode", {"encoding errors"}, encode_method},
     {"endswith", {"suffix start end", 1, false}, affix_method<true>},
     {"expandtabs", {"tabsize"}, expandtabs_method},
