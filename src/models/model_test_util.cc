@@ -7,7 +7,7 @@
 namespace hadal {
 namespace {
 
-constexpr int64_t kPromptLen = 24;
+constexpr int64_t kGoldenPromptLen = 24;
 constexpr int64_t kDecodeLen = 8;
 constexpr int kMaxSequences = 4;
 
@@ -36,10 +36,10 @@ Golden load_golden(const std::string& name, int vocab_size) {
   auto source = CheckpointSource::open_safetensors(testdata(name) + "/golden.safetensors");
   HADAL_CHECK(source.ok()) << source.error().message;
   Golden golden;
-  golden.prompt = read_all<int32_t>(**source, "prompt_ids", {kPromptLen});
+  golden.prompt = read_all<int32_t>(**source, "prompt_ids", {kGoldenPromptLen});
   golden.decoded = read_all<int32_t>(**source, "decode_ids", {kDecodeLen});
-  golden.logits =
-      rows_of(read_all<float>(**source, "logits", {kPromptLen, vocab_size}).data(), kPromptLen, vocab_size);
+  golden.logits = rows_of(read_all<float>(**source, "logits", {kGoldenPromptLen, vocab_size}).data(),
+                          kGoldenPromptLen, vocab_size);
   append(golden.logits, rows_of(read_all<float>(**source, "decode_logits", {kDecodeLen, vocab_size}).data(),
                                 kDecodeLen, vocab_size));
   const std::vector<float> noise = read_all<float>(**source, "noise", {2});

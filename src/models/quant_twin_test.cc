@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kHidden = 256;
 constexpr int64_t kVocab = 64;
-constexpr int64_t kPromptLen = 24;
+constexpr int64_t kTwinPromptLen = 24;
 
 struct Matrix {
   const char* name;
@@ -112,16 +112,17 @@ class QuantTwinTest : public ::testing::TestWithParam<TwinType> {
     auto source = CheckpointSource::open_safetensors(testdata("quant_twins.safetensors"));
     ASSERT_TRUE(source.ok()) << source.error().message;
     const std::string name(dtype_name(GetParam().dtype));
-    const std::array<int64_t, 2> shape = {kPromptLen, kVocab};
+    const std::array<int64_t, 2> shape = {kTwinPromptLen, kVocab};
     auto logits = (*source)->read(name + ".logits", shape);
     ASSERT_TRUE(logits.ok()) << logits.error().message;
     const float* data = logits->tensor.ptr<float>();
-    for (int64_t r = 0; r < kPromptLen; ++r) golden_.emplace_back(data + r * kVocab, data + (r + 1) * kVocab);
+    for (int64_t r = 0; r < kTwinPromptLen; ++r)
+      golden_.emplace_back(data + r * kVocab, data + (r + 1) * kVocab);
     const std::array<int64_t, 1> two = {2};
     auto noise = (*source)->read(name + ".noise", two);
     ASSERT_TRUE(noise.ok()) << noise.error().message;
     noise_ = {noise->tensor.ptr<float>()[0], noise->tensor.ptr<float>()[1]};
-    for (int32_t i = 0; i < kPromptLen; ++i) prompt_.push_back((i * 37 + 11) % kVocab);
+    for (int32_t i = 0; i < kTwinPromptLen; ++i) prompt_.push_back((i * 37 + 11) % kVocab);
     path_ = dir_.write("m.gguf", model_bytes(GetParam()));
   }
   Difference run(const TestOptions& options) {

@@ -13,7 +13,7 @@ namespace hadal {
 namespace {
 
 // /echo, /redirect (to `redirect_to`), /missing, /silent.
-class Handler : public HttpHandler {
+class PathHandler : public HttpHandler {
  public:
   std::optional<HttpResponse> check_head(HttpRequest&) override { return std::nullopt; }
   void handle(std::shared_ptr<HttpExchange> exchange) override {
@@ -65,7 +65,7 @@ class CurlClientTest : public ::testing::Test {
     out.proxy = "none";
     return out;
   }
-  Handler handler_;
+  PathHandler handler_;
   std::unique_ptr<HttpServer> server_;
   std::string authority_;
 };

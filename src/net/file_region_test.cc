@@ -12,9 +12,9 @@ namespace hadal {
 namespace {
 
 // /BEGIN/END of one file.
-class Handler : public HttpHandler {
+class RegionHandler : public HttpHandler {
  public:
-  explicit Handler(const std::string& path)
+  explicit RegionHandler(const std::string& path)
       : file_(std::make_shared<UniqueFd>(::open(path.c_str(), O_RDONLY | O_CLOEXEC))) {}
   std::optional<HttpResponse> check_head(HttpRequest&) override { return std::nullopt; }
   void handle(std::shared_ptr<HttpExchange> exchange) override {
@@ -46,7 +46,7 @@ class FileRegionTest : public ::testing::Test {
     std::mt19937 random(std::random_device{}());
     content_.resize(3'000'000);
     for (char& c : content_) c = static_cast<char>(random());
-    handler_ = std::make_unique<Handler>(dir_.write("file", content_));
+    handler_ = std::make_unique<RegionHandler>(dir_.write("file", content_));
     auto server = HttpServer::create({}, *handler_);
     HADAL_CHECK(server.ok());
     server_ = std::move(*server);
@@ -62,7 +62,7 @@ class FileRegionTest : public ::testing::Test {
 
   TempDir dir_;
   std::string content_;
-  std::unique_ptr<Handler> handler_;
+  std::unique_ptr<RegionHandler> handler_;
   std::unique_ptr<HttpServer> server_;
   CurlClient client_{CurlOptions{}};
 };

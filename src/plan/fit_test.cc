@@ -5,10 +5,10 @@
 
 #include <random>
 
-#include "config/model_catalog.h"
 #include "plan/gpu_table.h"
 #include "plan/layout_rules.h"
 #include "plan/memory_terms.h"
+#include "plan/plan_test_util.h"
 #include "plan/weight_map.h"
 
 namespace hadal {
@@ -16,11 +16,6 @@ namespace {
 
 constexpr double kGiB = 1024.0 * 1024 * 1024;
 
-ModelConfig config_of(std::string_view name) {
-  const CatalogModel* model = find_catalog_model(name);
-  HADAL_CHECK(model != nullptr) << name;
-  return catalog_config(*model).value();
-}
 const GpuSpec& gpu_of(std::string_view name) {
   const GpuSpec* gpu = find_gpu(name);
   HADAL_CHECK(gpu != nullptr) << name;

@@ -2,19 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "config/model_catalog.h"
 #include "plan/layout_rules.h"
 #include "plan/node_request.h"
+#include "plan/plan_test_util.h"
 #include "plan/size_table.h"
 
 namespace hadal {
 namespace {
-
-WeightMap map_of(std::string_view name, std::optional<WeightFormat> format = {}) {
-  const CatalogModel* model = find_catalog_model(name);
-  HADAL_CHECK(model != nullptr) << name;
-  return WeightMap(catalog_config(*model).value(), format);
-}
 
 PlanRequest request_for(const WeightMap& map, std::string_view gpus, Workload load = {1024, 1024, 0}) {
   PlanRequest r;

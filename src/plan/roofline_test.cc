@@ -5,18 +5,13 @@
 
 #include <cmath>
 
-#include "config/model_catalog.h"
+#include "plan/plan_test_util.h"
 #include "plan/public_records.h"
 #include "plan/serving_model.h"
 
 namespace hadal {
 namespace {
 
-WeightMap map_of(std::string_view name, std::optional<WeightFormat> format = {}) {
-  const CatalogModel* model = find_catalog_model(name);
-  HADAL_CHECK(model != nullptr) << name;
-  return WeightMap(catalog_config(*model).value(), format);
-}
 const GpuSpec& h100() {
   return *find_gpu("H100");
 }

@@ -7,15 +7,10 @@
 
 #include "config/model_catalog.h"
 #include "plan/layout_rules.h"
+#include "plan/plan_test_util.h"
 
 namespace hadal {
 namespace {
-
-ModelConfig config_of(std::string_view name) {
-  const CatalogModel* model = find_catalog_model(name);
-  HADAL_CHECK(model != nullptr) << name;
-  return catalog_config(*model).value();
-}
 
 TEST(WeightMap, CountsEveryModelOfTheCatalogExactly) {
   for (const CatalogModel& model : model_catalog()) {

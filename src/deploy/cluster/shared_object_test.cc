@@ -15,7 +15,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-Json parsed(const char* text) {
+Json json_of(const char* text) {
   return *parse_json(text);
 }
 
@@ -31,19 +31,19 @@ TEST(Shared, KindsAndManagers) {
 }
 
 TEST(Shared, NamesTheFieldsThatAreMissing) {
-  const Json live = parsed(
+  const Json live = json_of(
       R"({"metadata":{"name":"g","uid":"u","labels":{"a":"1"}},"spec":{"weight":1,"listeners":[{"name":"http","port":80,"protocol":"HTTP"}]}})");
   EXPECT_THAT(
-      missing_fields(parsed(R"({"metadata":{"name":"x","labels":{"a":"1"}},"spec":{"weight":1}})"), live),
+      missing_fields(json_of(R"({"metadata":{"name":"x","labels":{"a":"1"}},"spec":{"weight":1}})"), live),
       IsEmpty());
-  EXPECT_THAT(missing_fields(parsed(R"({"spec":{"listeners":[{"name":"http","port":80}]}})"), live),
+  EXPECT_THAT(missing_fields(json_of(R"({"spec":{"listeners":[{"name":"http","port":80}]}})"), live),
               IsEmpty())
       << "what the server fills in is no difference";
   EXPECT_THAT(
       missing_fields(
-          parsed(R"({"metadata":{"labels":{"b":"2"}},"spec":{"weight":2,"listeners":[{"port":81}]}})"), live),
+          json_of(R"({"metadata":{"labels":{"b":"2"}},"spec":{"weight":2,"listeners":[{"port":81}]}})"), live),
       ElementsAre(".metadata.labels.b", ".spec.weight", ".spec.listeners[0].port"));
-  EXPECT_THAT(missing_fields(parsed(R"({"spec":{"listeners":[]}})"), live), ElementsAre(".spec.listeners"));
+  EXPECT_THAT(missing_fields(json_of(R"({"spec":{"listeners":[]}})"), live), ElementsAre(".spec.listeners"));
 }
 
 TEST(DryRun, KnowsARefusalForWantOfANamespace) {
