@@ -41,7 +41,8 @@ TEST(Shared, NamesTheFieldsThatAreMissing) {
       << "what the server fills in is no difference";
   EXPECT_THAT(
       missing_fields(
-          json_of(R"({"metadata":{"labels":{"b":"2"}},"spec":{"weight":2,"listeners":[{"port":81}]}})"), live),
+          json_of(R"({"metadata":{"labels":{"b":"2"}},"spec":{"weight":2,"listeners":[{"port":81}]}})"),
+          live),
       ElementsAre(".metadata.labels.b", ".spec.weight", ".spec.listeners[0].port"));
   EXPECT_THAT(missing_fields(json_of(R"({"spec":{"listeners":[]}})"), live), ElementsAre(".spec.listeners"));
 }
