@@ -167,11 +167,7 @@ class SpecReader {
   bool convert_text(const SpecField& field, const YamlNode& value, Json& out) {
     std::string text;
     if (!scalar_text(field, value, text)) return false;
-    if (field.type == SpecType::kQuantity) {
-      double amount = 0;
-      if (!parse_quantity(text, amount) || amount <= 0)
-        return wrong(field, value, "a quantity above zero, such as 700Gi or 96");
-    } else if (!field.choices.empty()) {
+    if (!field.choices.empty()) {
       if (!is_choice(field.choices, text)) return wrong_choice(field, value, text);
     } else if (Status status = check_spec_text(field.rule, text); !status.ok()) {
       fail(value.begin, std::string(field.path) + " is " + kind_of(value) + ": it " + status.error().message);

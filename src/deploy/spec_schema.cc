@@ -67,7 +67,7 @@ Json field_schema(const SpecField& field) {
       break;
     case SpecType::kQuantity:
       out.set("type", JsonArray{"string", "number"});
-      out.set("pattern", "^[0-9]+(\\.[0-9]+)?(m|k|[KMGTPE]i?)?$");
+      out.set("pattern", spec_pattern(field.rule));
       break;
     case SpecType::kString:
       out = text_schema(field);
