@@ -200,12 +200,13 @@ const SpecField kFields[] = {
     {"exposure.gateway.name", S, "The Gateway", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::name)},
     {"exposure.gateway.namespace", S, "Its namespace. Default: ours", "", R::kNamespace, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::ns)},
     {"exposure.gateway.section", S, "Its listener", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::section)},
-    {"exposure.gateway.create", B, "Render the Gateway too", "", R::kAny, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::create)},
+    {"exposure.gateway.create", B, "Render the Gateway too. Of deployments that share a Gateway at most one may: see docs/deploy.md", "", R::kAny, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::create)},
     {"exposure.gateway.class", S, "gatewayClassName of a rendered Gateway", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::gateway, &GatewaySpec::class_name)},
     {"exposure.endpointPicker.service", S, "Service of the endpoint picker. Default: NAME-epp", "", R::kName, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::picker)},
     {"exposure.endpointPicker.port", I, "Its gRPC port", "", R::kAny, 1, 65535, HADAL_SLOT(&D::exposure, &ExposureSpec::picker_port)},
     {"exposure.endpointPicker.failureMode", S, "When the picker does not answer", "FailOpen|FailClose", R::kAny, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::picker_failure_mode)},
     {"exposure.annotations", M, "Annotations of the Service, Ingress, HTTPRoute or Route", "", R::kAny, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::annotations)},
+    {"exposure.controllerNamespace", S, "Namespace that the pods run in through which requests come: of the Ingress controller (ingress-nginx), or of the Gateway's proxies where that is not the Gateway's own (envoy-gateway-system). tenancy.allowNamespaces then lets them in", "", R::kNamespace, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::controller_ns)},
     {"exposure.sourceRanges", L, "Networks that may reach a LoadBalancer", "", R::kCidr, 0, 0, HADAL_SLOT(&D::exposure, &ExposureSpec::source_ranges)},
 
     {"apiKey.secret", S, "Secret with the API key", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::api_key, &SecretRef::secret)},
@@ -215,7 +216,7 @@ const SpecField kFields[] = {
 
     {"scheduler.type", S, "Kubernetes' own, Volcano with gangs, or Kueue", "default|volcano|kueue", R::kAny, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::type)},
     {"scheduler.queue", S, "Volcano's queue or Kueue's LocalQueue. Default: default", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::queue)},
-    {"scheduler.createQueue", B, "Render Volcano's Queue with the GPUs that this deployment needs", "", R::kAny, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::create_queue)},
+    {"scheduler.createQueue", B, "Render Volcano's Queue with the GPUs that this deployment needs. Of deployments that share a queue at most one may: see docs/deploy.md", "", R::kAny, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::create_queue)},
     {"scheduler.priorityClass", S, "PriorityClass of the pods", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::priority_class)},
     {"scheduler.exclusiveTopology", S, "Node label whose domain a group has to itself", "", R::kLabelKey, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::exclusive_topology)},
     {"scheduler.topology", S, "Node label of the domain that a group must stay in (Kueue topology-aware scheduling)", "", R::kLabelKey, 0, 0, HADAL_SLOT(&D::scheduler, &SchedulerSpec::topology)},
@@ -266,7 +267,8 @@ const SpecField kFields[] = {
     {"rollout.partition", I, "Canary of a group: only instances from this number on change", "", R::kAny, 0, kMaxReplicas, HADAL_SLOT(&D::rollout, &RolloutSpec::partition)},
 
     {"tenancy.networkPolicy", B, "Let in only the API's clients where it is answered, the router and the other ranks where it is computed, and Prometheus at the port of the metrics", "", R::kAny, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::network_policy)},
-    {"tenancy.allowNamespaces", L, "Namespaces that may call the API (with networkPolicy). Default: all", "", R::kNamespace, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::allow_namespaces)},
+    {"tenancy.allowNamespaces", L, "Namespaces that may call the API (with networkPolicy), beside what the exposure needs. Default: all", "", R::kNamespace, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::allow_namespaces)},
+    {"tenancy.allowCidrs", L, "Networks that may call the API (with networkPolicy), beside allowNamespaces: of clients of a NodePort, of hosts whose own network a controller uses", "", R::kCidr, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::allow_cidrs)},
     {"tenancy.quota", B, "Render a ResourceQuota of the GPUs this deployment needs", "", R::kAny, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::quota)},
 
     {"timing.longestRequestSeconds", I, "Longest answer that a shutdown waits for", "", R::kAny, 1, kDay, HADAL_SLOT(&D::timing, &TimingSpec::longest_request)},
@@ -299,7 +301,7 @@ const SpecField kFields[] = {
     {"versions.kubernetes", S, "Kubernetes", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::kubernetes)},
     {"versions.lws", S, "LeaderWorkerSet controller", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::lws)},
     {"versions.volcano", S, "Volcano", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::volcano)},
-    {"versions.kserve", S, "KServe", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::kserve)},
+    {"versions.kserve", S, "KServe. The default is that of the schemas that hadal deploy validate has built in; groups and prefill-decode need 0.17", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::kserve)},
     {"versions.keda", S, "KEDA", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::keda)},
     {"versions.gatewayApi", S, "Gateway API", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::gateway_api)},
     {"versions.dynamo", S, "Dynamo operator", "", R::kVersion, 0, 0, HADAL_SLOT(&D::versions, &VersionsSpec::dynamo)},
