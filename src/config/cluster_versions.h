@@ -1,6 +1,6 @@
-// Versions of what runs in a cluster, where nobody says others: what hadal deploy render makes fields for, and
-// what hadal deploy validate checks them against. One table, or a rendered file would be checked for another
-// cluster than it was made for. Constants; any thread.
+// Versions of what runs in a cluster, where nobody says others: what hadal deploy render makes fields for,
+// and what hadal deploy validate checks them against. One table, or a rendered file would be checked for
+// another cluster than it was made for. Constants; any thread.
 #pragma once
 
 #include <string_view>

@@ -98,11 +98,11 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: {name: sglang, extraArgs: [--enable-metric]}\n", "--enable-metrics"},
         ErrorCase{kBase + "engine: {name: sglang, extraArgs: [\"--api-key=abc\"]}\n",
                   "apiKey, from a Secret"},
-        ErrorCase{
-            kBase + "engine: {name: vllm, extraArgs: [--tensor_parallel_size=2]}\n",
-            "--tensor_parallel_size is --tensor-parallel-size, which hadal sets: use engine.tensorParallel"},
+        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--tensor_parallel_size=2]}\n",
+                  "--tensor_parallel_size is --tensor-parallel-size, which is hadal's to set: use "
+                  "engine.tensorParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--served_model_name, x]}\n", "model.servedName"},
-        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-tp, \"2\"]}\n", "-tp is set by hadal"},
+        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-tp, \"2\"]}\n", "-tp is hadal's to set"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-pp=2]}\n", "engine.pipelineParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-dp, \"2\"]}\n", "engine.dataParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--max_model_len, \"9\"]}\n",
