@@ -168,6 +168,21 @@ TEST(Policy, SaysThatTheIngressControllerIsShutOut) {
   EXPECT_THAT(json_of(page_said, "NetworkPolicy", "r1"), Not(HasSubstr(peer("ingress-nginx"))));
 }
 
+// KServe makes the route, whatever the exposure says; decode stands behind its sidecar and is scraped past
+// it.
+TEST(Policy, LetsInKservesGateway) {
+  const std::string base =
+      "name: r1\nnamespace: llm\nprofile: kserve\nmodel: deepseek-r1\nengine: vllm\ngpus: 8xH200\n"
+      "topology: prefill-decode\nstorage: {claim: ai, create: false, download: false}\n" +
+      kTenancy;
+  EXPECT_TRUE(rules_of(render(base)).contains("spec/gateway-shut-out"));
+  const RenderResult said = render(base + "exposure: {controllerNamespace: kserve}\n");
+  EXPECT_FALSE(rules_of(said).contains("spec/gateway-shut-out"));
+  const std::string decode = json_of(said, "NetworkPolicy", "r1-decode");
+  EXPECT_THAT(decode, HasSubstr(peer("kserve")));
+  EXPECT_THAT(decode, HasSubstr(kProm + R"(}}}],"ports":[{"protocol":"TCP","port":8001}]})"));
+}
+
 TEST(Policy, LetsInOpenshiftsRouters) {
   const std::string routers =
       R"({"namespaceSelector":{"matchLabels":{"policy-group.network.openshift.io/ingress":""}},"podSelector":{}})";

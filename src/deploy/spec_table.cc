@@ -88,7 +88,7 @@ constexpr SpecSection kSections[] = {
     {"exposure", "type", "How clients reach the API"},
     {"exposure.tls", "secret", "TLS of Ingress, Gateway and Route"},
     {"exposure.gateway", "name", "Gateway API"},
-    {"exposure.endpointPicker", "service", "Of an InferencePool"},
+    {"exposure.endpointPicker", "service", "Of an InferencePool. It is installed with the gateway, in this namespace; no NetworkPolicy of hadal's selects its pods, and those of tenancy.networkPolicy let it ask the pods for their load"},
     {"apiKey", "secret", "The API key, always from a Secret; without it the API is open to whoever reaches it"},
     {"groupSecret", "secret", "What the hosts of a group of hadal prove to one another"},
     {"scheduler", "type", "Who places the pods"},
