@@ -54,11 +54,11 @@ class SpecMaker {
                                      : pick({"sglang", "sglang", "vllm", "trtllm", "hadal"});
     line("engine:");
     line("  name: " + engine_);
-    maybe(20, "  image: registry.example.com/llm/engine@sha256:0123456789abcdef");
+    maybe(20, "  image: registry.example.com/llm/engine@sha256:" + std::string(64, '4'));
     maybe(20, "  port: " + std::to_string(number(2000, 60000)));
     maybe(20, "  maxRunningRequests: " + std::to_string(number(1, 512)));
     if (engine_ != "hadal") maybe(20, "  memoryFraction: 0.85");
-    maybe(15, "  extraArgs: [" + std::string(engine_ == "hadal" ? "--served-model-name" : "--some-flag") +
+    maybe(15, "  extraArgs: [" + std::string(engine_ == "hadal" ? "--chat-template" : "--some-flag") +
                   ", \"it's {{ hostile }} \\\"text\\\" $(X) %s\"]");
     maybe(15, "  env: {A_FLAG: \"true\", ZERO: \"0123\", VERSION: \"8.0\", COLON: \"a: b # c\"}");
     maybe(10, "  logRequests: false");
@@ -151,8 +151,8 @@ class SpecMaker {
       line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}",
                                several_hosts_ ? "{partition: 1}" : "auto"}));
     if (chance(20))
-      line(std::string("tenancy: {networkPolicy: true, allowNamespaces: [gateway]") +
-           (on_gpus_ ? ", quota: true}" : "}"));
+      line(std::string("tenancy: {networkPolicy: true, allowNamespaces: [clients]") +
+           (chance(50) ? ", allowCidrs: [10.0.0.0/8]" : "") + (on_gpus_ ? ", quota: true}" : "}"));
   }
 
   void extras() {

@@ -125,8 +125,9 @@ TEST(Render, RunningRequestsEndBeforeTheEngine) {
   EXPECT_EQ(at(now, "lifecycle/preStop/sleep/seconds").as_int(), 15);
   EXPECT_THAT(to_json(at(now, "args")), HasSubstr("\"--shutdown-timeout\",\"900\""));
 
-  const Json unknown =
-      container_of(render(kOneHost + "engine: {name: vllm, image: \"a/b@sha256:00\"}\n"), "Deployment");
+  const Json unknown = container_of(
+      render(kOneHost + "engine: {name: vllm, image: \"a/b@sha256:" + std::string(64, '0') + "\"}\n"),
+      "Deployment");
   EXPECT_TRUE(at(unknown, "lifecycle/preStop/exec").is_object());
   const Json sglang = container_of(render(kOneHost + "engine: sglang\n"), "Deployment");
   EXPECT_EQ(at(sglang, "lifecycle/preStop/sleep/seconds").as_int(), 15);
@@ -201,7 +202,7 @@ TEST(Render, FlagsThatHadalDoesNotHaveAreRefused) {
   EXPECT_THAT(refusal(base + "--foo-bar]}\n"), HasSubstr("hadal serve has no flag --foo-bar"));
   EXPECT_THAT(refusal(base + "--contxt-length=5]}\n"), HasSubstr("did you mean --context-length?"));
   EXPECT_THAT(refusal(base + "--enable-dp-attention]}\n"), HasSubstr("use --tp"));
-  EXPECT_FALSE(render(base + "--context-length, \"512\", --log-level, debug]}\n").objects.empty());
+  EXPECT_FALSE(render(base + "--chunked-prefill-size, \"512\", --log-level, debug]}\n").objects.empty());
 }
 
 // KServe merges its own template under ours: decode has a routing sidecar on port 8000 there.

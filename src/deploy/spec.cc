@@ -167,11 +167,7 @@ class SpecReader {
   bool convert_text(const SpecField& field, const YamlNode& value, Json& out) {
     std::string text;
     if (!scalar_text(field, value, text)) return false;
-    if (field.type == SpecType::kQuantity) {
-      double amount = 0;
-      if (!parse_quantity(text, amount) || amount <= 0)
-        return wrong(field, value, "a quantity above zero, such as 700Gi or 96");
-    } else if (!field.choices.empty()) {
+    if (!field.choices.empty()) {
       if (!is_choice(field.choices, text)) return wrong_choice(field, value, text);
     } else if (Status status = check_spec_text(field.rule, text); !status.ok()) {
       fail(value.begin, std::string(field.path) + " is " + kind_of(value) + ": it " + status.error().message);
@@ -305,7 +301,7 @@ std::string DeploySpec::place(std::string_view path) const {
 
 Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& path) {
   if (text.size() > kMaxSpecBytes)
-    return make_error(ErrorCode::kTooLarge, path, " is longer than ", kMaxSpecBytes, " bytes: no spec is");
+    return invalid_argument(path, " is longer than ", kMaxSpecBytes, " bytes: no spec is");
   const YamlStream stream = parse_yaml_stream(text, {.max_depth = 16, .max_nodes = 20'000});
   if (!stream.errors.empty()) {
     if (const auto tab = indenting_tab(text, stream.errors[0].mark.line))

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "deploy/engine_flags.h"
 #include "deploy/spec_table.h"
 
 namespace hadal {
@@ -64,6 +65,7 @@ class SpecChecker {
     check_gpus();
     check_scaling();
     check_timing();
+    check_arguments();
     check_environment();
     if (errors_.empty()) return {};
     return invalid_argument(errors_);
@@ -234,6 +236,9 @@ class SpecChecker {
     const TimingSpec& timing = spec_.timing;
     if (timing.endpoint_delay + timing.longest_request + timing.margin > 7 * 86400)
       fail("timing", "a shutdown of more than a week is none");
+  }
+
+  void check_arguments() {
     for (std::string_view field : {"prefill.extraArgs", "decode.extraArgs", "engine.extraArgs"}) {
       const SpecField* row = find_spec_field(field);
       const Json words = row->get(spec_);
@@ -241,31 +246,44 @@ class SpecChecker {
     }
   }
 
+  EngineDialect dialect() const {
+    const std::string& name = spec_.engine.name;
+    const bool dynamo = spec_.profile == "dynamo";
+    if (name == "sglang") return dynamo ? EngineDialect::kDynamoSglang : EngineDialect::kSglang;
+    if (name == "vllm") return dynamo ? EngineDialect::kDynamoVllm : EngineDialect::kVllm;
+    if (name == "trtllm") return dynamo ? EngineDialect::kDynamoTrtllm : EngineDialect::kTrtllm;
+    return EngineDialect::kHadal;
+  }
+
   // What hadal sets itself, or what would put a secret where everyone reads it.
   void check_argument(std::string_view field, const std::string& word) {
     const std::string name = word.substr(0, word.find('='));
-    constexpr std::string_view kOwn[] = {"--api-key",
-                                         "--nnodes",
-                                         "--node-rank",
-                                         "--dist-init-addr",
-                                         "--host",
-                                         "--port",
-                                         "--served-model-name",
-                                         "--model-path",
-                                         "--tp",
-                                         "--tp-size",
-                                         "--tensor-parallel-size",
-                                         "--master-addr",
-                                         "--master-port",
-                                         "--headless",
-                                         "--group-secret",
-                                         "--drain-timeout"};
-    if (std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn))
-      fail(field, name, " is set by hadal: use the spec's fields",
-           name == "--api-key" ? " (apiKey, from a Secret)" : "");
-    if (name == "--enable-metric") fail(field, "the flag is --enable-metrics, and hadal sets it");
+    if (name == "--enable-metric") return fail(field, "the flag is --enable-metrics, and hadal sets it");
     if (name == "--max-running-request")
-      fail(field, "the flag is --max-running-requests: use engine.maxRunningRequests");
+      return fail(field, "the flag is --max-running-requests: use engine.maxRunningRequests");
+    if (const size_t blank = name.find(' '); name.starts_with("-") && blank != std::string::npos)
+      return fail(field, "\"", word, "\" is one word to the engine, which has no such flag: write two, ",
+                  name.substr(0, blank), " and ", word.substr(blank + 1));
+    EngineFlag flag = find_engine_flag(dialect(), word);
+    // What is a flag of another engine is meant as that.
+    for (const EngineDialect other :
+         {EngineDialect::kVllm, EngineDialect::kSglang, EngineDialect::kTrtllm, EngineDialect::kHadal}) {
+      if (flag.setting != EngineSetting::kNone) break;
+      if (EngineFlag found = find_engine_flag(other, word); !found.abbreviated) flag = std::move(found);
+    }
+    // Engines have types of KV caches that the spec has no word for.
+    if (flag.setting == EngineSetting::kNone ||
+        (flag.setting == EngineSetting::kKvDtype && spec_.model.kv_dtype.empty()))
+      return;
+    const std::string_view own = setting_field(flag.setting);
+    const bool as_written = flag.name == name;
+    fail(field, name,
+         as_written         ? ""
+         : flag.abbreviated ? " is the beginning of "
+                            : " is ",
+         as_written ? "" : flag.name, as_written ? " is hadal's to set" : ", which is hadal's to set",
+         own.empty() ? " from the layout: leave it out" : ": use " + std::string(own),
+         flag.setting == EngineSetting::kApiKey ? ", from a Secret" : "");
   }
 
   void check_environment() {

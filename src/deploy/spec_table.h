@@ -37,6 +37,7 @@ enum class TextRule {
   kNamespace,   // DNS-1123 label
   kHost,        // DNS name, "*." allowed in front
   kImage,       // image reference
+  kTag,         // tag of an image
   kRegistry,    // host[:port][/path] of a registry
   kPath,        // absolute path
   kVersion,     // 1.30, 0.9.0
@@ -53,6 +54,8 @@ enum class TextRule {
   kDevice,      // RDMA device: mlx5_0
   kTaint,       // KEY, KEY=VALUE
   kServedFile,  // relative path inside the volume
+  kCores,       // quantity of CPU: 64, 500m
+  kBytes,       // quantity of memory or storage: 700Gi
 };
 
 struct SpecField {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "deploy/image_ref.h"
 #include "deploy/spec_table.h"
 
 namespace hadal {
@@ -91,15 +92,11 @@ bool is_cidr(std::string_view text) {
   }
   return parts == 3 && width <= 32;
 }
-bool is_image(std::string_view text) {
-  return text.size() <= 512 && text.find("//") == std::string_view::npos &&
-         all_of(text, [](char c) { return is_name_char(c) || c == '/' || c == ':' || c == '@'; }) &&
-         is_alnum(text.front()) && is_alnum(text.back());
-}
+// What stands before the images' own paths.
 bool is_registry(std::string_view text) {
   if (text.ends_with("/")) text.remove_suffix(1);
-  return text.size() <= 255 && is_image(text) && text.find('@') == std::string_view::npos &&
-         text.find(':', std::min(text.find('/'), text.size())) == std::string_view::npos;
+  const auto ref = parse_image_ref(std::string(text) + "/x");
+  return text.size() <= 200 && !text.empty() && ref.ok();
 }
 bool is_path(std::string_view text) {
   return text.size() <= 4096 && text.starts_with("/") && text.find(':') == std::string_view::npos &&
@@ -140,8 +137,15 @@ constexpr RuleText kRules[] = {
     {TextRule::kNamespace, "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
      "a name of a namespace: small letters, digits and dashes, at most 63"},
     {TextRule::kHost, "^(\\*\\.)?[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$", "a DNS name in small letters"},
-    {TextRule::kImage, "^[A-Za-z0-9]([-._/:@A-Za-z0-9]{0,510}[A-Za-z0-9])?$", "an image reference"},
-    {TextRule::kRegistry, "^[A-Za-z0-9]([-._:A-Za-z0-9]|/[-._A-Za-z0-9]){0,253}/?$",
+    {TextRule::kImage,
+     "^([A-Za-z0-9][-.A-Za-z0-9]*(:[0-9]+)?/|\\[[0-9A-Fa-f:]+\\](:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*"
+     "(/"
+     "[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][-._A-Za-z0-9]{0,127})?(@sha(256|384|512):[0-9a-f]{64,128})?"
+     "$",
+     "an image reference"},
+    {TextRule::kTag, "^[A-Za-z0-9_][-._A-Za-z0-9]{0,127}$",
+     "the tag of an image: letters, digits, _ . -, at most 128"},
+    {TextRule::kRegistry, "^[A-Za-z0-9\\[]([-._:\\]A-Za-z0-9]|/[-._A-Za-z0-9]){0,199}/?$",
      "a registry as images name it, without https://: mirror.example.com/team"},
     {TextRule::kPath, "^/[^:]*$", "an absolute path without \"..\" and \":\""},
     {TextRule::kVersion, "^v?[0-9]{1,4}(\\.[0-9]{1,4}){1,2}$", "a version such as 1.32 or 0.9.0"},
@@ -165,6 +169,8 @@ constexpr RuleText kRules[] = {
      "a taint: KEY or KEY=VALUE"},
     {TextRule::kServedFile, "^[^/:][^:]*$",
      "a path inside the volume, without a leading slash, \"..\" and \":\""},
+    {TextRule::kCores, "^[0-9]+(\\.[0-9]+)?m?$", "a number of CPU cores above zero, such as 64 or 500m"},
+    {TextRule::kBytes, "^[0-9]+(\\.[0-9]+)?(k|[KMGTPE]i?)?$", "a quantity above zero, such as 700Gi or 1.5T"},
 };
 
 const RuleText& text_of(TextRule rule) {
@@ -172,6 +178,30 @@ const RuleText& text_of(TextRule rule) {
     if (row.rule == rule) return row;
   }
   return kRules[0];
+}
+
+// Both are one type to Kubernetes, which takes "64Gi" for a number of cores and "64" for a memory of 64
+// bytes.
+Status check_amount(TextRule rule, std::string_view text) {
+  constexpr double kMostCores = 1e5, kFewestBytes = 1024 * 1024;
+  double value = 0;
+  const std::string_view must_be = text_of(rule).must_be;
+  if (!parse_quantity(text, value) || value <= 0) return invalid_argument("must be ", must_be);
+  const char last = text.back();
+  const bool plain = last >= '0' && last <= '9';
+  if (rule == TextRule::kCores) {
+    if (!plain && last != 'm')
+      return invalid_argument("is an amount of memory; CPU is given in cores, such as 64 or 500m");
+    if (value > kMostCores) return invalid_argument("is more cores than any host has: such as 64 or 500m");
+    return {};
+  }
+  if (last == 'm')
+    return invalid_argument("is thousandths of a byte: for mebibytes write ", text.substr(0, text.size() - 1),
+                            "Mi");
+  if (value < kFewestBytes)
+    return invalid_argument("is ", plain ? "so many bytes" : "less than a mebibyte",
+                            ": write a unit, such as ", plain ? text : "64", "Gi");
+  return {};
 }
 
 bool follows(TextRule rule, std::string_view text) {
@@ -187,7 +217,9 @@ bool follows(TextRule rule, std::string_view text) {
     case TextRule::kHost:
       return is_dns_name(text.starts_with("*.") ? text.substr(2) : text);
     case TextRule::kImage:
-      return is_image(text);
+      return parse_image_ref(text).ok();
+    case TextRule::kTag:
+      return is_image_tag(text);
     case TextRule::kRegistry:
       return is_registry(text);
     case TextRule::kPath:
@@ -219,6 +251,9 @@ bool follows(TextRule rule, std::string_view text) {
       return is_taint(text);
     case TextRule::kServedFile:
       return !text.empty() && !text.starts_with("/") && is_path("/" + std::string(text));
+    case TextRule::kCores:
+    case TextRule::kBytes:
+      return check_amount(rule, text).ok();
     case TextRule::kAny:
     case TextRule::kArgument:
       return true;
@@ -229,7 +264,11 @@ bool follows(TextRule rule, std::string_view text) {
 }  // namespace
 
 Status check_spec_text(TextRule rule, std::string_view text) {
-  if (is_printable(text) && follows(rule, text)) return {};
+  const bool printable = is_printable(text);
+  if (printable && follows(rule, text)) return {};
+  if (printable && (rule == TextRule::kCores || rule == TextRule::kBytes)) return check_amount(rule, text);
+  if (const auto ref = parse_image_ref(text); printable && rule == TextRule::kImage && !ref.ok())
+    return invalid_argument("must be an image reference: ", ref.error().message);
   return invalid_argument("must be ", text_of(rule).must_be);
 }
 

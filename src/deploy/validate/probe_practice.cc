@@ -87,9 +87,11 @@ void check_engine_probes(const PodTemplate& pod, View container, const EnginePro
                  "an open port says nothing of a model that still loads or hangs",
                  "write httpGet with the engine's health path");
   if (liveness.exists() && generates_tokens(liveness))
-    reporter.add("probe/liveness-generates", *liveness,
-                 "the livenessProbe generates tokens: a full queue kills the server",
-                 "ask a path that answers without the queue: /livez of hadal, /health of vLLM and SGLang");
+    reporter.add(
+        "probe/liveness-generates", *liveness,
+        "the livenessProbe generates tokens: a full queue kills the server",
+        "ask a path that answers without the queue: /livez of hadal, /health of vLLM and of SGLang, which "
+        "counts whatever the scheduler puts out");
   if (liveness["failureThreshold"].integer_or(3) == 1)
     reporter.add("probe/liveness-threshold", *liveness["failureThreshold"],
                  "one failed answer kills the container", "write failureThreshold: 6");
