@@ -166,14 +166,13 @@ EngineCommand sglang_command(const RenderContext& c, const RoleContext& role) {
   return {arr({"python3", "-m", dynamo ? "dynamo.sglang" : "sglang.launch_server"}), std::move(args)};
 }
 
-// Every rank runs the same words; the shell adds what only followers take.
+// Every rank runs the same words; the shell adds what only followers take. The leader names no first rank:
+// vLLM takes one that is given without --headless for a host that balances load itself.
 std::string vllm_script(const RoleContext& role) {
-  std::string out = "if [ \"$NODE_RANK\" != 0 ]; then set -- \"$@\" --headless; fi; ";
-  if (role.dp > 1) {
-    out += "set -- \"$@\" --data-parallel-start-rank $((NODE_RANK * " + std::to_string(role.dp / role.nodes) +
-           ")); ";
-  }
-  return out + "exec vllm serve \"$@\"";
+  std::string follower = "--headless";
+  if (role.dp > 1)
+    follower += " --data-parallel-start-rank $((NODE_RANK * " + std::to_string(role.dp / role.nodes) + "))";
+  return "if [ \"$NODE_RANK\" != 0 ]; then set -- \"$@\" " + follower + "; fi; exec vllm serve \"$@\"";
 }
 
 void add_vllm_group(const RoleContext& role, JsonArray& args) {

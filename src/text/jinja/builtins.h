@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "text/jinja/ops.h"
 #include "text/jinja/runtime.h"
 
 namespace hadal::jinja {
