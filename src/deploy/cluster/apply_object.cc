@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "deploy/cluster/immutable_field.h"
 #include "deploy/cluster/inventory.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
@@ -177,10 +178,12 @@ Result<KubeReply> settle_replicas(KubeClient& client, const ApplyObject& object,
   return patch(client, object, body, forced);
 }
 
-void read_refusal(const KubeReply& reply, ApplyOutcome& out) {
+void read_refusal(const KubeReply& reply, const Json& body, ApplyOutcome& out) {
   out.conflicts = reply.status == 409 ? read_conflicts(reply.body) : std::vector<FieldConflict>();
   out.kind = out.conflicts.empty() ? ApplyOutcome::Kind::kRefused : ApplyOutcome::Kind::kConflict;
-  out.message = out.conflicts.empty() ? kube_error(reply, "").message : conflict_text(out.conflicts);
+  out.message =
+      out.conflicts.empty() ? immutable_refusal(reply, body, out.before) : conflict_text(out.conflicts);
+  if (out.message.empty()) out.message = kube_error(reply, "").message;
 }
 
 // What came of a patch that the server took.
@@ -219,7 +222,7 @@ Result<ApplyOutcome> apply_own(KubeClient& client, const ApplyObject& object,
   }
   out.notes.insert(out.notes.end(), reply.warnings.begin(), reply.warnings.end());
   if (!reply.ok()) {
-    read_refusal(reply, out);
+    read_refusal(reply, body, out);
     return out;
   }
   read_success(std::move(reply), options, out);
@@ -236,17 +239,30 @@ bool is_let_be(const KubeReply& reply, bool ours) {
                      [](const FieldConflict& c) { return is_hadal_manager(c.manager); });
 }
 
-void let_be(const ApplyObject& object, const KubeReply& reply, const std::string& maker, ApplyOutcome& out) {
+// maker: the other deployment that made it; "": this one did, or nobody knows.
+void let_be(const ApplyObject& object, const KubeReply& reply, const std::string& maker, bool ours,
+            ApplyOutcome& out) {
   out.kind = ApplyOutcome::Kind::kShared;
   out.live = out.before;
-  std::string note = maker.empty() ? "it was there before" : "deployment " + maker + " made it";
+  std::string note = ours            ? "other deployments have set fields of it"
+                     : maker.empty() ? "it was there before"
+                                     : "deployment " + maker + " made it";
   if (reply.status == 403) note += ", and you may not change it";
   std::string fields;
-  for (const std::string& field : missing_fields(object.object, out.before))
-    fields += (fields.empty() ? "" : ", ") + field;
+  for (const FieldDifference& field : different_fields(object.object, out.before))
+    fields += (fields.empty() ? "" : ", ") + field.path + " (it has " +
+              (field.live.empty() ? "none" : field.live) + ", this deployment wants " + field.wanted + ")";
   note += fields.empty() ? ": it is as this deployment wants it"
                          : ": it is left as it is, and differs in " + fields;
-  if (!fields.empty() && reply.status == 409) note += " (--force-conflicts takes that over)";
+  if (!fields.empty() && reply.status == 409) {
+    std::string others;
+    for (const FieldConflict& conflict : read_conflicts(reply.body)) {
+      const std::string title = conflict.field + " was set by " + manager_title(conflict.manager);
+      if (others.find(title) == std::string::npos) others += (others.empty() ? "" : ", ") + title;
+    }
+    note += "; " + others + (others.empty() ? "" : "; ") +
+            "--force-conflicts takes that over: the other deployment is changed by it";
+  }
   out.notes.push_back(std::move(note));
 }
 
@@ -268,9 +284,9 @@ Result<ApplyOutcome> apply_shared(KubeClient& client, const ApplyObject& object,
     out.notes = reply.warnings;
     read_success(std::move(reply), options, out);
   } else if (!out.before.is_null() && is_let_be(reply, ours)) {
-    let_be(object, reply, ours ? "" : maker, out);
+    let_be(object, reply, maker, ours, out);
   } else {
-    read_refusal(reply, out);
+    read_refusal(reply, body, out);
   }
   return out;
 }
@@ -353,7 +369,7 @@ std::vector<FieldConflict> read_conflicts(const Json& status) {
 std::string conflict_text(const std::vector<FieldConflict>& conflicts) {
   std::string out;
   for (const FieldConflict& conflict : conflicts)
-    out += "\n    " + conflict.field + " was set by " + conflict.manager;
+    out += "\n    " + conflict.field + " was set by " + manager_title(conflict.manager);
   return out +
          "\n    leave the field out, let its manager give it up, or take it over with --force-conflicts";
 }

@@ -371,22 +371,12 @@ Result<int> ApplyRun::run(ApplyInput input) {
 Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision) {
   InventoryStore store(client);
   HADAL_ASSIGN(const Inventory inventory, store.load(client.target().namespace_name, name));
-  std::string known;
-  for (const RevisionEntry& entry : inventory.history) {
-    if (entry.stored && entry.revision != inventory.revision)
-      known += (known.empty() ? "" : ", ") + std::to_string(entry.revision);
-  }
   if (inventory.history.empty())
     return make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ", name,
                       " in namespace ", client.target().namespace_name);
   if (revision == 0 && inventory.history.size() > 1)
     revision = inventory.history[inventory.history.size() - 2].revision;
-  const auto found = std::find_if(inventory.history.begin(), inventory.history.end(),
-                                  [&](const RevisionEntry& e) { return e.revision == revision; });
-  if (found == inventory.history.end() || !found->stored)
-    return make_error(ErrorCode::kNotFound, name, " has no revision ",
-                      revision == 0 ? "before" : std::to_string(revision).c_str(),
-                      " to go back to (kept: ", known.empty() ? "none" : known, ")");
+  HADAL_RETURN_IF_ERROR(check_revision(inventory, revision));
   HADAL_ASSIGN(const std::vector<Json> objects, store.load_revision(inventory, revision));
   ApplyInput out;
   out.name = name;

@@ -21,8 +21,20 @@ std::string shared_manager(const std::string& owner);
 bool is_hadal_manager(std::string_view manager);
 // Whether `manager` has applied something of the object.
 bool is_applied_by(const Json& live, std::string_view manager);
-// The fields (".spec.weight") of `wanted` that `live` has not, or has another value for.
+// "hadal:llm/dsr1" as "deployment llm/dsr1"; other managers as they are.
+std::string manager_title(std::string_view manager);
+
+struct FieldDifference {
+  std::string path;          // ".spec.weight"
+  std::string wanted, live;  // as short JSON; "": none
+};
+// The fields of `wanted` that `live` has not, or has another value for; of the metadata labels and
+// annotations alone. Values of Secrets are not shown.
+std::vector<FieldDifference> different_fields(const Json& wanted, const Json& live);
+// The same, the paths alone.
 std::vector<std::string> missing_fields(const Json& wanted, const Json& live);
+// As JSON, cut where it is long; "" for null.
+std::string short_json(const Json* value);
 
 // The deployments beside `owner` that have the object in their inventories.
 struct OtherUsers {
