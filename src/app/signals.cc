@@ -38,7 +38,7 @@ struct SignalWatcher::Impl {
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  bool come = false;
+  int come = 0;  // the signal
   std::thread thread;
 };
 

@@ -254,6 +254,13 @@ class FakeKube:
         before = self.objects.get(key)
         if kind == "Job" and before and config["spec"].get("template") != before["spec"].get("template"):
             raise Refused(422, "Invalid", f'Job.batch "{name}" is invalid: spec.template: Invalid value: field is immutable')
+        if kind == "PersistentVolumeClaim" and before and any(
+                config["spec"].get(k) != before["spec"].get(k) for k in ("storageClassName", "accessModes")):
+            # As a real one says it, with a difference of its own structures.
+            raise Refused(422, "Invalid", f'PersistentVolumeClaim "{name}" is invalid: spec: Forbidden: spec is immutable after '
+                          'creation except resources.requests and volumeAttributesClassName for bound claims\n'
+                          '@@ -10,7 +10,7 @@\n  "VolumeName": "",\n',
+                          [{"reason": "FieldValueForbidden", "field": "spec", "message": "Forbidden"}])
         wanted = {p: v for p, v in leaves(config) if p[0] not in ("apiVersion", "kind") and
                   p not in (("metadata", "name"), ("metadata", "namespace"))}
         owners = copy.deepcopy(self.owners.get(key, {}))

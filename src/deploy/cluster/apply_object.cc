@@ -6,6 +6,7 @@
 #include "deploy/cluster/inventory.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
+#include "deploy/cluster/remove_object.h"
 #include "deploy/cluster/shared_object.h"
 
 namespace hadal::cluster {
@@ -56,19 +57,6 @@ Status wait_until_gone(KubeClient& client, const std::string& path, std::string_
     if (!client.sleep(kGonePause)) return make_error(ErrorCode::kCancelled, "it was told to stop");
   }
   return make_error(ErrorCode::kDeadlineExceeded, path, " is still being deleted: a finalizer holds it");
-}
-
-Result<KubeReply> delete_uid(KubeClient& client, const std::string& path, std::string_view uid,
-                             bool dry_run) {
-  KubeCall request;
-  request.method = "DELETE";
-  request.path = path;
-  request.body = Json(JsonObject{{"kind", "DeleteOptions"},
-                                 {"apiVersion", "v1"},
-                                 {"propagationPolicy", "Background"},
-                                 {"preconditions", JsonObject{{"uid", uid}}}});
-  if (dry_run) request.body.set("dryRun", JsonArray{"All"});
-  return client.call(request);
 }
 
 // A Job's template cannot be changed: a new one takes its place.
@@ -327,30 +315,6 @@ std::string_view outcome_word(ApplyOutcome::Kind kind) {
   return "REFUSED";
 }
 
-std::string_view remove_word(RemoveOutcome outcome) {
-  switch (outcome) {
-    case RemoveOutcome::kRemoved:
-      return "removed";
-    case RemoveOutcome::kAbsent:
-      return "was gone already";
-    case RemoveOutcome::kNotOurs:
-      return "stays: it is not this deployment's any more";
-    case RemoveOutcome::kNotMade:
-      return "stays: this deployment did not make it";
-    case RemoveOutcome::kShared:
-      return "stays: other deployments use it";
-    case RemoveOutcome::kUnknown:
-      return "stays: other deployments may use it, and you may not look at their inventories";
-    case RemoveOutcome::kUnseen:
-      return "is left: you may not look whether it is there";
-    case RemoveOutcome::kForbidden:
-      return "STAYS: you may not delete it";
-    case RemoveOutcome::kKept:
-      break;
-  }
-  return "stays: it asks to be kept (helm.sh/resource-policy)";
-}
-
 std::vector<FieldConflict> read_conflicts(const Json& status) {
   std::vector<FieldConflict> out;
   for (const Json& cause : array_at(status, "details.causes")) {
@@ -383,32 +347,6 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
   if (there.ok()) out.before = std::move(there.body);
   return is_shared_kind(kind_of(object.object)) ? apply_shared(client, object, options, std::move(out))
                                                 : apply_own(client, object, options, std::move(out));
-}
-
-Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
-                                    const std::string& namespace_name, const std::string& name,
-                                    const std::string& owner, bool dry_run) {
-  const std::string path = object_path(resource, namespace_name, name);
-  HADAL_ASSIGN(const KubeReply there, read_live(client, path));
-  if (there.status == 404) return RemoveOutcome::kAbsent;
-  if (there.status == 403) return RemoveOutcome::kUnseen;
-  if (!there.ok()) return kube_error(there, path);
-  const Json& live = there.body;
-  const bool shared = is_shared_kind(resource.kind);
-  const std::string manager = shared ? shared_manager(owner) : kFieldManager;
-  if (!owner.empty() && (annotation_of(live, kOwnerAnnotation) != owner || !is_applied_by(live, manager)))
-    return shared ? RemoveOutcome::kNotMade : RemoveOutcome::kNotOurs;
-  if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome::kKept;
-  if (shared) {
-    HADAL_ASSIGN(const OtherUsers others, find_other_users(client, live, owner));
-    if (!others.known) return RemoveOutcome::kUnknown;
-    if (!others.names.empty()) return RemoveOutcome::kShared;
-  }
-  HADAL_ASSIGN(const KubeReply reply, delete_uid(client, path, text_at(live, "metadata.uid"), dry_run));
-  if (reply.ok() || reply.status == 404) return RemoveOutcome::kRemoved;
-  if (reply.status == 409) return RemoveOutcome::kNotOurs;  // made anew under the same name meanwhile
-  if (reply.status == 403) return RemoveOutcome::kForbidden;
-  return kube_error(reply, "cannot delete " + path);
 }
 
 }  // namespace hadal::cluster

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "deploy/cluster/json_path.h"
+#include "deploy/cluster/remove_object.h"
 
 namespace hadal::cluster {
 namespace {
@@ -112,9 +113,11 @@ Result<std::optional<ApplyObject>> ApplyRun::namespace_to_make(const ApplyInput&
     return make_error(ErrorCode::kNotFound, "there is no namespace ", options_.namespace_name,
                       ": make it with --create-namespace, or choose another with --namespace");
   out.emplace();
-  out->object = JsonObject{{"apiVersion", "v1"},
-                           {"kind", "Namespace"},
-                           {"metadata", JsonObject{{"name", options_.namespace_name}}}};
+  out->object = JsonObject{
+      {"apiVersion", "v1"},
+      {"kind", "Namespace"},
+      {"metadata", JsonObject{{"name", options_.namespace_name},
+                              {"annotations", JsonObject{{kMadeWithAnnotation, "--create-namespace"}}}}}};
   out->wave = 0;
   out->resource = *well_known_resource("Namespace");
   return out;
@@ -254,14 +257,14 @@ int ApplyRun::wait_wave(int wave) {
 Status ApplyRun::prune_one(const InventoryEntry& entry) {
   auto resource = discovery_.find(entry.api_version, entry.kind);
   if (!resource.ok() && resource.error().code != ErrorCode::kNotFound) return resource.status();
-  RemoveOutcome outcome = RemoveOutcome::kAbsent;
+  RemoveOutcome outcome{RemoveOutcome::Kind::kAbsent, ""};
   if (resource.ok()) {
     HADAL_ASSIGN(outcome, remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, false));
   }
-  const bool gone = outcome == RemoveOutcome::kRemoved;
-  print_(entry.title() + " " + (gone ? "pruned" : std::string(remove_word(outcome))));
-  num_stuck_ += outcome == RemoveOutcome::kForbidden;
-  if (outcome == RemoveOutcome::kForbidden || outcome == RemoveOutcome::kUnseen)
+  const bool gone = outcome.kind == RemoveOutcome::Kind::kRemoved;
+  print_(entry.title() + " " + (gone ? "pruned" : outcome.text()));
+  num_stuck_ += outcome.kind == RemoveOutcome::Kind::kForbidden;
+  if (outcome.kind == RemoveOutcome::Kind::kForbidden || outcome.kind == RemoveOutcome::Kind::kUnseen)
     return {};  // stays in `left`
   std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
   return {};
@@ -319,9 +322,9 @@ Status ApplyRun::check_prune() {
     if (!resource.ok()) continue;
     HADAL_ASSIGN(const RemoveOutcome outcome,
                  remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, true));
-    if (outcome != RemoveOutcome::kRemoved)
-      print_(entry.title() + " " + std::string(remove_word(outcome)) + " (dry run)");
-    num_stuck_ += outcome == RemoveOutcome::kForbidden;
+    if (outcome.kind != RemoveOutcome::Kind::kRemoved)
+      print_(entry.title() + " " + outcome.text() + " (dry run)");
+    num_stuck_ += outcome.kind == RemoveOutcome::Kind::kForbidden;
   }
   return {};
 }

@@ -21,6 +21,8 @@ namespace hadal::cluster {
 inline constexpr char kDeploymentLabel[] = "hadal.dev/deployment";
 // "NAMESPACE/NAME" of the inventory that an object belongs to.
 inline constexpr char kOwnerAnnotation[] = "hadal.dev/inventory";
+// Of a namespace that --create-namespace made: it belongs to no deployment.
+inline constexpr char kMadeWithAnnotation[] = "hadal.dev/made-with";
 inline constexpr char kRevisionSecretType[] = "hadal.dev/revision";
 inline constexpr int kMaxHistory = 10;
 

@@ -115,7 +115,9 @@ Result<OtherUsers> find_other_users(KubeClient& client, const Json& live, const 
     const std::string name = inventory.namespace_name + "/" + inventory.name;
     // Who lives in a namespace uses it, whether it lists it or not.
     const bool inside = entry.kind == "Namespace" && inventory.namespace_name == entry.name;
-    if (name != owner && (inside || lists(inventory, entry))) out.names.push_back(name);
+    const bool listed = lists(inventory, entry);
+    if (name != owner && (inside || listed)) out.names.push_back(name);
+    if (name != owner && listed) out.listed_by.push_back(name);
   }
   return out;
 }

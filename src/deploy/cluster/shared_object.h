@@ -1,7 +1,8 @@
 // Objects that several deployments may share: namespaces, queues, classes, gateways. The one that finds it
-// missing makes it and stays in charge of it; the others add what is missing, and never change, take or
-// remove what is there. Each deployment applies them under a field manager of its own, so that one that
-// leaves a field out does not take it from another. Pure but for is_used_by_others; one thread.
+// missing makes it and is in charge of it until it goes and hands it on; the others add what is missing, and
+// never change, take or remove what is there. Each deployment applies them under a field manager of its own,
+// so that one that leaves a field out does not take it from another. Pure but for is_used_by_others; one
+// thread.
 #pragma once
 
 #include <string>
@@ -36,10 +37,11 @@ std::vector<std::string> missing_fields(const Json& wanted, const Json& live);
 // As JSON, cut where it is long; "" for null.
 std::string short_json(const Json* value);
 
-// The deployments beside `owner` that have the object in their inventories.
+// The deployments beside `owner` that have the object in their inventories, or live in it.
 struct OtherUsers {
-  std::vector<std::string> names;  // "llm/dsr1"
-  bool known = true;               // false: the inventories may not be read
+  std::vector<std::string> names;      // "llm/dsr1"; who lives in a namespace uses it
+  std::vector<std::string> listed_by;  // those of them that apply it themselves
+  bool known = true;                   // false: the inventories may not be read
 };
 // Errors: the connection.
 Result<OtherUsers> find_other_users(KubeClient& client, const Json& live, const std::string& owner);
