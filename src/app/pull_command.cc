@@ -61,6 +61,10 @@ void print_outcome(const PullOutcome& outcome) {
   std::string line = outcome.directory + ": ";
   if (outcome.nothing_to_do) {
     line += "complete already (" + size + ")";
+    if (!outcome.unchecked.empty()) {
+      std::fprintf(stderr, "hadal: %s\n", outcome.unchecked.c_str());
+      line += "; the origin could not be reached: not checked for changes";
+    }
   } else {
     line += "complete and verified (" + size + "; " + shown_bytes(outcome.fetched) +
             (outcome.local ? " copied" : " fetched");
