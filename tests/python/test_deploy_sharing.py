@@ -185,6 +185,17 @@ def test_the_last_deployment_of_a_namespace_removes_it(cluster):
     assert c.kube.get("Namespace", "other", "") is None
 
 
+def test_what_is_handed_on_keeps_what_the_heir_set(cluster):
+    c = cluster
+    c.apply(gateway(80), queue(), config_map("one"), name="one.json")
+    c.apply(gateway(81), queue(), config_map("two"), name="two.json", flags=("--wait=false", "--force-conflicts"))
+    text = c.run("delete", "one", "--yes")
+    assert text.count("its removal is up to llm/two now") == 2
+    assert c.kube.get("Gateway", "edge")["spec"]["listeners"][0]["port"] == 81
+    text = c.run("delete", "two", "--yes")
+    assert "Gateway llm/edge deleted" in text and "Queue gpu deleted" in text, "also what it has never applied since"
+
+
 def test_a_namespace_with_other_things_in_it_stays(cluster):
     c = cluster
     c.apply(space(), config_map("one"), flags=OTHER, name="one.json")

@@ -104,18 +104,16 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
-// Makes another deployment the one that is in charge, as if it had made the object. False: it may not be.
-bool hand_over(KubeClient& client, const std::string& path, const Json& live, const std::string& heir) {
+// Makes another deployment the one that is in charge, as if it had made the object. A merge and no apply: an
+// apply would take back what that deployment has applied before. False: it may not be.
+bool hand_over(KubeClient& client, const std::string& path, const std::string& heir) {
   KubeCall request;
   request.method = "PATCH";
   request.path = path;
-  request.query = {{"fieldManager", shared_manager(heir)}, {"force", "true"}};
-  request.content_type = "application/apply-patch+yaml";
+  request.query = {{"fieldManager", shared_manager(heir)}};
+  request.content_type = "application/merge-patch+json";
   request.body =
-      Json(JsonObject{{"apiVersion", text_at(live, "apiVersion")},
-                      {"kind", kind_of(live)},
-                      {"metadata", JsonObject{{"name", name_of(live)},
-                                              {"annotations", JsonObject{{kOwnerAnnotation, heir}}}}}});
+      Json(JsonObject{{"metadata", JsonObject{{"annotations", JsonObject{{kOwnerAnnotation, heir}}}}}});
   const auto reply = client.call(request);
   return reply.ok() && reply->ok();
 }
@@ -131,7 +129,7 @@ Result<RemoveOutcome> check_shared(KubeClient& client, const std::string& path, 
   if (!others.names.empty()) {
     std::string detail = joined(others.names);
     const std::string heir = others.listed_by.empty() ? "" : others.listed_by.front();
-    if (!heir.empty() && (dry_run || hand_over(client, path, live, heir)))
+    if (!heir.empty() && (dry_run || hand_over(client, path, heir)))
       detail += "; its removal is up to " + heir + " now";
     else if (is_namespace)
       detail += "; when they are gone, " + command;
@@ -177,9 +175,10 @@ Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& reso
   if (!there.ok()) return kube_error(there, path);
   const Json& live = there.body;
   const bool shared = is_shared_kind(resource.kind);
-  const std::string manager = shared ? shared_manager(owner) : kFieldManager;
-  if (!owner.empty() && (annotation_of(live, kOwnerAnnotation) != owner || !is_applied_by(live, manager)))
-    return RemoveOutcome{shared ? Kind::kNotMade : Kind::kNotOurs, ""};
+  const bool is_owned =
+      annotation_of(live, kOwnerAnnotation) == owner &&
+      (shared ? is_set_by(live, shared_manager(owner)) : is_applied_by(live, kFieldManager));
+  if (!owner.empty() && !is_owned) return RemoveOutcome{shared ? Kind::kNotMade : Kind::kNotOurs, ""};
   if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome{Kind::kKept, ""};
   if (shared) {
     HADAL_ASSIGN(RemoveOutcome checked, check_shared(client, path, live, owner, dry_run));

@@ -60,6 +60,12 @@ bool is_applied_by(const Json& live, std::string_view manager) {
   return false;
 }
 
+bool is_set_by(const Json& live, std::string_view manager) {
+  const JsonArray& entries = array_at(live, "metadata.managedFields");
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const Json& entry) { return text_at(entry, "manager") == manager; });
+}
+
 std::string manager_title(std::string_view manager) {
   if (!manager.starts_with(kManagerPrefix)) return std::string(manager);
   return "deployment " + std::string(manager.substr(kManagerPrefix.size()));

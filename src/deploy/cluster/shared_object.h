@@ -22,6 +22,8 @@ std::string shared_manager(const std::string& owner);
 bool is_hadal_manager(std::string_view manager);
 // Whether `manager` has applied something of the object.
 bool is_applied_by(const Json& live, std::string_view manager);
+// The same, or was handed it on.
+bool is_set_by(const Json& live, std::string_view manager);
 // "hadal:llm/dsr1" as "deployment llm/dsr1"; other managers as they are.
 std::string manager_title(std::string_view manager);
 
