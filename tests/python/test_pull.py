@@ -297,6 +297,11 @@ def test_one_pull_at_a_time_and_interrupt(content, start, tmp_path):
     assert first.returncode == 130 and "run the same command again" in err
     refused = subprocess.run([PROGRAM, "serve", tmp_path / "m", "--port", "0"], capture_output=True, text=True, timeout=60)
     assert refused.returncode != 0 and "a pull into this directory has not ended" in refused.stderr
+    third = subprocess.Popen(args, env=hf(server), stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    third.send_signal(signal.SIGTERM)
+    _, err = third.communicate(timeout=20)
+    assert third.returncode == 143 and "run the same command again" in err
     server.rate = 0
     assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
     same(content, tmp_path / "m", WANTED)

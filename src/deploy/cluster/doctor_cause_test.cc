@@ -181,5 +181,41 @@ TEST(DoctorLogs, EveryRuleIsFound) {
   for (const DoctorLogRule& rule : doctor_log_rules()) EXPECT_TRUE(seen.contains(rule.id)) << rule.id;
 }
 
+TEST(DoctorObjects, FurtherRulesAreFound) {
+  const auto has = [](const std::string& rule, const std::string& objects) {
+    const DoctorReport report = examine(snapshot_of(objects));
+    EXPECT_NE(find_rule(report, rule), nullptr) << rule << "\n" << report.text();
+  };
+  const std::string both = lws() + "," + pod(0, kReady) + "," + pod(1, kReady);
+  has("network/headless-service",
+      both + R"(,{"kind":"Service",)" + meta("x") + R"(,"spec":{"clusterIP":"None"}})");
+  has("network/prefix-names",
+      lws() + "," +
+          pod(0, kReady, R"("containers":[{"name":"e","env":[{"name":"NCCL_IB_HCA","value":"mlx5_1"}]}])"));
+  has("route/refused",
+      both + R"(,{"kind":"HTTPRoute",)" + meta("r") +
+          R"(,"status":{"parents":[{"conditions":[{"type":"Accepted","status":"False","reason":"NoMatchingParent"}]}]}})");
+  has("group/unprobed-ranks",
+      lws(R"(,"workerTemplate":{"spec":{"containers":[{"name":"e"}]}})") + "," + pod(0, kReady));
+  has("probe/liveness-design",
+      pod(0, kReady,
+          R"("containers":[{"name":"e","livenessProbe":{"httpGet":{"path":"/health_generate"}}}])"));
+  has("group/restarted-alone", R"({"kind":"LeaderWorkerSet",)" + meta("x") +
+                                   R"(,"spec":{"leaderWorkerTemplate":{"size":2,"restartPolicy":"None"}}},)" +
+                                   pod(1, kCrashed));
+  has("schedule/host-ports",
+      pod(0,
+          R"({"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/2 nodes are available: 2 node(s) didn't have free ports for the requested pod ports."}]})",
+          ""));
+  has("pod/stuck-terminating",
+      pod(0, kReady, R"("nodeName":"n1")", R"(,"deletionTimestamp":"2026-01-02T03:00:00Z")"));
+  has("schedule/held", pod(0, R"({"phase":"Pending"})", ""));
+  has("pod/volume", pod(0, R"({"phase":"Pending"})") + "," +
+                        event("Pod", "x-0-0", "FailedMount", "MountVolume.SetUp failed: no such claim"));
+  has("pod/init",
+      pod(0,
+          R"({"phase":"Pending","initContainerStatuses":[{"name":"preflight","state":{"terminated":{"exitCode":1}}}]})"));
+}
+
 }  // namespace
 }  // namespace hadal::cluster
