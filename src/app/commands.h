@@ -1,6 +1,5 @@
 // The subcommands: each runs to its end and returns the process's exit code.
-// 0 done; 1 the work failed; 2 wrong usage or settings; 3 the engine or the group was lost; 4 the engine
-// hung; 130 stopped by Ctrl-C (pull, push, apply).
+// docs/exit-codes.md has the table. 128 and the signal's number: stopped by a signal.
 #pragma once
 
 #include "config/settings.h"

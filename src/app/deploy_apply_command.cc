@@ -1,3 +1,4 @@
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +16,7 @@ using namespace cluster;
 namespace {
 
 constexpr int kDiffFailed = 2;
+constexpr int kAskInterval = 100;  // milliseconds
 
 // input: null for a revision, which has its own namespaces.
 ApplyRunOptions run_options(const Settings& settings, const KubeTarget& target, const ApplyInput* input) {
@@ -56,9 +58,14 @@ bool say_findings(const std::vector<Finding>& findings) {
   return num_errors == 0;
 }
 
-bool ask_on_terminal(const std::string& question) {
+// A signal is no answer: it does not end a read by itself.
+bool ask_on_terminal(const std::string& question, const std::stop_token& stop) {
   std::fprintf(stderr, "%s [y/N] ", question.c_str());
   char answer[16] = {};
+  pollfd terminal{STDIN_FILENO, POLLIN, 0};
+  while (::poll(&terminal, 1, kAskInterval) <= 0) {
+    if (stop.stop_requested()) return false;
+  }
   const ssize_t n = ::read(STDIN_FILENO, answer, sizeof answer - 1);
   return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
 }
@@ -70,9 +77,7 @@ int client_dry_run(const ApplyInput& input) {
   return 0;
 }
 
-}  // namespace
-
-int run_deploy_apply(Settings settings) {
+int apply_files(Settings& settings, std::stop_token stop) {
   const auto files = read_manifest_files(settings.deploy.arguments);
   if (!files.ok()) return deploy_failed(files.error());
   const ApplyHooks hooks = make_apply_hooks();
@@ -85,18 +90,16 @@ int run_deploy_apply(Settings settings) {
   input->name =
       settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
   if (settings.cluster.dry_run == "client") return client_dry_run(*input);
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   const auto code =
       ApplyRun(*client, run_options(settings, client->target(), &*input), print_line).run(*input);
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
-int run_deploy_rollback(Settings settings) {
+int roll_back(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   auto input = read_revision_input(*client, settings.deploy.arguments[0], settings.cluster.to_revision);
   if (!input.ok()) return deploy_failed(input.error());
@@ -107,10 +110,9 @@ int run_deploy_rollback(Settings settings) {
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
-int run_deploy_delete(Settings settings) {
+int delete_named(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   if (settings.cluster.dry_run == "client")
     return deploy_failed(
@@ -126,13 +128,13 @@ int run_deploy_delete(Settings settings) {
     if (::isatty(STDIN_FILENO) != 1)
       return deploy_failed(
           invalid_argument("delete asks before it deletes, and there is no terminal: add --yes"), 2);
-    options.confirm = ask_on_terminal;
+    options.confirm = [stop](const std::string& question) { return ask_on_terminal(question, stop); };
   }
   const auto code = run_delete(*client, options, print_line);
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
-int run_deploy_diff(Settings settings) {
+int diff_files(Settings& settings, std::stop_token stop) {
   const auto files = read_manifest_files(settings.deploy.arguments);
   if (!files.ok()) return deploy_failed(files.error(), kDiffFailed);
   const ApplyHooks hooks = make_apply_hooks();
@@ -140,11 +142,28 @@ int run_deploy_diff(Settings settings) {
   if (!input.ok()) return deploy_failed(input.error(), kDiffFailed);
   input->name =
       settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error(), kDiffFailed);
   const auto code = run_diff(*client, run_options(settings, client->target(), &*input), *input, print_line);
   return code.ok() ? *code : deploy_failed(code.error(), kDiffFailed);
+}
+
+}  // namespace
+
+int run_deploy_apply(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return apply_files(settings, std::move(stop)); });
+}
+
+int run_deploy_rollback(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return roll_back(settings, std::move(stop)); });
+}
+
+int run_deploy_delete(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return delete_named(settings, std::move(stop)); });
+}
+
+int run_deploy_diff(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return diff_files(settings, std::move(stop)); });
 }
 
 }  // namespace hadal

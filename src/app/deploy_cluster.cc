@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "config/flags.h"
+#include "deploy/cluster/json_path.h"
 #include "deploy/render.h"
 #include "deploy/spec.h"
 #include "deploy/validate.h"
@@ -22,9 +23,11 @@ std::string variable(const Settings& settings, const char* name) {
   return found == settings.environment.end() ? "" : found->second;
 }
 
-// A spec as the objects of an apply. namespace_name: in place of the spec's own, where it is not empty.
+// A spec as the objects of an apply. namespace_name: of --namespace, for a spec that names none.
 Result<ApplyInput> render_input(const ManifestFile& file, const std::string& namespace_name) {
   HADAL_ASSIGN(DeploySpec spec, parse_deploy_spec(file.text, file.path));
+  if (!namespace_name.empty() && spec.has("namespace") && spec.ns != namespace_name)
+    return namespace_mismatch(spec.place("namespace"), "spec", spec.ns, namespace_name);
   if (!namespace_name.empty()) spec.ns = namespace_name;
   HADAL_ASSIGN(RenderResult rendered, render_spec(spec));
   ApplyInput out;
@@ -54,6 +57,15 @@ StopOnSignal::StopOnSignal()
 StopOnSignal::~StopOnSignal() {
   thread_.request_stop();
   thread_.join();
+}
+
+int StopOnSignal::exit_code(int code) const {
+  return code == 0 || watcher_.signal() == 0 ? code : kExitOnSignal + watcher_.signal();
+}
+
+int run_stoppable(const std::function<int(std::stop_token)>& work) {
+  const StopOnSignal stop;
+  return stop.exit_code(work(stop.token()));
 }
 
 Result<KubeClient> make_kube_client(const Settings& settings, std::stop_token stop) {
@@ -86,6 +98,12 @@ Status name_from_spec(Settings& settings) {
   HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
   HADAL_ASSIGN(const ApplyInput input,
                read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
+  for (const ApplyObject& object : input.objects) {
+    const std::string own(text_at(object.object, "metadata.namespace"));
+    const bool other = !input.from_spec && !own.empty() && own != settings.cluster.namespace_name;
+    if (other && !settings.cluster.namespace_name.empty())
+      return namespace_mismatch(object.origin, object.title(), own, settings.cluster.namespace_name);
+  }
   argument = default_deployment_name(input, files);
   if (settings.cluster.namespace_name.empty()) settings.cluster.namespace_name = input.namespace_name;
   return {};

@@ -24,6 +24,8 @@ class StopOnSignal {
   StopOnSignal(const StopOnSignal&) = delete;
   StopOnSignal& operator=(const StopOnSignal&) = delete;
   std::stop_token token() const { return stop_.get_token(); }
+  // That of work which ended with `code`: 128 and the signal's number where it failed and a signal came.
+  int exit_code(int code) const;
 
  private:
   SignalWatcher watcher_;
@@ -31,10 +33,15 @@ class StopOnSignal {
   std::jthread thread_;
 };
 
+// Runs a command that a signal may stop; the exit code.
+int run_stoppable(const std::function<int(std::stop_token)>& work);
+
 Result<cluster::KubeClient> make_kube_client(const Settings& settings, std::stop_token stop);
 cluster::ApplyHooks make_apply_hooks();
 // Where a deployment is given by its spec (or manifests) instead of its name: puts the name, and the spec's
-// namespace where none was given, into the settings.
+// namespace where none was given, into the settings. Errors: the file; a namespace in it that is not the one
+// of
+// --namespace.
 Status name_from_spec(Settings& settings);
 void print_line(const std::string& line);
 // Says it on standard error; the exit code.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "app/commands.h"
+#include "app/signals.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "deploy/emit_files.h"
@@ -61,6 +62,7 @@ Status write_output(const DeployConfig& config, const DeploySpec& spec, const Re
 }  // namespace
 
 int run_deploy_render(Settings settings) {
+  let_signals_end_process();  // standard input may never end
   const DeployConfig& config = settings.deploy;
   const auto files = read_manifest_files(config.arguments);
   if (!files.ok()) return fail(files.error());

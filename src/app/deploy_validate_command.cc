@@ -8,7 +8,7 @@
 
 #include "app/cluster_schemas.h"
 #include "app/commands.h"
-#include "app/deploy_cluster.h"
+#include "app/signals.h"
 #include "base/file.h"
 #include "deploy/manifest.h"
 #include "deploy/render.h"
@@ -112,8 +112,7 @@ Result<std::shared_ptr<const SchemaSet>> load_schemas(Settings& settings) {
     return config.schemas.empty() ? SchemaSet::builtin() : SchemaSet::load(config.schemas);
   auto set = std::make_shared<SchemaSet>();
   HADAL_RETURN_IF_ERROR(add_builtin_schemas(*set));
-  const StopOnSignal stop;
-  HADAL_ASSIGN(const ClusterSchemas cluster, add_cluster_schemas(*set, settings, stop.token()));
+  HADAL_ASSIGN(const ClusterSchemas cluster, add_cluster_schemas(*set, settings, {}));
   if (config.kubernetes_version.empty()) config.kubernetes_version = cluster.kubernetes_version;
   HADAL_RETURN_IF_ERROR(SchemaSet::read_files(*set, config.schemas));
   return std::shared_ptr<const SchemaSet>(std::move(set));
@@ -122,6 +121,7 @@ Result<std::shared_ptr<const SchemaSet>> load_schemas(Settings& settings) {
 }  // namespace
 
 int run_deploy_validate(Settings settings) {
+  let_signals_end_process();
   DeployConfig& config = settings.deploy;
   for (const std::string& rule : config.disabled_rules) {
     if (!rule.ends_with("*") && find_rule(rule) == nullptr)

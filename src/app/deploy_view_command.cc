@@ -79,12 +79,10 @@ int watch_status(KubeClient& client, const Settings& settings) {
   const bool json = settings.cluster.format == "json";
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   std::string before;
-  bool ready = false;
   do {
     auto report = make_report(client, settings);
     if (client.stop_token().stop_requested()) break;
     if (!report.ok()) return deploy_failed(report.error());
-    ready = report->all_ready;
     const std::string now = json ? to_json(report->json) + "\n" : report->text;
     if (now == before) continue;
     if (terminal && !json) std::fputs("\x1b[H\x1b[2J", stdout);
@@ -93,7 +91,7 @@ int watch_status(KubeClient& client, const Settings& settings) {
     std::fflush(stdout);
     before = now;
   } while (client.sleep(kWatchInterval));
-  return ready ? 0 : 1;
+  return 1;  // told to stop
 }
 
 LogOptions log_options(const DeployClusterConfig& c) {
@@ -107,12 +105,9 @@ LogOptions log_options(const DeployClusterConfig& c) {
   return out;
 }
 
-}  // namespace
-
-int run_deploy_status(Settings settings) {
+int show_status(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   if (settings.cluster.watch) return watch_status(*client, settings);
   const auto report = make_report(*client, settings);
@@ -121,10 +116,9 @@ int run_deploy_status(Settings settings) {
   return report->all_ready ? 0 : 1;
 }
 
-int run_deploy_logs(Settings settings) {
+int show_logs(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   const LogOptions options = log_options(settings.cluster);
   const std::string name = settings.deploy.arguments[0];
@@ -149,6 +143,7 @@ int run_deploy_logs(Settings settings) {
   };
   if (options.follow) {
     const Status status = follow_logs(*client, find, options, print);
+    if (stop.stop_requested()) return 1;
     return status.ok() ? 0 : deploy_failed(status.error());
   }
   const auto targets = find();
@@ -158,10 +153,9 @@ int run_deploy_logs(Settings settings) {
   return *any ? 0 : 1;
 }
 
-int run_deploy_history(Settings settings) {
+int show_history(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
-  const StopOnSignal stop;
-  auto client = make_kube_client(settings, stop.token());
+  auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   const auto inventory = find_inventory(*client, settings);
   if (!inventory.ok()) return deploy_failed(inventory.error());
@@ -175,7 +169,7 @@ int run_deploy_history(Settings settings) {
   return 0;
 }
 
-int run_deploy_doctor(Settings settings) {
+int find_causes(Settings& settings, std::stop_token stop) {
   if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
   const DeployClusterConfig& c = settings.cluster;
   const std::string name = settings.deploy.arguments.empty() ? "" : settings.deploy.arguments[0];
@@ -184,8 +178,7 @@ int run_deploy_doctor(Settings settings) {
     snapshot = load_snapshot(c.from_dir);
     if (snapshot.ok() && !name.empty()) snapshot->name = name;
   } else {
-    const StopOnSignal stop;
-    auto client = make_kube_client(settings, stop.token());
+    auto client = make_kube_client(settings, stop);
     if (!client.ok()) return deploy_failed(client.error());
     snapshot = take_snapshot(*client, name);
   }
@@ -198,6 +191,24 @@ int run_deploy_doctor(Settings settings) {
   const DoctorReport report = examine(*snapshot);
   std::fputs(c.format == "json" ? (to_json(report.json(), 2) + "\n").c_str() : report.text().c_str(), stdout);
   return report.is_wrong() ? 1 : 0;
+}
+
+}  // namespace
+
+int run_deploy_status(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return show_status(settings, std::move(stop)); });
+}
+
+int run_deploy_logs(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return show_logs(settings, std::move(stop)); });
+}
+
+int run_deploy_history(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return show_history(settings, std::move(stop)); });
+}
+
+int run_deploy_doctor(Settings settings) {
+  return run_stoppable([&](std::stop_token stop) { return find_causes(settings, std::move(stop)); });
 }
 
 }  // namespace hadal

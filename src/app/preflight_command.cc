@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr int kExitSignal = 130;
 constexpr auto kQuiet = std::chrono::seconds(2);
 constexpr auto kEvery = std::chrono::seconds(10);
 
@@ -52,7 +51,7 @@ class Watch {
       if (signals_.signalled()) {
         std::fprintf(stderr, "hadal: preflight was told to stop in the check %s\n", what_.c_str());
         std::fflush(stdout);
-        ::_exit(kExitSignal);
+        ::_exit(kExitOnSignal + signals_.signal());
       }
       const auto now = std::chrono::steady_clock::now();
       if (what_.empty() || now < next_) continue;

@@ -19,7 +19,6 @@ namespace {
 
 constexpr int kExitFailed = 1;
 constexpr int kExitUsage = 2;
-constexpr int kExitStopped = 130;
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
 // A signal asks the work to stop; the end of the work ends the watch.
@@ -46,11 +45,11 @@ class StopGuard {
   std::thread thread_;
 };
 
-int fail(const Error& error) {
+int fail(const Error& error, const SignalWatcher& signals) {
   if (error.code == ErrorCode::kCancelled) {
     std::fprintf(stderr,
                  "hadal: stopped; what was fetched is kept: run the same command again to go on from here\n");
-    return kExitStopped;
+    return kExitOnSignal + signals.signal();
   }
   std::fprintf(stderr, "hadal: %s\n", error.message.c_str());
   return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
@@ -62,6 +61,10 @@ void print_outcome(const PullOutcome& outcome) {
   std::string line = outcome.directory + ": ";
   if (outcome.nothing_to_do) {
     line += "complete already (" + size + ")";
+    if (!outcome.unchecked.empty()) {
+      std::fprintf(stderr, "hadal: %s\n", outcome.unchecked.c_str());
+      line += "; the origin could not be reached: not checked for changes";
+    }
   } else {
     line += "complete and verified (" + size + "; " + shown_bytes(outcome.fetched) +
             (outcome.local ? " copied" : " fetched");
@@ -73,10 +76,11 @@ void print_outcome(const PullOutcome& outcome) {
   std::printf("%s\n%s\n", line.c_str(), outcome.marker.digest().c_str());
 }
 
-int end_of_verify(const std::string& directory, const Result<ModelMarker>& marker) {
+int end_of_verify(const std::string& directory, const Result<ModelMarker>& marker,
+                  const SignalWatcher& signals) {
   if (!marker.ok() && marker.error().code == ErrorCode::kCancelled) {
     std::fprintf(stderr, "hadal: stopped\n");
-    return kExitStopped;
+    return kExitOnSignal + signals.signal();
   }
   if (!marker.ok()) {
     std::fprintf(stderr, "hadal: %s\n", marker.error().message.c_str());
@@ -104,18 +108,19 @@ int run_pull(Settings settings) {
   find_network(settings.hub, settings.environment);
   const std::vector<std::string>& arguments = settings.hub.arguments;
   if (settings.hub.verify) {
-    return end_of_verify(arguments[0],
-                         run_watched(signals, [&](TransferBar&, PullMonitor& monitor, auto stop) {
-                           return verify_model(arguments[0], monitor, stop);
-                         }));
+    return end_of_verify(
+        arguments[0],
+        run_watched(signals, [&](TransferBar&, PullMonitor& monitor,
+                                 auto stop) { return verify_model(arguments[0], monitor, stop); }),
+        signals);
   }
   const auto directory =
       arguments.empty() ? Result<std::string>(settings.hub.directory) : pull_directory(settings);
-  if (!directory.ok()) return fail(directory.error());
+  if (!directory.ok()) return fail(directory.error(), signals);
   std::unique_ptr<PeerServer> server;
   if (settings.hub.serve) {
     auto made = PeerServer::start(settings, *directory);
-    if (!made.ok()) return fail(made.error());
+    if (!made.ok()) return fail(made.error(), signals);
     server = std::move(*made);
     std::fprintf(stderr, "serving %s to peers at %s\n", directory->c_str(), server->address().c_str());
   }
@@ -124,7 +129,7 @@ int run_pull(Settings settings) {
       return pull_model(
           settings, [&](const std::string& line) { bar.notice(line); }, monitor, stop);
     });
-    if (!outcome.ok()) return fail(outcome.error());
+    if (!outcome.ok()) return fail(outcome.error(), signals);
     print_outcome(*outcome);
     std::fflush(stdout);
   }
@@ -142,7 +147,7 @@ int run_push(Settings settings) {
     return push_model(
         settings, [&](const std::string& line) { bar.notice(line); }, monitor, stop);
   });
-  if (!outcome.ok()) return fail(outcome.error());
+  if (!outcome.ok()) return fail(outcome.error(), signals);
   std::printf("%s: complete (%d files sent, %d there already; %s sent)\n%s\n", outcome->target.c_str(),
               outcome->uploaded, outcome->skipped, shown_bytes(outcome->sent).c_str(),
               outcome->marker.digest().c_str());

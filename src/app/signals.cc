@@ -11,8 +11,6 @@
 namespace hadal {
 namespace {
 
-constexpr int kExitSecondSignal = 130;
-
 sigset_t watched_signals() {
   sigset_t set;
   sigemptyset(&set);
@@ -32,15 +30,15 @@ struct SignalWatcher::Impl {
       if (sigwait(&set, &signal) != 0) continue;
       if (signal == SIGUSR2) return;
       std::lock_guard lock(mutex);
-      if (come) ::_exit(kExitSecondSignal);
-      come = true;
+      if (come != 0) ::_exit(kExitOnSignal + signal);
+      come = signal;
       changed.notify_all();
     }
   }
 
   mutable std::mutex mutex;
   std::condition_variable changed;
-  bool come = false;
+  int come = 0;  // the signal
   std::thread thread;
 };
 
@@ -79,10 +77,15 @@ SignalWatcher::~SignalWatcher() {
 
 bool SignalWatcher::wait_for(std::chrono::milliseconds time) {
   std::unique_lock lock(impl_->mutex);
-  return impl_->changed.wait_for(lock, time, [&] { return impl_->come; });
+  return impl_->changed.wait_for(lock, time, [&] { return impl_->come != 0; });
 }
 
 bool SignalWatcher::signalled() const {
+  std::lock_guard lock(impl_->mutex);
+  return impl_->come != 0;
+}
+
+int SignalWatcher::signal() const {
   std::lock_guard lock(impl_->mutex);
   return impl_->come;
 }

@@ -21,6 +21,9 @@ void block_stop_signals();
 // SIGINT and SIGTERM end the process at once again: for a command that has nothing to clean up.
 void let_signals_end_process();
 
+// The exit code of work that a signal ended is this and the signal's number, as shells have it.
+inline constexpr int kExitOnSignal = 128;
+
 class SignalWatcher {
  public:
   SignalWatcher();
@@ -31,6 +34,8 @@ class SignalWatcher {
   // Waits until a signal has come or the time is up; true once one has come.
   bool wait_for(std::chrono::milliseconds time);
   bool signalled() const;
+  // The signal's number; 0: none has come.
+  int signal() const;
 
  private:
   struct Impl;

@@ -22,7 +22,7 @@ const FlagSpec kFlags[] = {
     {"--name", kForNamed, "Apply", "NAME", "Name that the objects are kept under in the cluster; default: the spec's, the objects' label app.kubernetes.io/part-of, or the file's", kOnce, HADAL_FIELD(Clu, &CC::name)},
     {"--dry-run", kForChange | kForDelete, "Apply", "HOW", "none; client (say what would be sent, ask no cluster); server (the cluster checks everything and changes nothing)", kOnce, HADAL_FIELD(Clu, &CC::dry_run)},
     {"--wait", kForChange | kForDelete, "Apply", "", "Wait until everything is ready, or gone (on by default; =false turns it off)", kOnce, HADAL_FIELD(Clu, &CC::wait)},
-    {"--timeout", kForChange | kForDelete, "Apply", "SECONDS", "How long to wait in all", kOnce, HADAL_FIELD(Clu, &CC::timeout)},
+    {"--timeout", kForChange | kForDelete, "Apply", "DURATION", "How long to wait in all", kOnce, HADAL_FIELD(Clu, &CC::timeout)},
     {"--force-conflicts", kForChange, "Apply", "", "Take over fields and objects that somebody else set", kOnce, HADAL_FIELD(Clu, &CC::force_conflicts)},
     {"--prune", kForChange | kForDiff, "Apply", "", "Remove what the last revision had and this one has not (on by default; =false turns it off)", kOnce, HADAL_FIELD(Clu, &CC::prune)},
     {"--prune-storage", kForChange | kForDiff, "Apply", "", "Prune volumes, secrets, namespaces and CRDs too: their data is lost", kOnce, HADAL_FIELD(Clu, &CC::prune_storage)},
@@ -39,7 +39,7 @@ const FlagSpec kFlags[] = {
     {"--container,-c", kForLogs, "View", "NAME", "Only this container, init containers too; repeat for more", kMany, HADAL_FIELD(Clu, &CC::containers)},
     {"--follow,-f", kForLogs, "View", "", "Stay, and show what is written", kOnce, HADAL_FIELD(Clu, &CC::follow)},
     {"--previous,-p", kForLogs, "View", "", "Of the container before its last restart", kOnce, HADAL_FIELD(Clu, &CC::previous)},
-    {"--since", kForLogs, "View", "SECONDS", "Only lines newer than this; 0: all", kOnce, HADAL_FIELD(Clu, &CC::since)},
+    {"--since", kForLogs, "View", "DURATION", "Only lines newer than this; 0: all", kOnce, HADAL_FIELD(Clu, &CC::since)},
     {"--tail", kForLogs, "View", "LINES", "Only the last lines of each container; -1: all", kOnce, HADAL_FIELD(Clu, &CC::tail)},
     {"--timestamps", kForLogs, "View", "", "Put the time before each line", kOnce, HADAL_FIELD(Clu, &CC::timestamps)},
     {"--from", kForDoctor, "View", "DIR", "Look at what --save wrote instead of a cluster", kOnce, HADAL_FIELD(Clu, &CC::from_dir)},
@@ -75,7 +75,8 @@ Status validate_cluster(const Settings& settings) {
     return invalid_argument("--format is \"", c.format, "\": it takes text or json");
   if (c.to_revision < 0) return invalid_argument("--to is ", c.to_revision, ": it takes a revision's number");
   if (c.tail < -1) return invalid_argument("--tail is ", c.tail, ": it takes a count of lines, or -1");
-  if (c.timeout.count() < 0) return invalid_argument("--timeout is negative: it takes seconds");
+  if (c.timeout.count() < 0)
+    return invalid_argument("--timeout is negative: it takes a time, as 90s, 15m or 24h");
   if (!c.from_dir.empty() && !c.save_dir.empty())
     return invalid_argument("--from and --save were given together: keep one");
   return {};

@@ -155,7 +155,8 @@ Status parse_flag(std::chrono::milliseconds& out, std::string_view text) {
   }
   double count = 0;
   if (!parse_flag(count, number).ok() || count < 0 || count * unit > kMaxSeconds)
-    return invalid_argument("\"", text, "\" is not a time: write seconds, or 90s, 15m, 24h");
+    return invalid_argument("\"", text,
+                            "\" is not a time: write seconds, or a number with a unit, as 90s, 15m or 24h");
   out = std::chrono::milliseconds(static_cast<int64_t>(count * unit * 1000));
   return {};
 }

@@ -52,6 +52,16 @@ template <auto Part, auto Field>
 struct ByteFlagField : FlagField<Part, Field> {
   static Status set(Settings& s, std::string_view value) { return parse_byte_flag((s.*Part).*Field, value); }
 };
+// Seconds as a double, which take a unit too.
+template <auto Part, auto Field>
+struct SecondsFlagField : FlagField<Part, Field> {
+  static Status set(Settings& s, std::string_view value) {
+    std::chrono::milliseconds time{0};
+    HADAL_RETURN_IF_ERROR(parse_flag(time, value));
+    (s.*Part).*Field = static_cast<double>(time.count()) / 1000;
+    return {};
+  }
+};
 template <auto Part, auto Field>
 Status set_false_flag(Settings& s, std::string_view value) {
   bool flag = false;

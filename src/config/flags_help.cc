@@ -107,8 +107,10 @@ std::string command_help(const CommandSpec& command, int width) {
   out += "[FLAGS]\n\n";
   if (!command.argument.empty()) add_entry(out, command.argument, command.argument_help, width);
   std::string_view group;
+  bool has_duration = false;
   for (const FlagSpec& flag : flag_table()) {
     if ((flag.commands & command.mask) == 0) continue;
+    has_duration |= flag.metavar == "DURATION";
     if (flag.group != group) {
       group = flag.group;
       out += "\n" + std::string(group) + "\n";
@@ -117,6 +119,8 @@ std::string command_help(const CommandSpec& command, int width) {
     out += std::string(kIndent, ' ') + settings_of(flag) + "\n";
   }
   add_entry(out, "--help, -h", "Print this", width);
+  if (has_duration)
+    out += "\nA DURATION is a number with a unit (500ms, 90s, 15m, 24h, 2d); without one it is seconds.\n";
   out +=
       "\nA flag is also an environment variable (env above) and a key of the --config file. The command "
       "line\n"
@@ -148,7 +152,8 @@ std::string flags_markdown() {
       "# Flags\n\nPrinted by `hadal_flags_doc` from the flag table; each is also an environment variable and "
       "a key of the\n"
       "YAML file given by `--config`. The command line beats the environment, which beats the file.\n"
-      "Where a flag takes SECONDS, a unit may stand behind the number: `500ms`, `90s`, `15m`, `24h`, `2d`.\n";
+      "A DURATION is a number with a unit, `500ms`, `90s`, `15m`, `24h` or `2d`; without one it is seconds.\n"
+      "[exit-codes.md](exit-codes.md) has the exit codes.\n";
   std::string_view group;
   for (const FlagSpec& flag : flag_table()) {
     if (flag.group != group) {

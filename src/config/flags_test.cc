@@ -358,11 +358,27 @@ TEST(Flags, TimesAreSecondsOrHaveAUnit) {
   const std::pair<const char*, int64_t> good[] = {{"2.5", 2500},      {"0", 0},         {"500ms", 500},
                                                   {"90s", 90'000},    {"1.5m", 90'000}, {"24h", 86'400'000},
                                                   {"2d", 172'800'000}};
-  for (const auto& [text, ms] : good)
+  for (const auto& [text, ms] : good) {
     EXPECT_EQ(ok({"serve", "/m", "--drain-timeout", text}).server.drain_timeout.count(), ms) << text;
+    EXPECT_EQ(ok({"serve", "/m", "--queue-timeout", text}).engine.queue_timeout, double(ms) / 1000) << text;
+  }
   for (const char* bad : {"-1", "-1s", "s", "h", "1 h", "1y", "1hs", "1e300d", "nan", "inf", "5mm", ""})
     EXPECT_NE(error_of({"serve", "/m", "--drain-timeout", bad}).find("--drain-timeout"), std::string::npos)
         << bad;
+}
+
+TEST(Flags, EveryTimeTakesAUnit) {
+  int num_times = 0;
+  for (const FlagSpec& flag : flag_table()) {
+    EXPECT_NE(flag.metavar, "SECONDS") << flag.names;
+    if (flag.metavar != "DURATION") continue;
+    ++num_times;
+    for (const char* text : {"90s", "15m", "500ms"}) {
+      Settings settings;
+      EXPECT_TRUE(flag.set(settings, text).ok()) << flag.names << " " << text;
+    }
+  }
+  EXPECT_GT(num_times, 10);
 }
 
 }  // namespace

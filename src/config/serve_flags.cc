@@ -8,6 +8,10 @@ namespace {
 template <auto Field>
 using Eng = FlagField<&Settings::engine, Field>;
 template <auto Field>
+using EngSeconds = SecondsFlagField<&Settings::engine, Field>;
+template <auto Field>
+using ParSeconds = SecondsFlagField<&Settings::parallel, Field>;
+template <auto Field>
 using EngTokens = TokenFlagField<&Settings::engine, Field>;
 template <auto Field>
 using ChtTokens = TokenFlagField<&Settings::chat, Field>;
@@ -43,7 +47,7 @@ const FlagSpec kFlags[] = {
     {"--cors-allow-origin", kForServe, "Server", "ORIGIN", "Origin that browsers may call from, or *; repeat for more", kMany, HADAL_FIELD(Srv, &SC::cors_origins)},
     {"--ssl-certfile", kForServe, "Server", "FILE", "TLS certificate chain (PEM); with --ssl-keyfile", kOnce, HADAL_FIELD(Srv, &SC::tls_cert_file)},
     {"--ssl-keyfile", kForServe, "Server", "FILE", "TLS private key (PEM)", kOnce, HADAL_FIELD(Srv, &SC::tls_key_file)},
-    {"--drain-timeout", kForServe, "Server", "SECONDS", "How long SIGTERM lets running requests finish", kOnce, HADAL_FIELD(Srv, &SC::drain_timeout)},
+    {"--drain-timeout", kForServe, "Server", "DURATION", "How long SIGTERM lets running requests finish", kOnce, HADAL_FIELD(Srv, &SC::drain_timeout)},
     {"--max-connections", kForServe, "Server", "N", "Connections held at once", kOnce, HADAL_FIELD(Srv, &SC::max_connections)},
     {"--max-body-bytes", kForServe, "Server", "BYTES", "Largest request body", kOnce, HADAL_FIELD(Srv, &SC::max_body_bytes)},
     {"--io-threads", kForServe, "Server", "N", "Threads for sockets", kOnce, HADAL_FIELD(Srv, &SC::num_io_threads)},
@@ -57,9 +61,9 @@ const FlagSpec kFlags[] = {
     {"--chunked-prefill-size", kForBoth, "Scheduling", "TOKENS", "Most tokens of one step, as 8192, 8k (8000) or 8Ki (8192); 0: chosen; -1: whole prompts", kOnce, HADAL_FIELD(EngTokens, &EC::chunked_prefill_size)},
     {"--page-size", kForBoth, "Scheduling", "TOKENS", "Tokens of one KV block", kOnce, HADAL_FIELD(Eng, &EC::page_size)},
     {"--disable-radix-cache", kForBoth, "Scheduling", "", "Do not reuse the KV of common prefixes (for measurements)", kOnce, HADAL_FIELD(Eng, &EC::disable_radix_cache)},
-    {"--queue-timeout", kForServe, "Scheduling", "SECONDS", "How long a request may wait to start; 0: no limit", kOnce, HADAL_FIELD(Eng, &EC::queue_timeout)},
-    {"--request-timeout", kForServe, "Scheduling", "SECONDS", "How long a request may take in all; 0: no limit", kOnce, HADAL_FIELD(Eng, &EC::request_timeout)},
-    {"--watchdog-timeout", kForServe, "Scheduling", "SECONDS", "A step longer than this counts as hung: the server says so and ends", kOnce, HADAL_FIELD(Eng, &EC::watchdog_timeout)},
+    {"--queue-timeout", kForServe, "Scheduling", "DURATION", "How long a request may wait to start; 0: no limit", kOnce, HADAL_FIELD(EngSeconds, &EC::queue_timeout)},
+    {"--request-timeout", kForServe, "Scheduling", "DURATION", "How long a request may take in all; 0: no limit", kOnce, HADAL_FIELD(EngSeconds, &EC::request_timeout)},
+    {"--watchdog-timeout", kForServe, "Scheduling", "DURATION", "A step longer than this counts as hung: the server says so and ends", kOnce, HADAL_FIELD(EngSeconds, &EC::watchdog_timeout)},
     {"--random-seed", kForBoth, "Scheduling", "N", "Seed of requests that bring none; -1: from the system", kOnce, HADAL_FIELD(Eng, &EC::random_seed)},
 
     {"--device", kForBoth, "Machine", "DEVICE", "auto or cpu", kOnce, HADAL_FIELD(Eng, &EC::device)},
@@ -69,7 +73,7 @@ const FlagSpec kFlags[] = {
     {"--nnodes", kForServe | kForPreflight, "Machine", "N", "Hosts of the group", kOnce, HADAL_FIELD(Par, &PC::nnodes)},
     {"--node-rank", kForServe | kForPreflight, "Machine", "R", "This host's number; 0 leads and serves", kOnce, HADAL_FIELD(Par, &PC::node_rank)},
     {"--dist-init-addr,--nccl-init-addr", kForServe | kForPreflight, "Machine", "HOST:PORT", "Where host 0 waits for the others", kOnce, HADAL_FIELD(Par, &PC::dist_init_addr)},
-    {"--dist-timeout", kForServe, "Machine", "SECONDS", "How long the hosts wait for one another at start", kOnce, HADAL_FIELD(Par, &PC::dist_timeout)},
+    {"--dist-timeout", kForServe, "Machine", "DURATION", "How long the hosts wait for one another at start", kOnce, HADAL_FIELD(ParSeconds, &PC::dist_timeout)},
     {"--group-secret", kForServe | kForPreflight, "Machine", "SECRET", "Secret shared by the hosts of a group; better from HADAL_GROUP_SECRET", kOnce, HADAL_FIELD(Par, &PC::group_secret)},
 
     {"--system", kForChat, "Chat", "TEXT", "System prompt", kOnce, HADAL_FIELD(Cht, &CC::system_prompt)},
@@ -81,7 +85,7 @@ const FlagSpec kFlags[] = {
     {"--chat-api-key,--api-key", kForChat, "Chat", "KEY", "API key of the server at the URL; better from HADAL_CHAT_API_KEY: arguments are visible to other users", kOnce, HADAL_FIELD(Cht, &CC::api_key)},
     {"--tls-ca-file", kForChat, "Chat", "FILE", "Certificates (PEM) to trust for an https URL, in place of the system's", kOnce, HADAL_FIELD(Cht, &CC::tls_ca_file)},
     {"--insecure", kForChat, "Chat", "", "Do not verify the certificate of an https URL: anyone on the way can read the key and the conversation", kOnce, HADAL_FIELD(Cht, &CC::insecure)},
-    {"--load-timeout", kForChat, "Chat", "SECONDS", "How long to wait for a server that is still loading its model; 0: not at all", kOnce, HADAL_FIELD(Cht, &CC::load_timeout)},
+    {"--load-timeout", kForChat, "Chat", "DURATION", "How long to wait for a server that is still loading its model; 0: not at all", kOnce, HADAL_FIELD(Cht, &CC::load_timeout)},
     {"--model-name", kForChat, "Chat", "NAME", "Model to ask for at the URL; default: its first", kOnce, HADAL_FIELD(Cht, &CC::model_name)},
     // clang-format on
 };

@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kBackoff{500};
 constexpr std::chrono::milliseconds kMaxBackoff{30'000};
-constexpr int64_t kMaxThrottle = 1800;
 
 bool is_passing(int status) {
   return status == 408 || status == 425 || status == 429 || status >= 500;
@@ -46,9 +45,10 @@ CurlOptions curl_options(const HubConfig& config) {
 }
 
 ApiClient::ApiClient(const HubConfig& config, std::stop_token stop,
-                     std::function<void(const std::string&)> notice)
+                     std::function<void(const std::string&)> notice, std::chrono::seconds longest_wait)
     : client_(curl_options(config)),
       max_failures_(config.retries),
+      longest_wait_(longest_wait),
       stop_(std::move(stop)),
       notice_(std::move(notice)) {}
 
@@ -84,9 +84,11 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
     }
     if (fatal) return response;
     if (failures >= max_failures_) {
+      // A connection that breaks at every try is one that cannot be used.
       if (!response.ok())
-        return make_error(response.error().code, response.error().message, "; given up after ", failures + 1,
-                          " tries");
+        return make_error(
+            response.error().code == ErrorCode::kDataLoss ? ErrorCode::kUnavailable : response.error().code,
+            response.error().message, "; given up after ", failures + 1, " tries");
       return response;
     }
     auto wait = std::min(kMaxBackoff, kBackoff * (1 << std::min(failures, 10)));
@@ -96,7 +98,7 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
       const auto now = std::chrono::system_clock::now().time_since_epoch();
       const auto asked =
           parse_retry_after(*after, std::chrono::duration_cast<std::chrono::seconds>(now).count());
-      if (asked && *asked > kMaxThrottle) {
+      if (asked && *asked > longest_wait_.count()) {
         return make_error(ErrorCode::kUnavailable, host, " answers ", response->status,
                           " and asks to come back in ", *asked, " seconds: run the same command again then");
       }

@@ -2,6 +2,7 @@
 // connections, 408, 429, 5xx; waits as Retry-After says. One thread; blocking.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <random>
 #include <stop_token>
@@ -15,7 +16,9 @@ namespace hadal {
 
 class ApiClient {
  public:
-  ApiClient(const HubConfig& config, std::stop_token stop, std::function<void(const std::string&)> notice);
+  // longest_wait: for a Retry-After; more than that is an error.
+  ApiClient(const HubConfig& config, std::stop_token stop, std::function<void(const std::string&)> notice,
+            std::chrono::seconds longest_wait = std::chrono::minutes(30));
 
   // make: the request, anew for each try (signatures have a date). Any status but those that are tried again
   // is a success. Errors: kUnavailable after the last try, kCancelled; each names the host.
@@ -26,6 +29,7 @@ class ApiClient {
 
   CurlClient client_;
   const int max_failures_;
+  const std::chrono::seconds longest_wait_;
   const std::stop_token stop_;
   const std::function<void(const std::string&)> notice_;
   std::mt19937_64 random_{std::random_device{}()};

@@ -75,6 +75,7 @@ Result<ModelMarker> parse_marker(std::string_view text) {
   ModelMarker marker;
   marker.source = text_of(json, "source");
   marker.revision = text_of(json, "revision");
+  marker.asked = text_of(json, "asked");
   marker.selection = text_of(json, "selection");
   marker.created = text_of(json, "created");
   const Json* files = json.find("files");
@@ -102,6 +103,7 @@ std::string marker_text(const ModelMarker& marker) {
   return to_json(Json(JsonObject{{"format", Json(1)},
                                  {"source", Json(marker.source)},
                                  {"revision", Json(marker.revision)},
+                                 {"asked", Json(marker.asked)},
                                  {"selection", Json(marker.selection)},
                                  {"created", Json(marker.created)},
                                  {"total_bytes", Json(marker.total_bytes())},

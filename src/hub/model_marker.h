@@ -27,6 +27,7 @@ struct MarkerFile {
 struct ModelMarker {
   std::string source;     // "hf:org/name"
   std::string revision;   // "" where the source has none
+  std::string asked;      // the branch or tag that was asked for, which gave that revision
   std::string selection;  // what --include and so on chose, as one line
   std::string created;    // RFC 3339, UTC
   std::vector<MarkerFile> files;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <map>
+#include <optional>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -96,6 +98,59 @@ bool is_complete(const std::string& directory, const Listing& listing, const std
   return check_marker_sizes(directory, old, &touched).ok() && touched.empty();
 }
 
+bool is_commit(const std::string& revision) {
+  return revision.size() == 40 && revision.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// The SHA-256 that --sha256 gives, by file; "" with one file: its own.
+std::map<std::string, std::string> given_checksums(const HubConfig& config) {
+  std::map<std::string, std::string> out;
+  for (const std::string& given : config.checksums) {
+    const size_t equals = given.rfind('=');
+    std::string hex = given.substr(equals == std::string::npos ? 0 : equals + 1);
+    std::transform(hex.begin(), hex.end(), hex.begin(), [](unsigned char c) { return std::tolower(c); });
+    out[equals == std::string::npos ? "" : given.substr(0, equals)] = hex;
+  }
+  return out;
+}
+
+const std::string* find_given(const std::map<std::string, std::string>& given, const std::string& path) {
+  auto at = given.find(path);
+  if (at == given.end()) at = given.find("");
+  return at == given.end() ? nullptr : &at->second;
+}
+
+// The marker of a directory that is whole and holds what is asked for, as far as the directory alone can
+// tell.
+std::optional<ModelMarker> standing_model(const std::string& directory, const ModelRef& ref,
+                                          const HubConfig& config) {
+  if (path_exists(directory + "/" + kPullFolder + "/journal")) return std::nullopt;
+  auto marker = read_marker(directory);
+  if (!marker.ok() || !marker->has_value()) return std::nullopt;
+  const ModelMarker& old = **marker;
+  const bool same_revision =
+      old.asked == asked_revision(ref) || (is_commit(ref.revision) && old.revision == ref.revision);
+  if (old.source != shown_ref(ref) || old.selection != selection_of(config) || !same_revision)
+    return std::nullopt;
+  const auto given = given_checksums(config);
+  for (const MarkerFile& file : old.files) {
+    const std::string* hex = find_given(given, file.path);
+    if (hex != nullptr && *hex != file.sha256) return std::nullopt;
+  }
+  std::vector<std::string> touched;
+  if (!check_marker_sizes(directory, old, &touched).ok() || !touched.empty()) return std::nullopt;
+  return std::move(**marker);
+}
+
+// Whether nothing that the source could say would change what the directory must hold.
+bool is_pinned(const ModelMarker& standing, const ModelRef& ref, const HubConfig& config) {
+  if (is_commit(ref.revision)) return standing.revision == ref.revision;
+  const auto given = given_checksums(config);
+  return ref.kind == ModelRef::Kind::kHttp && standing.files.size() == ref.urls.size() &&
+         std::all_of(standing.files.begin(), standing.files.end(),
+                     [&](const MarkerFile& file) { return find_given(given, file.path) != nullptr; });
+}
+
 Status check_space(const std::string& directory, const std::vector<RemoteFile>& files, int64_t begun) {
   int64_t needed = 0;
   for (const RemoteFile& file : files) needed += std::max<int64_t>(0, file.size);
@@ -139,19 +194,35 @@ struct Puller {
   PullMonitor& monitor;
   std::stop_token stop;
   PullOutcome outcome = {};
+  std::string asked = {};  // the revision
+
+  // The directory as it is.
+  PullOutcome stay(ModelMarker marker, std::string unchecked) {
+    outcome.marker = std::move(marker);
+    outcome.nothing_to_do = true;
+    outcome.unchecked = std::move(unchecked);
+    return std::move(outcome);
+  }
 
   Result<PullOutcome> run(const ModelRef& ref) {
     const auto start = Clock::now();
-    HADAL_ASSIGN(const Source source, open_source(ref, settings, notice, stop));
+    const HubConfig& config = settings.hub;
+    const FileFilter filter{config.include, config.exclude, config.allow_pickle, config.all_files};
+    std::optional<ModelMarker> standing = standing_model(outcome.directory, ref, config);
+    if (standing && is_pinned(*standing, ref, config)) return stay(*std::move(standing), "");
+    const auto opened = open_source(ref, settings, {filter, standing ? &*standing : nullptr}, notice, stop);
+    if (!opened.ok() && standing && is_unreachable(opened.error()))
+      return stay(*std::move(standing), opened.error().message);
+    if (!opened.ok()) return opened.error();
+    const Source& source = *opened;
     const Status paths = check_file_paths(source.listing.files);
     if (!paths.ok())
       return make_error(ErrorCode::kDataLoss, source.listing.source, ": ", paths.error().message);
-    const HubConfig& config = settings.hub;
-    const FileFilter filter{config.include, config.exclude, config.allow_pickle, config.all_files};
     auto chosen = choose_files(source.listing.files, filter);
     if (!chosen.ok())
       return make_error(chosen.error().code, source.listing.source, ": ", chosen.error().message);
     say_choice(*chosen, source.listing, notice);
+    asked = asked_revision(ref);
     HADAL_RETURN_IF_ERROR(fetch(source, chosen->files));
     outcome.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     return std::move(outcome);
@@ -165,6 +236,10 @@ struct Puller {
       HADAL_ASSIGN(auto old, read_marker(outcome.directory));
       outcome.marker = std::move(*old);
       outcome.nothing_to_do = true;
+      if (outcome.marker.asked != asked) {
+        outcome.marker.asked = asked;
+        HADAL_RETURN_IF_ERROR(write_marker(outcome.directory, outcome.marker));
+      }
       remove_workplace(place, {});
       return {};
     }
@@ -178,6 +253,7 @@ struct Puller {
     HADAL_ASSIGN(auto entries, download(source, files, *place.journal));
     outcome.marker.source = source.listing.source;
     outcome.marker.revision = source.listing.revision;
+    outcome.marker.asked = asked;
     outcome.marker.selection = selection;
     outcome.marker.created = timestamp_now();
     outcome.marker.files = std::move(entries);

@@ -40,7 +40,8 @@ struct PullOutcome {
   std::string directory;
   ModelMarker marker;
   bool nothing_to_do = false;
-  bool local = false;  // copied from a directory
+  std::string unchecked;  // why the source could not be asked whether it has changed
+  bool local = false;     // copied from a directory
   int64_t fetched = 0;
   int64_t from_peers = 0;
   int retries = 0;

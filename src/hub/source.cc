@@ -1,6 +1,8 @@
 #include "hub/source.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "hub/api_client.h"
 #include "hub/credentials.h"
@@ -17,6 +19,8 @@ namespace {
 
 constexpr int kMaxPages = 2000;
 constexpr int kMaxRedirects = 10;
+constexpr std::chrono::milliseconds kBriefConnect{4000}, kBriefRead{4000};
+constexpr std::chrono::seconds kLongestThrottle{1800}, kBriefThrottle{2};
 
 std::string first_of(std::initializer_list<std::string> values) {
   for (const std::string& value : values) {
@@ -36,16 +40,31 @@ HttpHeaders bearer(const std::string& token) {
   return token.empty() ? HttpHeaders{} : HttpHeaders{{"Authorization", "Bearer " + token}};
 }
 
+// Two tries of a few seconds each, for a directory that is complete whatever they give.
+Settings briefly(Settings settings) {
+  HubConfig& hub = settings.hub;
+  hub.retries = std::min(hub.retries, 1);
+  hub.connect_timeout = std::min(hub.connect_timeout, kBriefConnect);
+  hub.read_timeout = std::min(hub.read_timeout, kBriefRead);
+  return settings;
+}
+
 // What every kind needs.
 struct Opener {
   const ModelRef& ref;
-  const Settings& settings;
+  const Settings settings;
+  const SourceOptions& options;
   const Notice& notice;
   std::stop_token stop;
   ApiClient api;
 
-  Opener(const ModelRef& r, const Settings& s, const Notice& n, std::stop_token t)
-      : ref(r), settings(s), notice(n), stop(t), api(s.hub, t, n) {}
+  Opener(const ModelRef& r, const Settings& s, const SourceOptions& o, const Notice& n, std::stop_token t)
+      : ref(r),
+        settings(o.standing == nullptr ? s : briefly(s)),
+        options(o),
+        notice(n),
+        stop(t),
+        api(settings.hub, t, n, o.standing == nullptr ? kLongestThrottle : kBriefThrottle) {}
 
   Result<CurlResponse> get(const std::string& url, const HttpHeaders& headers, const std::string& what) {
     HADAL_ASSIGN(CurlResponse response, api.send([&] {
@@ -68,7 +87,7 @@ struct Opener {
     const HttpHeaders headers = bearer(token);
     const std::string what = shown_ref(ref) + (ref.revision.empty() ? "" : "@" + ref.revision);
     const std::string api_url = endpoint + "/api/models/" + ref.repository;
-    const std::string revision = ref.revision.empty() ? "main" : ref.revision;
+    const std::string revision = asked_revision(ref);
     HADAL_ASSIGN(const CurlResponse info,
                  get(api_url + "/revision/" + percent_encode(revision, false), headers, what));
     auto commit = parse_hf_commit(info.body);
@@ -114,7 +133,7 @@ struct Opener {
                      "https://www.modelscope.cn"));
     HttpHeaders headers = bearer(token);
     if (!token.empty()) headers.add("Cookie", "m_session_id=" + token);
-    const std::string revision = ref.revision.empty() ? "master" : ref.revision;
+    const std::string revision = asked_revision(ref);
     const std::string what = shown_ref(ref) + "@" + revision;
     const std::string api_url = endpoint + "/api/v1/models/" + ref.repository + "/repo";
     const std::string list =
@@ -177,7 +196,7 @@ struct Opener {
     return {};
   }
 
-  // Of the marker that hadal push leaves with the model, or else of each object.
+  // Of the marker that hadal push leaves with the model, or else of each object that is wanted.
   Status add_checksums(const S3Store& store, const std::map<std::string, std::string>& keys,
                        Listing& listing) {
     std::map<std::string, MarkerFile> known;
@@ -193,15 +212,43 @@ struct Opener {
       }
       listing.files.erase(own);
     }
+    // What is wrong with the choice is said by whoever makes it for good.
+    const auto chosen = choose_files(listing.files, options.filter);
+    std::set<std::string> wanted;
+    for (const RemoteFile& file : chosen.ok() ? chosen->files : std::vector<RemoteFile>())
+      wanted.insert(file.path);
+    std::vector<RemoteFile*> unknown;
     for (RemoteFile& file : listing.files) {
       const auto at = known.find(file.path);
       if (at != known.end() && at->second.size == file.size) {
         file.checksum = {Checksum::Kind::kSha256, at->second.sha256};
-        continue;
+      } else if (wanted.contains(file.path)) {
+        unknown.push_back(&file);
       }
-      HADAL_ASSIGN(const RemoteFile head, store.head(api, keys.at(file.url)));
-      file.checksum = head.checksum;
-      if (head.size == file.size && !head.etag.empty()) file.etag = head.etag;
+    }
+    if (unknown.empty()) return {};
+    // An ETag changes with the content: all of them are the revision.
+    std::string etags = listing.revision;
+    for (const RemoteFile* file : unknown) etags += " " + file->path + " " + file->etag;
+    listing.revision = "etags:" + to_hex(digest_of(DigestKind::kSha256, etags)).substr(0, 40);
+    if (options.standing != nullptr && options.standing->revision == listing.revision)
+      return take_checksums(*options.standing, unknown);
+    for (RemoteFile* file : unknown) {
+      if (file->checksum.known()) continue;
+      HADAL_ASSIGN(const RemoteFile head, store.head(api, keys.at(file->url)));
+      file->checksum = head.checksum;
+      if (head.size == file->size && !head.etag.empty()) file->etag = head.etag;
+    }
+    return {};
+  }
+
+  // Those of a directory that is complete at the same revision.
+  static Status take_checksums(const ModelMarker& standing, const std::vector<RemoteFile*>& files) {
+    std::map<std::string, std::string> known;
+    for (const MarkerFile& file : standing.files) known[file.path] = file.sha256;
+    for (RemoteFile* file : files) {
+      const auto at = known.find(file->path);
+      if (at != known.end()) file->checksum = {Checksum::Kind::kSha256, at->second};
     }
     return {};
   }
@@ -365,9 +412,21 @@ TransferOptions transfer_options(const HubConfig& config) {
   return options;
 }
 
-Result<Source> open_source(const ModelRef& ref, const Settings& settings, const Notice& notice,
-                           std::stop_token stop) {
-  Opener opener(ref, settings, notice, std::move(stop));
+bool is_unreachable(const Error& error) {
+  const bool silent = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded;
+  return silent && error.message.find("certificate") == std::string::npos;
+}
+
+std::string asked_revision(const ModelRef& ref) {
+  if (!ref.revision.empty()) return ref.revision;
+  return ref.kind == ModelRef::Kind::kHuggingFace  ? "main"
+         : ref.kind == ModelRef::Kind::kModelScope ? "master"
+                                                   : "";
+}
+
+Result<Source> open_source(const ModelRef& ref, const Settings& settings, const SourceOptions& options,
+                           const Notice& notice, std::stop_token stop) {
+  Opener opener(ref, settings, options, notice, std::move(stop));
   switch (ref.kind) {
     case ModelRef::Kind::kHuggingFace:
       return opener.hugging_face();

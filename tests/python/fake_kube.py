@@ -142,6 +142,7 @@ class FakeKube:
         self.ready = ready
         self.definitions = {}   # of /openapi/v2
         self.requests = []      # (method, path with query)
+        self.updated = set()    # (object, manager): owned by update, not by apply
         self.forbidden = []     # (verbs, regex of paths): "GET|PATCH", "/queues"; answered with 403
         self.faults = []        # dicts: method, path (regex), times, action, and what the action needs
         self.changed = threading.Condition(threading.RLock())
@@ -204,7 +205,7 @@ class FakeKube:
     def store(self, key, obj, before):
         meta = obj["metadata"]
         managed = [
-            {"manager": m, "operation": "Apply" if m.startswith("hadal") else "Update", "apiVersion": obj["apiVersion"],
+            {"manager": m, "operation": "Apply" if m.startswith("hadal") and (key, m) not in self.updated else "Update", "apiVersion": obj["apiVersion"],
              "fieldsType": "FieldsV1", "fieldsV1": managed_fields(fields)}
             for m, fields in self.owners.get(key, {}).items() if fields]
         if before is not None and self.visible(before) == self.visible(obj) and before["metadata"].get("managedFields") == managed:
@@ -254,6 +255,13 @@ class FakeKube:
         before = self.objects.get(key)
         if kind == "Job" and before and config["spec"].get("template") != before["spec"].get("template"):
             raise Refused(422, "Invalid", f'Job.batch "{name}" is invalid: spec.template: Invalid value: field is immutable')
+        if kind == "PersistentVolumeClaim" and before and any(
+                config["spec"].get(k) != before["spec"].get(k) for k in ("storageClassName", "accessModes")):
+            # As a real one says it, with a difference of its own structures.
+            raise Refused(422, "Invalid", f'PersistentVolumeClaim "{name}" is invalid: spec: Forbidden: spec is immutable after '
+                          'creation except resources.requests and volumeAttributesClassName for bound claims\n'
+                          '@@ -10,7 +10,7 @@\n  "VolumeName": "",\n',
+                          [{"reason": "FieldValueForbidden", "field": "spec", "message": "Forbidden"}])
         wanted = {p: v for p, v in leaves(config) if p[0] not in ("apiVersion", "kind") and
                   p not in (("metadata", "name"), ("metadata", "namespace"))}
         owners = copy.deepcopy(self.owners.get(key, {}))
@@ -283,6 +291,7 @@ class FakeKube:
             merged["metadata"].setdefault("uid", "dry")
             return merged
         self.owners[key] = owners
+        self.updated.discard((key, manager))
         out = self.store(key, merged, before)
         if kind == "CustomResourceDefinition":
             spec = out["spec"]
@@ -292,6 +301,15 @@ class FakeKube:
         if self.ready or kind == "Namespace":
             self.make_ready(key)
         return out
+
+    def merge(self, key, body, manager):
+        """What it sets is the manager's from now on, by update and not by apply."""
+        if key not in self.objects:
+            raise Refused(404, "NotFound", f'{self.kinds[key[0]][1]} "{key[2]}" not found')
+        self.updated.add((key, manager))
+        for path, value in leaves(body):
+            self.take_field(key[0], key[2], path, value, manager, key[1])
+        return self.objects[key]
 
     def make_ready(self, key):
         kind, namespace, name = key
@@ -358,6 +376,8 @@ class FakeKube:
                         return fake.watch(self, url.path, query)
                     if url.path.endswith("/log"):
                         return fake.log(self, url.path, query)
+                    if self.headers.get("Content-Type") == "application/merge-patch+json":
+                        query["merge"] = "true"
                     result = fake.serve(self.command, url.path, query, json.loads(body) if body else None)
                 except Refused as refused:
                     return self.answer(refused.code, refused.status)
@@ -461,6 +481,8 @@ class FakeKube:
             return {"kind": kind + "List", "apiVersion": self.kinds[kind][0], "metadata": meta,
                     "items": [{k: v for k, v in o.items() if k not in ("kind", "apiVersion")}
                               for o in items[start:start + limit]]}
+        if method == "PATCH" and "merge" in query:
+            return self.merge(key, body, query["fieldManager"])
         if method == "PATCH":
             return self.apply(key, body, query["fieldManager"], query.get("force") == "true", "dryRun" in query)
         if key not in self.objects:

@@ -217,17 +217,6 @@ def test_namespaces(cluster):
     assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=1)
 
 
-def test_deployments_share_a_namespace(cluster):
-    c = cluster
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "other"}}
-    c.apply(space, config_map("one"), flags=("-n", "other", "--wait=false"), name="one.json")
-    c.apply(space, config_map("two"), flags=("-n", "other", "--wait=false"), name="two.json")
-    text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
-    assert "stays: other deployments use it" in text and c.kube.get("ConfigMap", "two", "other")
-    assert "stays: this deployment did not make it" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
-    assert c.kube.get("Namespace", "other", "") and c.kube.get("ConfigMap", "two", "other") is None
-
-
 def test_job_is_replaced_where_its_template_changes(cluster):
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "fetch"},
            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}}
@@ -285,7 +274,8 @@ def test_rollback(cluster):
     assert "rollback to revision 2" in text and c.kube.get("ConfigMap", "settings")["data"]["a"] == "2"
     c.run("rollback", "model", "--to", "1", "--wait=false")
     assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "1" and c.kube.get("Service", "web")
-    assert "has no revision 77" in c.run("rollback", "model", "--to", "77", code=1)
+    text = c.run("rollback", "model", "--to", "77", code=1)
+    assert "has no revision 77 to go back to; there are 1, 2, 3, 4, 5 (current)" in text
     for value in range(12):
         c.apply(config_map(a=str(value)))
     kept = [k for k in c.kube.objects if k[0] == "Secret"]
@@ -385,7 +375,7 @@ def test_wait_is_bounded_and_can_be_stopped(cluster):
     read_until(process, "0 of 2 replicas ready")
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=10)[0]
-    assert process.returncode == 1 and "stopped while waiting" in output
+    assert process.returncode == 130 and "stopped while waiting" in output
 
 
 def test_wait_goes_on_over_broken_watches(cluster):
@@ -508,8 +498,9 @@ def test_status(cluster):
     read_until(process, "crash loop")
     cluster.kube.put(rank_pod(1, READY, node="gpu-2"))
     read_until(process, "dsr1-0-1  ready")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
+    assert process.returncode == 143
 
 
 def test_status_says_how_far_a_rank_has_loaded(cluster):
@@ -575,6 +566,7 @@ def test_logs_follow_goes_on_after_a_broken_connection(cluster):
     text = read_until(process, "leader 5")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
+    assert process.returncode == 130
     assert text.splitlines() == [f"[0/0 dsr1-0] leader {i}" for i in range(6)], "each line once"
 
 
@@ -595,6 +587,36 @@ def test_doctor_live_and_saved(cluster, tmp_path):
     assert "hunter2" not in everything
     text = cluster.run("doctor", "--from", tmp_path / "saved", code=1)
     assert "1 of 2 pods are ready" in text
+
+
+def test_doctor_needs_no_logs(cluster):
+    """The message that the container left is enough where logs may not be read."""
+    broken_group(cluster)
+    cluster.kube.forbidden = [("GET", "/log$")]
+    report = json.loads(cluster.run("doctor", "model", "--format", "json", code=1))
+    found = {f["rule"]: f for f in report["findings"]}
+    assert found["log/locked-memory"]["evidence"] == ["last words of dsr1-0-1/engine: ibv_reg_mr failed: Cannot allocate memory"]
+    refused = [line for line in report["unseen"] if line.startswith("logs of pods: ")]
+    assert len(refused) == 1, "said once, not for each pod"
+    assert len([r for r in cluster.kube.requests if "/log" in r[1]]) == 1, "not asked again and again"
+
+
+def test_doctor_leaves_the_neighbours_out(ready_cluster):
+    c = ready_cluster
+    monitor = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": {"name": "other"},
+               "spec": {"selector": {"matchLabels": {"app": "gone"}}, "podMetricsEndpoints": [{"port": "metrics"}]}}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "other"},
+              "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}, "maxReplicas": 9,
+                       "metrics": [{"type": "Resource", "resource": {"name": "nvidia.com/gpu"}}]}}
+    c.apply(deployment())
+    c.apply(deployment("other"), monitor, scaler, name="other.json", flags=("--wait=false", "--skip-validation"))
+    for name in ("web", "other"):
+        pod = rank_pod(0, READY, name=name)
+        pod["metadata"].update(name=f"{name}-1", labels={"app": name})
+        c.kube.put(pod)
+    assert "nothing is wrong" in c.run("doctor", "model")
+    text = c.run("doctor", "other", code=1)
+    assert "[monitor/selects-nothing]" in text and "[scale/gpu-resource]" in text
 
 
 def test_doctor_finds_nothing_wrong(ready_cluster):

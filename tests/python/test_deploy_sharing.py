@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from kube_tools import cluster, config_map, deployment, lws, needs_hadal, service  # noqa: F401 (cluster is a fixture)
+from kube_tools import ROOT, claim, cluster, config_map, deployment, lws, needs_hadal, service  # noqa: F401 (cluster is a fixture)
 
 pytestmark = needs_hadal
 
@@ -99,6 +99,7 @@ def test_shared_objects_are_never_fought_over(cluster):
                         (("Queue", "gpu", ""), ("StorageClass", "fast", ""), ("Gateway", "edge", "llm"), ("Namespace", "llm", ""))]
     text = c.apply(SPACE, queue(5), config_map("two"), name="two.json")
     assert "deployment llm/one made it: it is left as it is, and differs in .spec.weight" in text
+    assert "(it has 1, this deployment wants 5); .spec.weight was set by deployment llm/one; --force-conflicts takes that over" in text
     assert c.kube.get("Queue", "gpu", "")["spec"]["weight"] == 1
     c.apply(*shared, config_map("two"), name="two.json")
     text = c.apply(config_map("one"), name="one.json", flags=("--wait=false", "--prune-storage"))
@@ -150,3 +151,105 @@ def test_a_prune_that_is_forbidden(cluster):
     assert "may not be deleted" in c.run("delete", "model", "--yes", code=1)
     c.kube.forbidden = []
     assert "Queue gpu deleted" in c.run("delete", "model", "--yes")
+
+
+def test_who_made_a_shared_object_is_told_what_the_others_set(cluster):
+    c = cluster
+    c.apply(gateway(80), config_map("one"), name="one.json")
+    c.apply(gateway(81), config_map("two"), name="two.json", flags=("--wait=false", "--force-conflicts"))
+    text = c.apply(gateway(80), config_map("one"), name="one.json")
+    assert "note: other deployments have set fields of it: it is left as it is, and differs in .spec.listeners" in text
+    assert "(it has 81, this deployment wants 80)" in text and "was set by deployment llm/two" in text
+    assert c.kube.get("Gateway", "edge")["spec"]["listeners"][0]["port"] == 81
+
+
+def space(name="other"):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+OTHER = ("-n", "other", "--wait=false")
+
+
+def test_the_last_deployment_of_a_namespace_removes_it(cluster):
+    c = cluster
+    for name in ("one", "two"):
+        c.apply(space(), config_map(name), flags=OTHER, name=f"{name}.json")
+    text = c.run("delete", "one", "-n", "other", "--yes", "--storage", "--dry-run=server")
+    assert c.kube.get("Namespace", "other", "")["metadata"]["annotations"]["hadal.dev/inventory"] == "other/one"
+    text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
+    assert "stays: other deployments use it: other/two; its removal is up to other/two now" in text
+    assert c.kube.get("ConfigMap", "two", "other")
+    text = c.apply(space(), config_map("two"), flags=OTHER, name="two.json")
+    assert "CONFLICT" not in text and "Namespace other unchanged" in text
+    assert "Namespace other deleted" in c.run("delete", "two", "-n", "other", "--yes", "--storage")
+    assert c.kube.get("Namespace", "other", "") is None
+
+
+def test_what_is_handed_on_keeps_what_the_heir_set(cluster):
+    c = cluster
+    c.apply(gateway(80), queue(), config_map("one"), name="one.json")
+    c.apply(gateway(81), queue(), config_map("two"), name="two.json", flags=("--wait=false", "--force-conflicts"))
+    text = c.run("delete", "one", "--yes")
+    assert text.count("its removal is up to llm/two now") == 2
+    assert c.kube.get("Gateway", "edge")["spec"]["listeners"][0]["port"] == 81
+    text = c.run("delete", "two", "--yes")
+    assert "Gateway llm/edge deleted" in text and "Queue gpu deleted" in text, "also what it has never applied since"
+
+
+def test_a_namespace_with_other_things_in_it_stays(cluster):
+    c = cluster
+    c.apply(space(), config_map("one"), flags=OTHER, name="one.json")
+    c.kube.put({**claim("theirs"), "metadata": {"name": "theirs", "namespace": "other"}})
+    text = c.run("delete", "one", "-n", "other", "--yes", "--storage")
+    assert "stays: something else lives in it: PersistentVolumeClaim theirs; `kubectl delete namespace other`" in text
+    assert c.kube.get("PersistentVolumeClaim", "theirs", "other")
+    c.apply(space("mine"), config_map("one"), flags=("-n", "mine", "--wait=false"), name="one.json")
+    c.kube.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kube-root-ca.crt", "namespace": "mine"}})
+    c.kube.forbidden = [("GET", "^/api/v1/namespaces/mine/secrets$")]
+    assert "stays: others may use it, and you may not look" in c.run("delete", "one", "-n", "mine", "--yes", "--storage")
+    c.kube.forbidden = []
+
+
+def test_a_namespace_of_create_namespace_stays_and_is_said(cluster):
+    c = cluster
+    c.apply(config_map("one"), flags=("-n", "other", "--wait=false", "--create-namespace"), name="one.json")
+    text = c.run("delete", "one", "-n", "other", "--yes")
+    assert "Namespace other stays, as --create-namespace made it: `kubectl delete namespace other`" in text
+    assert "stays" not in (c.apply(config_map("one"), name="one.json"), c.run("delete", "one", "--yes"))[1]
+
+
+def test_a_namespace_in_the_file_must_be_the_one_of_the_flag(cluster, tmp_path):
+    c = cluster
+    spec = ROOT / "examples/tke-dual-node.yaml"
+    c.apply(space(), name="space.json")
+    for command, code in (("apply", 1), ("diff", 2), ("status", 1), ("logs", 1), ("doctor", 1), ("delete", 1), ("history", 1),
+                          ("rollback", 1)):
+        more = ("--yes",) if command == "delete" else ()
+        text = c.run(command, spec, "-n", "other", *more, code=code)
+        assert 'the namespace of the spec is "llm", which is not the one of --namespace, "other"' in text, command
+        assert "tke-dual-node.yaml:" in text and "leave --namespace out" in text
+    elsewhere = config_map()
+    elsewhere["metadata"]["namespace"] = "prod"
+    path = c.write(elsewhere)
+    for command, code in (("apply", 1), ("diff", 2), ("status", 1), ("delete", 1)):
+        text = c.run(command, path, "-n", "other", code=code)
+        assert 'is "prod", which is not the one of --namespace, "other"' in text, command
+    assert c.kube.get("LeaderWorkerSet", "deepseek-r1") is None
+    nowhere = tmp_path / "nowhere.yaml"
+    nowhere.write_text("".join(line for line in spec.read_text().splitlines(True) if not line.startswith("namespace:")))
+    c.run("apply", nowhere, "-n", "other", "--wait=false")
+    assert c.kube.get("LeaderWorkerSet", "deepseek-r1", "other"), "a spec without one goes where the flag says"
+
+
+def test_what_cannot_be_changed_is_said_in_words(cluster):
+    c = cluster
+    c.apply(claim(), config_map())
+    changed = claim()
+    changed["spec"]["storageClassName"] = "slow"
+    text = c.apply(changed, config_map(a="2"), code=1)
+    assert ".spec.storageClassName: from none to \"slow\"" in text and "ITS DATA IS LOST" in text
+    assert "kubectl delete persistentvolumeclaim data -n llm" in text and "the cluster says: PersistentVolumeClaim" in text
+    assert "@@" not in text
+    text = c.run("diff", c.write(changed, config_map(a="3")), code=2)
+    assert "# PersistentVolumeClaim llm/data: apply would be refused: " in text and "#     .spec.storageClassName: from none" in text
+    assert '+  a: "3"' in text, "the other objects are still shown"

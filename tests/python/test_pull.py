@@ -92,6 +92,63 @@ def test_plain_http_and_names(content, start, tmp_path):
     assert pickle.returncode == 2 and "pickle" in pickle.stderr
 
 
+UNCHECKED = "; the origin could not be reached: not checked for changes"
+
+
+@pytest.mark.parametrize("kind", ["hf", "ms", "http"])
+def test_what_is_complete_needs_no_origin(content, tmp_path, kind):
+    """The origin is down: what is complete stays, said in so many words; what is not is an error as before."""
+    server = HostileServer(content)
+    large = "model-00001-of-00002.safetensors"
+    ref = {"hf": "hf:org/name@v1", "ms": "ms:org/name", "http": f"{server.url}/files/{large}"}[kind]
+    env = environment(HF_ENDPOINT=server.url, MODELSCOPE_ENDPOINT=server.url)
+    args = (ref, "--to", tmp_path / "m", "--connect-timeout", "20s")
+    assert run(*args, env=env).returncode == 0
+    checked = run(*args, env=env)
+    assert checked.returncode == 0 and "complete already" in checked.stdout and UNCHECKED not in checked.stdout
+    server.stop()
+    down = run(*args, env=env, timeout=25)
+    assert down.returncode == 0 and "complete already" in down.stdout and UNCHECKED in down.stdout
+    assert "given up after 2 tries" in down.stderr or kind == "http"
+    assert "does not accept connections" in down.stderr or "connect" in down.stderr, "why"
+    other = run(*args, "--include", "*.safetensors", "--retries", "0", env=env)
+    assert other.returncode == 1, "another choice of files is another pull"
+    if kind != "http":
+        other = run(ref.split("@")[0] + "@v2", "--to", tmp_path / "m", "--retries", "0", env=env)
+        assert other.returncode == 1, "another branch is another pull"
+    os.utime(tmp_path / "m" / large)
+    assert run(*args, "--retries", "0", env=env).returncode == 1, "touched: it may not be what it was"
+
+
+def test_an_origin_that_is_silent_or_busy_is_not_waited_for(content, tmp_path, start):
+    server = start(content)
+    url = f"{server.url}/files/config.json"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        down = run("hf:org/name", "--to", tmp_path / "m", env=environment(HF_ENDPOINT=address), timeout=28)
+    assert down.returncode == 0 and UNCHECKED in down.stdout
+    assert run(url, "--to", tmp_path / "n").returncode == 0
+    gone = run(f"{server.url}/files/nothing.json", "--to", tmp_path / "n")
+    assert gone.returncode == 1 and "404" in gone.stderr, "an origin that answers is believed"
+
+
+def test_what_is_pinned_is_not_asked_for(content, tmp_path):
+    server = HostileServer(content)
+    assert run(f"hf:org/name@{COMMIT}", "--to", tmp_path / "m", env=hf(server)).returncode == 0
+    large = "model-00001-of-00002.safetensors"
+    url, given = f"{server.url}/files/{large}", ("--sha256", server.files[large].sha256)
+    assert run(url, *given, "--to", tmp_path / "n").returncode == 0
+    branch = run("hf:org/name", "--to", tmp_path / "m", env=hf(server))
+    assert branch.returncode == 0 and "complete already" in branch.stdout and COMMIT in branch.stderr, "a branch can move"
+    server.stop()
+    for again in (run(f"hf:org/name@{COMMIT}", "--to", tmp_path / "m", env=hf(server)), run(url, *given, "--to", tmp_path / "n")):
+        assert again.returncode == 0 and "complete already" in again.stdout, "nothing that the origin says could change it"
+        assert UNCHECKED not in again.stdout and again.stderr == ""
+    assert run("hf:org/name@" + "0" * 40, "--to", tmp_path / "m", "--retries", "0", env=hf(server)).returncode == 1
+    assert run(url, "--sha256", "0" * 64, "--to", tmp_path / "n", "--retries", "0").returncode == 1
+
+
 def test_errors_say_what_to_do(content, start, tmp_path):
     server = start(content, token="another")
     result = run("hf:org/name", "--to", tmp_path / "m", env=hf(server))
@@ -240,6 +297,11 @@ def test_one_pull_at_a_time_and_interrupt(content, start, tmp_path):
     assert first.returncode == 130 and "run the same command again" in err
     refused = subprocess.run([PROGRAM, "serve", tmp_path / "m", "--port", "0"], capture_output=True, text=True, timeout=60)
     assert refused.returncode != 0 and "a pull into this directory has not ended" in refused.stderr
+    third = subprocess.Popen(args, env=hf(server), stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    third.send_signal(signal.SIGTERM)
+    _, err = third.communicate(timeout=20)
+    assert third.returncode == 143 and "run the same command again" in err
     server.rate = 0
     assert run("hf:org/name", "--to", tmp_path / "m", env=hf(server)).returncode == 0
     same(content, tmp_path / "m", WANTED)

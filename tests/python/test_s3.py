@@ -264,6 +264,30 @@ def test_pull_of_what_others_uploaded(store, model, tmp_path):
     assert nothing.returncode == 1 and "holds no objects" in nothing.stderr
 
 
+def test_only_what_is_wanted_is_asked_about(store, model, tmp_path):
+    """No HEAD for what the filter leaves out, and none for what is known to be the same."""
+    put = store.client.put_object
+    for index in range(10):
+        put(Bucket=store.bucket, Key=f"m/{index}.json", Body=b"{}")
+        put(Bucket=store.bucket, Key=f"m/{index}.bin", Body=b"x")
+    args = ("pull", f"s3://{store.bucket}/m", "--to", tmp_path / "m", "--include", "1*.json")
+
+    def heads():
+        found = [path for method, path in store.seen if method == "HEAD"]
+        store.seen.clear()
+        return found
+    assert run(store, *args).returncode == 0
+    assert heads() == [f"/{store.bucket}/m/1.json"]
+    again = run(store, *args)
+    assert again.returncode == 0 and "complete already" in again.stdout and heads() == [], "the list's ETags say it"
+    put(Bucket=store.bucket, Key="m/1.json", Body=b"[]")
+    changed = run(store, *args)
+    assert changed.returncode == 0 and "complete already" not in changed.stdout, "the same size, another content"
+    assert (tmp_path / "m/1.json").read_bytes() == b"[]" and len(heads()) == 1
+    down = run(store, *args, AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
+    assert down.returncode == 0 and "not checked for changes" in down.stdout
+
+
 def test_push_goes_on_where_it_was(store, model, tmp_path):
     target = f"s3://{store.bucket}/r1"
     store.fail = staticmethod(lambda method, path, body: 500 if method == "PUT" and "partNumber=3" in path else None)

@@ -159,6 +159,13 @@ std::string default_deployment_name(const ApplyInput& input, const std::vector<M
   return one && !files.empty() ? directory(files[0]).filename().string() : "";
 }
 
+Error namespace_mismatch(const std::string& place, const std::string& what, const std::string& own,
+                         const std::string& given) {
+  return invalid_argument(place, place.empty() ? "" : ": ", "the namespace of ", what == "spec" ? "the " : "",
+                          what, " is \"", own, "\", which is not the one of --namespace, \"", given,
+                          "\": leave --namespace out, or change the file");
+}
+
 Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::string& namespace_name,
                        bool strict_namespace) {
   for (const ApplyObject& object : input.objects) {
@@ -180,7 +187,7 @@ Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::s
     } else if (own.empty()) {
       metadata.set("namespace", namespace_name);
     } else if (strict_namespace && own != namespace_name) {
-      return at(object, "its namespace is not the one of --namespace " + namespace_name);
+      return namespace_mismatch(object.origin, object.title(), own, namespace_name);
     }
     const InventoryEntry entry = entry_of(object.object, object.wave);
     for (const InventoryEntry& other : seen) {

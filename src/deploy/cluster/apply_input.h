@@ -48,6 +48,10 @@ int wave_of(const Json& object);
 // The name where the input has none: the objects' label app.kubernetes.io/part-of, or that of the file.
 std::string default_deployment_name(const ApplyInput& input, const std::vector<ManifestFile>& files);
 
+// "FILE:3: the namespace of WHAT is "a", and --namespace is "b": ...".
+Error namespace_mismatch(const std::string& place, const std::string& what, const std::string& own,
+                         const std::string& given);
+
 // Finds each object's place. namespace_name: of those that name none. strict_namespace: another namespace in
 // an object is an error (--namespace was given). Errors name the object and where it stands.
 Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::string& namespace_name,

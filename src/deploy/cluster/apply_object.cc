@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "deploy/cluster/immutable_field.h"
 #include "deploy/cluster/inventory.h"
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
+#include "deploy/cluster/remove_object.h"
 #include "deploy/cluster/shared_object.h"
 
 namespace hadal::cluster {
@@ -55,19 +57,6 @@ Status wait_until_gone(KubeClient& client, const std::string& path, std::string_
     if (!client.sleep(kGonePause)) return make_error(ErrorCode::kCancelled, "it was told to stop");
   }
   return make_error(ErrorCode::kDeadlineExceeded, path, " is still being deleted: a finalizer holds it");
-}
-
-Result<KubeReply> delete_uid(KubeClient& client, const std::string& path, std::string_view uid,
-                             bool dry_run) {
-  KubeCall request;
-  request.method = "DELETE";
-  request.path = path;
-  request.body = Json(JsonObject{{"kind", "DeleteOptions"},
-                                 {"apiVersion", "v1"},
-                                 {"propagationPolicy", "Background"},
-                                 {"preconditions", JsonObject{{"uid", uid}}}});
-  if (dry_run) request.body.set("dryRun", JsonArray{"All"});
-  return client.call(request);
 }
 
 // A Job's template cannot be changed: a new one takes its place.
@@ -177,10 +166,12 @@ Result<KubeReply> settle_replicas(KubeClient& client, const ApplyObject& object,
   return patch(client, object, body, forced);
 }
 
-void read_refusal(const KubeReply& reply, ApplyOutcome& out) {
+void read_refusal(const KubeReply& reply, const Json& body, ApplyOutcome& out) {
   out.conflicts = reply.status == 409 ? read_conflicts(reply.body) : std::vector<FieldConflict>();
   out.kind = out.conflicts.empty() ? ApplyOutcome::Kind::kRefused : ApplyOutcome::Kind::kConflict;
-  out.message = out.conflicts.empty() ? kube_error(reply, "").message : conflict_text(out.conflicts);
+  out.message =
+      out.conflicts.empty() ? immutable_refusal(reply, body, out.before) : conflict_text(out.conflicts);
+  if (out.message.empty()) out.message = kube_error(reply, "").message;
 }
 
 // What came of a patch that the server took.
@@ -219,7 +210,7 @@ Result<ApplyOutcome> apply_own(KubeClient& client, const ApplyObject& object,
   }
   out.notes.insert(out.notes.end(), reply.warnings.begin(), reply.warnings.end());
   if (!reply.ok()) {
-    read_refusal(reply, out);
+    read_refusal(reply, body, out);
     return out;
   }
   read_success(std::move(reply), options, out);
@@ -236,17 +227,30 @@ bool is_let_be(const KubeReply& reply, bool ours) {
                      [](const FieldConflict& c) { return is_hadal_manager(c.manager); });
 }
 
-void let_be(const ApplyObject& object, const KubeReply& reply, const std::string& maker, ApplyOutcome& out) {
+// maker: the other deployment that made it; "": this one did, or nobody knows.
+void let_be(const ApplyObject& object, const KubeReply& reply, const std::string& maker, bool ours,
+            ApplyOutcome& out) {
   out.kind = ApplyOutcome::Kind::kShared;
   out.live = out.before;
-  std::string note = maker.empty() ? "it was there before" : "deployment " + maker + " made it";
+  std::string note = ours            ? "other deployments have set fields of it"
+                     : maker.empty() ? "it was there before"
+                                     : "deployment " + maker + " made it";
   if (reply.status == 403) note += ", and you may not change it";
   std::string fields;
-  for (const std::string& field : missing_fields(object.object, out.before))
-    fields += (fields.empty() ? "" : ", ") + field;
+  for (const FieldDifference& field : different_fields(object.object, out.before))
+    fields += (fields.empty() ? "" : ", ") + field.path + " (it has " +
+              (field.live.empty() ? "none" : field.live) + ", this deployment wants " + field.wanted + ")";
   note += fields.empty() ? ": it is as this deployment wants it"
                          : ": it is left as it is, and differs in " + fields;
-  if (!fields.empty() && reply.status == 409) note += " (--force-conflicts takes that over)";
+  if (!fields.empty() && reply.status == 409) {
+    std::string others;
+    for (const FieldConflict& conflict : read_conflicts(reply.body)) {
+      const std::string title = conflict.field + " was set by " + manager_title(conflict.manager);
+      if (others.find(title) == std::string::npos) others += (others.empty() ? "" : ", ") + title;
+    }
+    note += "; " + others + (others.empty() ? "" : "; ") +
+            "--force-conflicts takes that over: the other deployment is changed by it";
+  }
   out.notes.push_back(std::move(note));
 }
 
@@ -268,9 +272,9 @@ Result<ApplyOutcome> apply_shared(KubeClient& client, const ApplyObject& object,
     out.notes = reply.warnings;
     read_success(std::move(reply), options, out);
   } else if (!out.before.is_null() && is_let_be(reply, ours)) {
-    let_be(object, reply, ours ? "" : maker, out);
+    let_be(object, reply, maker, ours, out);
   } else {
-    read_refusal(reply, out);
+    read_refusal(reply, body, out);
   }
   return out;
 }
@@ -311,30 +315,6 @@ std::string_view outcome_word(ApplyOutcome::Kind kind) {
   return "REFUSED";
 }
 
-std::string_view remove_word(RemoveOutcome outcome) {
-  switch (outcome) {
-    case RemoveOutcome::kRemoved:
-      return "removed";
-    case RemoveOutcome::kAbsent:
-      return "was gone already";
-    case RemoveOutcome::kNotOurs:
-      return "stays: it is not this deployment's any more";
-    case RemoveOutcome::kNotMade:
-      return "stays: this deployment did not make it";
-    case RemoveOutcome::kShared:
-      return "stays: other deployments use it";
-    case RemoveOutcome::kUnknown:
-      return "stays: other deployments may use it, and you may not look at their inventories";
-    case RemoveOutcome::kUnseen:
-      return "is left: you may not look whether it is there";
-    case RemoveOutcome::kForbidden:
-      return "STAYS: you may not delete it";
-    case RemoveOutcome::kKept:
-      break;
-  }
-  return "stays: it asks to be kept (helm.sh/resource-policy)";
-}
-
 std::vector<FieldConflict> read_conflicts(const Json& status) {
   std::vector<FieldConflict> out;
   for (const Json& cause : array_at(status, "details.causes")) {
@@ -353,7 +333,7 @@ std::vector<FieldConflict> read_conflicts(const Json& status) {
 std::string conflict_text(const std::vector<FieldConflict>& conflicts) {
   std::string out;
   for (const FieldConflict& conflict : conflicts)
-    out += "\n    " + conflict.field + " was set by " + conflict.manager;
+    out += "\n    " + conflict.field + " was set by " + manager_title(conflict.manager);
   return out +
          "\n    leave the field out, let its manager give it up, or take it over with --force-conflicts";
 }
@@ -367,32 +347,6 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
   if (there.ok()) out.before = std::move(there.body);
   return is_shared_kind(kind_of(object.object)) ? apply_shared(client, object, options, std::move(out))
                                                 : apply_own(client, object, options, std::move(out));
-}
-
-Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
-                                    const std::string& namespace_name, const std::string& name,
-                                    const std::string& owner, bool dry_run) {
-  const std::string path = object_path(resource, namespace_name, name);
-  HADAL_ASSIGN(const KubeReply there, read_live(client, path));
-  if (there.status == 404) return RemoveOutcome::kAbsent;
-  if (there.status == 403) return RemoveOutcome::kUnseen;
-  if (!there.ok()) return kube_error(there, path);
-  const Json& live = there.body;
-  const bool shared = is_shared_kind(resource.kind);
-  const std::string manager = shared ? shared_manager(owner) : kFieldManager;
-  if (!owner.empty() && (annotation_of(live, kOwnerAnnotation) != owner || !is_applied_by(live, manager)))
-    return shared ? RemoveOutcome::kNotMade : RemoveOutcome::kNotOurs;
-  if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome::kKept;
-  if (shared) {
-    HADAL_ASSIGN(const OtherUsers others, find_other_users(client, live, owner));
-    if (!others.known) return RemoveOutcome::kUnknown;
-    if (!others.names.empty()) return RemoveOutcome::kShared;
-  }
-  HADAL_ASSIGN(const KubeReply reply, delete_uid(client, path, text_at(live, "metadata.uid"), dry_run));
-  if (reply.ok() || reply.status == 404) return RemoveOutcome::kRemoved;
-  if (reply.status == 409) return RemoveOutcome::kNotOurs;  // made anew under the same name meanwhile
-  if (reply.status == 403) return RemoveOutcome::kForbidden;
-  return kube_error(reply, "cannot delete " + path);
 }
 
 }  // namespace hadal::cluster

@@ -49,24 +49,4 @@ std::string conflict_text(const std::vector<FieldConflict>& conflicts);
 Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
                                   const ApplyObjectOptions& options);
 
-enum class RemoveOutcome {
-  kRemoved,
-  kAbsent,
-  kNotOurs,
-  kNotMade,    // a shared object that was there before
-  kShared,     // another deployment uses it
-  kUnknown,    // a shared object, and the other deployments may not be seen
-  kKept,       // it asks to be kept
-  kUnseen,     // it may not be looked at: it is perhaps not even there
-  kForbidden,  // it is there and may not be deleted
-};
-// "stays: it is not this deployment's any more".
-std::string_view remove_word(RemoveOutcome outcome);
-// Deletes an object that hadal applied for `owner`; one that it did not, or that asks to be kept (annotation
-// helm.sh/resource-policy: keep), or that other deployments share, stays. Its dependents go afterwards, in
-// the background.
-Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& resource,
-                                    const std::string& namespace_name, const std::string& name,
-                                    const std::string& owner, bool dry_run);
-
 }  // namespace hadal::cluster

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "deploy/cluster/json_path.h"
+#include "deploy/cluster/remove_object.h"
 
 namespace hadal::cluster {
 namespace {
@@ -112,9 +113,11 @@ Result<std::optional<ApplyObject>> ApplyRun::namespace_to_make(const ApplyInput&
     return make_error(ErrorCode::kNotFound, "there is no namespace ", options_.namespace_name,
                       ": make it with --create-namespace, or choose another with --namespace");
   out.emplace();
-  out->object = JsonObject{{"apiVersion", "v1"},
-                           {"kind", "Namespace"},
-                           {"metadata", JsonObject{{"name", options_.namespace_name}}}};
+  out->object = JsonObject{
+      {"apiVersion", "v1"},
+      {"kind", "Namespace"},
+      {"metadata", JsonObject{{"name", options_.namespace_name},
+                              {"annotations", JsonObject{{kMadeWithAnnotation, "--create-namespace"}}}}}};
   out->wave = 0;
   out->resource = *well_known_resource("Namespace");
   return out;
@@ -254,14 +257,14 @@ int ApplyRun::wait_wave(int wave) {
 Status ApplyRun::prune_one(const InventoryEntry& entry) {
   auto resource = discovery_.find(entry.api_version, entry.kind);
   if (!resource.ok() && resource.error().code != ErrorCode::kNotFound) return resource.status();
-  RemoveOutcome outcome = RemoveOutcome::kAbsent;
+  RemoveOutcome outcome{RemoveOutcome::Kind::kAbsent, ""};
   if (resource.ok()) {
     HADAL_ASSIGN(outcome, remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, false));
   }
-  const bool gone = outcome == RemoveOutcome::kRemoved;
-  print_(entry.title() + " " + (gone ? "pruned" : std::string(remove_word(outcome))));
-  num_stuck_ += outcome == RemoveOutcome::kForbidden;
-  if (outcome == RemoveOutcome::kForbidden || outcome == RemoveOutcome::kUnseen)
+  const bool gone = outcome.kind == RemoveOutcome::Kind::kRemoved;
+  print_(entry.title() + " " + (gone ? "pruned" : outcome.text()));
+  num_stuck_ += outcome.kind == RemoveOutcome::Kind::kForbidden;
+  if (outcome.kind == RemoveOutcome::Kind::kForbidden || outcome.kind == RemoveOutcome::Kind::kUnseen)
     return {};  // stays in `left`
   std::erase_if(inventory_.left, [&](const InventoryEntry& e) { return e.same_object(entry); });
   return {};
@@ -319,9 +322,9 @@ Status ApplyRun::check_prune() {
     if (!resource.ok()) continue;
     HADAL_ASSIGN(const RemoveOutcome outcome,
                  remove_object(client_, *resource, entry.namespace_name, entry.name, owner_, true));
-    if (outcome != RemoveOutcome::kRemoved)
-      print_(entry.title() + " " + std::string(remove_word(outcome)) + " (dry run)");
-    num_stuck_ += outcome == RemoveOutcome::kForbidden;
+    if (outcome.kind != RemoveOutcome::Kind::kRemoved)
+      print_(entry.title() + " " + outcome.text() + " (dry run)");
+    num_stuck_ += outcome.kind == RemoveOutcome::Kind::kForbidden;
   }
   return {};
 }
@@ -371,22 +374,12 @@ Result<int> ApplyRun::run(ApplyInput input) {
 Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision) {
   InventoryStore store(client);
   HADAL_ASSIGN(const Inventory inventory, store.load(client.target().namespace_name, name));
-  std::string known;
-  for (const RevisionEntry& entry : inventory.history) {
-    if (entry.stored && entry.revision != inventory.revision)
-      known += (known.empty() ? "" : ", ") + std::to_string(entry.revision);
-  }
   if (inventory.history.empty())
     return make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ", name,
                       " in namespace ", client.target().namespace_name);
   if (revision == 0 && inventory.history.size() > 1)
     revision = inventory.history[inventory.history.size() - 2].revision;
-  const auto found = std::find_if(inventory.history.begin(), inventory.history.end(),
-                                  [&](const RevisionEntry& e) { return e.revision == revision; });
-  if (found == inventory.history.end() || !found->stored)
-    return make_error(ErrorCode::kNotFound, name, " has no revision ",
-                      revision == 0 ? "before" : std::to_string(revision).c_str(),
-                      " to go back to (kept: ", known.empty() ? "none" : known, ")");
+  HADAL_RETURN_IF_ERROR(check_revision(inventory, revision));
   HADAL_ASSIGN(const std::vector<Json> objects, store.load_revision(inventory, revision));
   ApplyInput out;
   out.name = name;

@@ -1,12 +1,28 @@
 #include "deploy/cluster/delete_run.h"
 
+#include "deploy/cluster/json_path.h"
+#include "deploy/cluster/remove_object.h"
+#include "deploy/cluster/shared_object.h"
+
 namespace hadal::cluster {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-std::string outcome_text(RemoveOutcome outcome) {
-  return outcome == RemoveOutcome::kRemoved ? " deleted" : " " + std::string(remove_word(outcome));
+std::string outcome_text(const RemoveOutcome& outcome) {
+  return outcome.kind == RemoveOutcome::Kind::kRemoved ? " deleted" : " " + outcome.text();
+}
+
+// A namespace that --create-namespace made belongs to no deployment; "": there is none, or others use it.
+Result<std::string> namespace_that_stays(KubeClient& client, const std::string& name) {
+  KubeCall request;
+  request.path = object_path(*well_known_resource("Namespace"), "", name);
+  HADAL_ASSIGN(const KubeReply reply, client.call(request));
+  if (!reply.ok() || annotation_of(reply.body, kMadeWithAnnotation).empty()) return std::string();
+  HADAL_ASSIGN(const OtherUsers others, find_other_users(client, reply.body, ""));
+  if (!others.known || !others.names.empty()) return std::string();
+  return "Namespace " + name + " stays, as --create-namespace made it: `kubectl delete namespace " + name +
+         "` removes it and all in it";
 }
 
 Error no_deployment(const DeleteOptions& options, InventoryStore& store) {
@@ -71,8 +87,9 @@ class DeleteRun {
     HADAL_ASSIGN(const RemoveOutcome outcome, remove_object(client_, *resource, entry.namespace_name,
                                                             entry.name, owner, options_.dry_run));
     print_(entry.title() + outcome_text(outcome) + (options_.dry_run ? " (dry run)" : ""));
-    if (outcome == RemoveOutcome::kUnseen || outcome == RemoveOutcome::kForbidden) stuck_.push_back(entry);
-    if (outcome == RemoveOutcome::kRemoved)
+    using Kind = RemoveOutcome::Kind;
+    if (outcome.kind == Kind::kUnseen || outcome.kind == Kind::kForbidden) stuck_.push_back(entry);
+    if (outcome.kind == Kind::kRemoved)
       removed.push_back({*resource, entry.namespace_name, entry.name, "", 0});
     return {};
   }
@@ -123,6 +140,10 @@ Result<int> run_delete(KubeClient& client, const DeleteOptions& options, const P
     return 1;
   }
   print(options.name + " is deleted" + (plan.keep.empty() ? "" : " but for its storage"));
+  if (plan.keep.empty()) {
+    HADAL_ASSIGN(const std::string stays, namespace_that_stays(client, options.namespace_name));
+    if (!stays.empty()) print(stays);
+  }
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/object_diff.h"
 #include "deploy/cluster/server_check.h"
+#include "deploy/cluster/shared_object.h"
 
 namespace hadal::cluster {
 namespace {
@@ -14,6 +15,12 @@ void print_text(const std::string& text, const PrintLine& print) {
     print(text.substr(begin, end - begin));
     begin = end + 1;
   }
+}
+
+std::string commented(std::string text) {
+  for (size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 3))
+    text.insert(at + 1, "# ");
+  return text;
 }
 
 // The object as it would be, said to be new where the server cannot be asked yet.
@@ -30,7 +37,6 @@ Result<ApplyOutcome> ask(KubeClient& client, KubeDiscovery& discovery, const App
     outcome.conflicts = conflicts;
   }
   if (outcome.before.is_null() && !missing_namespace(outcome).empty()) return fresh;
-  if (outcome.failed()) return make_error(ErrorCode::kInvalidArgument, object.title(), ": ", outcome.message);
   return outcome;
 }
 
@@ -51,9 +57,14 @@ Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyIn
   object_options.scaling = &scaling;
   object_options.dry_run = true;
   object_options.owner = options.namespace_name + "/" + input.name;
-  bool differs = false;
+  bool differs = false, refused = false;
   for (const ApplyObject& object : input.objects) {
     HADAL_ASSIGN(const ApplyOutcome outcome, ask(client, discovery, object, object_options));
+    if (outcome.failed()) {
+      print_text("# " + commented(object.title() + ": apply would be refused: " + outcome.message), print);
+      refused = true;
+      continue;
+    }
     const bool is_new = outcome.before.is_null() && outcome.kind != ApplyOutcome::Kind::kShared;
     const std::string before = is_new ? "" : to_yaml(comparable(outcome.before));
     const std::string after = to_yaml(comparable(is_new ? object.object : outcome.live));
@@ -64,12 +75,13 @@ Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyIn
     print_text(text, print);
     for (const std::string& note : outcome.notes) print("# " + title + ": " + note);
     for (const FieldConflict& conflict : outcome.conflicts)
-      print("# conflict: " + conflict.field + " was set by " + conflict.manager +
+      print("# conflict: " + conflict.field + " was set by " + manager_title(conflict.manager) +
             "; apply needs --force-conflicts");
   }
   for (const InventoryEntry& entry : prune.remove) print("# " + entry.title() + " would be pruned");
   for (const PrunePlan::Kept& kept : prune.kept)
     print("# " + kept.entry.title() + " would stay: " + kept.why);
+  if (refused) return kDiffRefused;
   return differs || !prune.remove.empty() ? 1 : 0;
 }
 

@@ -7,7 +7,9 @@
 
 namespace hadal::cluster {
 
-// Exit code: 0 nothing would change, 1 something would. Errors: the connection, what is refused.
+inline constexpr int kDiffRefused = 2;
+// Exit code: 0 nothing would change, 1 something would, 2 the cluster would refuse an object (the others are
+// still shown). Errors: the connection.
 Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyInput input,
                      const PrintLine& print);
 

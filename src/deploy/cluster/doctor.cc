@@ -77,6 +77,15 @@ void add_members(DoctorInput& input) {
   }
 }
 
+// What a container wrote: a log, or the message it left when it ended.
+struct Words {
+  const Json* pod;
+  std::string container;  // "POD/CONTAINER"
+  std::string title;
+  std::string_view text;
+  bool previous;  // of a run before this one
+};
+
 // The pod of a log's key, "POD/CONTAINER previous"; null: not one of those looked at.
 const Json* pod_of_log(const DoctorInput& input, const std::string& key) {
   const std::string_view name = std::string_view(key).substr(0, key.find('/'));
@@ -86,37 +95,74 @@ const Json* pod_of_log(const DoctorInput& input, const std::string& key) {
   return nullptr;
 }
 
-void add_log_finding(const DoctorInput& input, const DoctorLogRule& rule, std::vector<Diagnosis>& out) {
-  std::vector<std::string> evidence;
-  int num_lines = 0, num_pods = 0, num_sick = 0;
+// Logs cannot always be read (no right, the container is gone); the pod keeps the message.
+void add_termination_messages(const Json& pod, std::vector<Words>& out) {
+  for (const char* list : {"status.initContainerStatuses", "status.containerStatuses"}) {
+    for (const Json& status : array_at(pod, list)) {
+      for (const char* at : {"state.terminated", "lastState.terminated"}) {
+        const Json* ended = json_at(status, at);
+        if (ended == nullptr || int_at(*ended, "exitCode") == 0) continue;
+        const std::string container = std::string(name_of(pod)) + "/" + std::string(text_at(status, "name"));
+        out.push_back({&pod, container, "last words of " + container, text_at(*ended, "message"),
+                       std::string_view(at).starts_with("lastState")});
+      }
+    }
+  }
+}
+
+std::vector<Words> words_of(const DoctorInput& input) {
+  std::vector<Words> out;
   for (const auto& [key, text] : input.snapshot.logs) {
     const Json* pod = pod_of_log(input, key);
-    if (pod == nullptr) continue;
-    const bool previous = key.ends_with(" previous");
-    const bool healthy = condition_is(*pod, "Ready", "True") || text_at(*pod, "status.phase") == "Succeeded";
-    if (healthy && !previous && !rule.healthy_too) continue;
-    std::string_view rest = text;
-    std::string_view last;
-    while (!rest.empty()) {
-      const size_t end = std::min(rest.find('\n'), rest.size());
-      const std::string_view line = rest.substr(0, end);
-      rest.remove_prefix(std::min(rest.size(), end + 1));
-      if (!line_matches(line, rule.words)) continue;
-      ++num_lines;
-      last = line;
-    }
-    if (last.empty()) continue;
-    ++num_pods;
-    num_sick += !healthy;
-    if (evidence.size() < kMaxLogEvidence) evidence.push_back("log of " + key + ": " + printable(last));
+    if (pod != nullptr)
+      out.push_back({pod, key.substr(0, key.find(' ')), "log of " + key, text, key.ends_with(" previous")});
+  }
+  for (const Json* pod : input.pods) add_termination_messages(*pod, out);
+  return out;
+}
+
+// The last line with a rule's words that was not seen in that container's other texts; count: how many.
+std::string_view find_line(const Words& words, const DoctorLogRule& rule, std::set<std::string>& seen,
+                           int& count) {
+  std::string_view rest = words.text, last;
+  std::vector<std::string_view> found;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(rest.size(), end + 1));
+    if (line_matches(line, rule.words)) found.push_back(line);
+  }
+  for (const std::string_view line : found) {
+    if (!seen.contains(words.container + "\n" + std::string(line))) ++count, last = line;
+  }
+  for (const std::string_view line : found) seen.insert(words.container + "\n" + std::string(line));
+  return last;
+}
+
+void add_log_finding(const std::vector<Words>& all, const DoctorLogRule& rule, std::vector<Diagnosis>& out) {
+  std::vector<std::string> evidence;
+  std::set<std::string> seen;
+  std::set<const Json*> pods, sick;
+  int num_lines = 0;
+  for (const Words& words : all) {
+    const Json& pod = *words.pod;
+    const bool healthy = condition_is(pod, "Ready", "True") || text_at(pod, "status.phase") == "Succeeded";
+    if (healthy && !words.previous && !rule.healthy_too) continue;
+    const std::string_view line = find_line(words, rule, seen, num_lines);
+    if (line.empty()) continue;
+    pods.insert(&pod);
+    if (!healthy) sick.insert(&pod);
+    if (evidence.size() < kMaxLogEvidence) evidence.push_back(words.title + ": " + printable(line));
   }
   if (evidence.empty()) return;
   if (num_lines > static_cast<int>(evidence.size()))
-    evidence.push_back(std::to_string(num_lines) + " such lines in " + std::to_string(num_pods) + " logs");
-  const bool downgraded = num_sick == 0 && rule.level == DoctorLevel::kError;
-  out.push_back({std::string(rule.id), rule.pain, downgraded ? DoctorLevel::kWarning : rule.level,
-                 std::string(rule.cause), std::string(rule.next_step), std::move(evidence),
-                 rule.priority + std::min(num_pods, 5) + (num_sick > 0 ? 10 : 0)});
+    evidence.push_back(std::to_string(num_lines) + " such lines of " + std::to_string(pods.size()) +
+                       (pods.size() == 1 ? " pod" : " pods"));
+  const bool downgraded = sick.empty() && rule.level == DoctorLevel::kError;
+  out.push_back(
+      {std::string(rule.id), rule.pain, downgraded ? DoctorLevel::kWarning : rule.level,
+       std::string(rule.cause), std::string(rule.next_step), std::move(evidence),
+       rule.priority + static_cast<int>(std::min<size_t>(pods.size(), 5)) + (sick.empty() ? 0 : 10)});
 }
 
 void add_finding(const DoctorInput& input, const DoctorRule& rule, std::vector<Diagnosis>& out) {
@@ -157,6 +203,7 @@ bool DoctorReport::is_wrong() const {
 DoctorReport examine(const DoctorSnapshot& snapshot) {
   DoctorInput input = make_input(snapshot);
   add_members(input);
+  keep_own_objects(input);
   DoctorReport out;
   out.unseen = snapshot.unseen;
   out.num_pods = static_cast<int>(input.pods.size());
@@ -164,10 +211,11 @@ DoctorReport examine(const DoctorSnapshot& snapshot) {
     const PodState state = explain_pod(*pod, input.view);
     out.num_ready += state.kind == PodState::Kind::kReady || state.kind == PodState::Kind::kDone;
   }
-  for (const auto rules : {doctor_pod_rules(), doctor_config_rules()}) {
+  for (const auto rules : {doctor_pod_rules(), doctor_config_rules(), doctor_exit_rules()}) {
     for (const DoctorRule& rule : rules) add_finding(input, rule, out.findings);
   }
-  for (const DoctorLogRule& rule : doctor_log_rules()) add_log_finding(input, rule, out.findings);
+  const std::vector<Words> words = words_of(input);
+  for (const DoctorLogRule& rule : doctor_log_rules()) add_log_finding(words, rule, out.findings);
   std::stable_sort(out.findings.begin(), out.findings.end(), [](const Diagnosis& a, const Diagnosis& b) {
     return a.level != b.level ? a.level < b.level : a.score > b.score;
   });

@@ -1,6 +1,7 @@
 // The doctor: from a look at a namespace to what is wrong in it, why, and what to do. Rules are rows of
-// tables: words in logs (doctor_log_rules.cc) and facts of objects (doctor_pod_rules.cc,
-// doctor_config_rules.cc). Pure functions; any thread.
+// tables: words in logs and in containers' termination messages (doctor_log_rules.cc), how containers ended
+// (doctor_exit_rules.cc), and facts of objects (doctor_pod_rules.cc, doctor_config_rules.cc). Pure functions;
+// any thread.
 #pragma once
 
 #include <span>
@@ -79,8 +80,11 @@ struct DoctorLogRule {
 };
 std::span<const DoctorRule> doctor_pod_rules();
 std::span<const DoctorRule> doctor_config_rules();
+std::span<const DoctorRule> doctor_exit_rules();
 std::span<const DoctorLogRule> doctor_log_rules();
 // Whether a line has the words of a log rule.
 bool line_matches(std::string_view line, std::string_view words);
+// Where one deployment was asked for: leaves out of the view what belongs to others of the namespace.
+void keep_own_objects(DoctorInput& input);
 
 }  // namespace hadal::cluster

@@ -146,6 +146,19 @@ void look_gpu_hpa(const DoctorInput& input, Evidence& out) {
   }
 }
 
+// One request keeps a GPU at 100%.
+void look_gpu_utilisation(const DoctorInput& input, Evidence& out) {
+  for (const Json& object : input.view.others) {
+    if (kind_of(object) != "HorizontalPodAutoscaler" && kind_of(object) != "ScaledObject") continue;
+    const Json* spec = object.find("spec");
+    const std::string text = spec == nullptr ? "" : to_json(*spec);
+    for (const std::string_view metric :
+         {"DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpu_utilization"}) {
+      if (line_matches(text, metric)) out.push_back(title_of(object) + " scales on " + std::string(metric));
+    }
+  }
+}
+
 void look_scaler_metrics(const DoctorInput& input, Evidence& out) {
   for (const Json& object : input.view.others) {
     const std::string_view kind = kind_of(object);
@@ -325,6 +338,10 @@ constexpr DoctorRule kConfigRules[] = {
      "An autoscaler wants the use of GPUs as a resource metric, which does not exist: it never scales.",
      "Scale on the engine's queue (a Pods metric, or KEDA with Prometheus): hadal_waiting_requests.",
      &look_gpu_hpa},
+    {"scale/gpu-utilisation", 17, kWarning, 46,
+     "An autoscaler follows how busy the GPUs are, which one request alone brings to 100%.",
+     "Scale on the engine's queue (a Pods metric, or KEDA with Prometheus): hadal_waiting_requests.",
+     &look_gpu_utilisation},
     {"scale/no-metric", 17, kWarning, 50, "An autoscaler has no metric to scale on.",
      "Does the metrics adapter (prometheus-adapter, KEDA) run, and does the query give a value?",
      &look_scaler_metrics},

@@ -36,8 +36,8 @@ constexpr DoctorLogRule kLogRules[] = {
      "bound (hadal does). Check that LWS_LEADER_ADDRESS is set: with LWS before 0.6 LWS_WORKER_INDEX is "
      "missing too.",
      "name or service not known|temporary failure in name resolution|no such "
-     "host|getaddrinfo&failed|cannot resolve|nodename nor servname|cannot be retrieved (gai error|invalid "
-     "argument (addr='tcp://:|addr='tcp://:"},
+     "host|getaddrinfo&failed|cannot resolve|nodename nor servname|gai error|gaierror|no address associated "
+     "with hostname|addr='tcp://:"},
     {"log/leader-unreachable", 6, kError, 55, false,
      "A rank knows the leader's address and gets no answer from it: the leader is not up yet, or a "
      "NetworkPolicy or firewall is between them.",
@@ -112,7 +112,14 @@ constexpr DoctorLogRule kLogRules[] = {
      "Set HOME, XDG_CACHE_HOME and TRITON_CACHE_DIR to a writable volume (an emptyDir at /cache); do not "
      "grant anyuid or privileged for it.",
      "permission denied: '/.|permission denied: '/root|getpwuid(): uid not found|getpwuid() failed|uid not "
-     "found|permission denied: \"/.|no user exists for uid|mkdir /.cache: permission denied"},
+     "found|permission denied: \"/.|no user exists for uid|permission denied&/.triton|permission "
+     "denied&/.cache"
+     "|permission denied&/.config|permission denied&/.local|permission denied&/.nv"},
+    {"log/bad-arguments", 0, kError, 82, false, "A program does not understand its arguments.",
+     "Correct or leave out the flag that the line names. Flags differ between versions of an engine: pin the "
+     "image, and look at its --help.",
+     "unrecognized arguments|invalid choice:|error: argument -|ambiguous option|the following arguments are "
+     "required|unknown flag|unknown option|no such option|unexpected option"},
     {"log/gpu-memory", 0, kError, 70, false,
      "The GPUs have too little memory for this model with these settings.",
      "Lower the memory fraction, the context length or the batch, or use more GPUs: `hadal plan` computes "

@@ -332,24 +332,6 @@ void look_evicted(const DoctorInput& input, Evidence& out) {
 void look_crash(const DoctorInput& input, Evidence& out) {
   look_phase(input, {"crash loop", "failed", "ended"}, out);
 }
-void look_oom(const DoctorInput& input, Evidence& out) {
-  for (const Json* pod : input.pods) {
-    for (const Json& status : array_at(*pod, "status.containerStatuses")) {
-      for (const char* at : {"state.terminated.reason", "lastState.terminated.reason"}) {
-        if (text_at(status, at) != "OOMKilled") continue;
-        std::string limit = "none";
-        for (const Json& container : array_at(*pod, "spec.containers")) {
-          if (text_at(container, "name") != text_at(status, "name")) continue;
-          if (const Json* value = json_at(container, "resources.limits.memory"); value != nullptr)
-            limit = scalar_text(value);
-        }
-        out.push_back(std::string(name_of(*pod)) + "/" + std::string(text_at(status, "name")) +
-                      " was killed for memory (limit " + limit + ")");
-        break;
-      }
-    }
-  }
-}
 void look_claims(const DoctorInput& input, Evidence& out) {
   for (const Json& claim : input.view.claims) {
     const int64_t age = input.view.now - parse_rfc3339(text_at(claim, "metadata.creationTimestamp"));
@@ -481,10 +463,6 @@ constexpr DoctorRule kPodRules[] = {
      "Its last words say why; `hadal deploy logs NAME -c CONTAINER` shows all.", &look_init},
     {"pod/evicted", 0, kError, 66, "A pod was evicted: its node ran out of memory or disk.",
      "Set requests to what is used (shared memory counts), and limits for emptyDir and logs.", &look_evicted},
-    {"pod/out-of-memory", 0, kError, 77, "A container was killed because it used more memory than its limit.",
-     "Raise the memory limit: host memory for loading and /dev/shm (emptyDir of medium Memory) count in "
-     "it.",
-     &look_oom},
     {"pod/crash", 0, kError, 30, "A container ends again and again.",
      "Its last words are above; `hadal deploy logs NAME --previous` shows the rest.", &look_crash},
     {"storage/unbound", 0, kError, 74, "A volume claim is not bound.",

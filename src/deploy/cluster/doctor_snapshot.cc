@@ -58,6 +58,9 @@ std::string last_bytes(std::string text) {
 }
 
 void take_logs(KubeClient& client, const Json& pod, DoctorSnapshot& out) {
+  constexpr std::string_view kUnseen = "logs of pods: ";
+  const auto is_refused = [&](const std::string& line) { return line.starts_with(kUnseen); };
+  if (std::any_of(out.unseen.begin(), out.unseen.end(), is_refused)) return;
   const std::string path = object_path(*well_known_resource("Pod"), namespace_of(pod), name_of(pod)) + "/log";
   const auto take = [&](const std::string& container, bool previous) {
     KubeQuery query = {{"container", container}, {"tailLines", std::to_string(kLogLines)}};
@@ -66,13 +69,16 @@ void take_logs(KubeClient& client, const Json& pod, DoctorSnapshot& out) {
     if (text.ok() && !text->empty())
       out.logs[std::string(name_of(pod)) + "/" + container + (previous ? " previous" : "")] =
           last_bytes(std::move(*text));
+    if (!text.ok() && text.error().code == ErrorCode::kPermissionDenied)
+      out.unseen.push_back(std::string(kUnseen) + text.error().message);
+    return text.ok() || text.error().code != ErrorCode::kPermissionDenied;
   };
   for (const char* list : {"status.initContainerStatuses", "status.containerStatuses"}) {
     for (const Json& status : array_at(pod, list)) {
       const std::string container(text_at(status, "name"));
-      if (json_at(status, "state.waiting") == nullptr || int_at(status, "restartCount") > 0)
-        take(container, false);
-      if (int_at(status, "restartCount") > 0) take(container, true);
+      const bool has_run = json_at(status, "state.waiting") == nullptr || int_at(status, "restartCount") > 0;
+      if (has_run && !take(container, false)) return;
+      if (int_at(status, "restartCount") > 0 && !take(container, true)) return;
     }
   }
 }

@@ -5,56 +5,11 @@
 #include <set>
 
 #include "base/temp_dir.h"
+#include "deploy/cluster/doctor_test_util.h"
 #include "deploy/cluster/json_path.h"
 
 namespace hadal::cluster {
 namespace {
-
-// A look at namespace llm, at 03:04:05, from the text of its objects and of its logs.
-DoctorSnapshot snapshot_of(const std::string& objects, const std::string& more = "") {
-  const std::string text = R"({"format":1,"time":"2026-01-02T03:04:05Z","namespace":"llm","objects":[)" +
-                           objects + "]" + (more.empty() ? "" : "," + more) + "}";
-  auto out = parse_snapshot(text, "test");
-  EXPECT_TRUE(out.ok()) << out.error().message << "\n" << text;
-  return out.ok() ? *out : DoctorSnapshot();
-}
-
-std::string meta(const std::string& name, const std::string& more = "") {
-  return R"("metadata":{"name":")" + name +
-         R"(","namespace":"llm","creationTimestamp":"2026-01-02T02:00:00Z")" + more + "}";
-}
-std::string pod(int rank, const std::string& status, const std::string& spec = R"("nodeName":"n1")",
-                const std::string& more = "") {
-  const std::string index = std::to_string(rank);
-  return R"({"kind":"Pod",)" +
-         meta(
-             "x-0-" + index,
-             R"(,"labels":{"app":"x","leaderworkerset.sigs.k8s.io/name":"x","leaderworkerset.sigs.k8s.io/group-index":"0","leaderworkerset.sigs.k8s.io/worker-index":")" +
-                 index + "\"}" + more) +
-         R"(,"spec":{)" + spec + R"(},"status":)" + status + "}";
-}
-std::string event(const std::string& kind, const std::string& name, const std::string& reason,
-                  const std::string& message, int count = 1) {
-  return R"({"kind":"Event","metadata":{"name":"e","namespace":"llm"},"involvedObject":{"kind":")" + kind +
-         R"(","namespace":"llm","name":")" + name + R"("},"reason":")" + reason + R"(","message":")" +
-         message + R"(","count":)" + std::to_string(count) + R"(,"lastTimestamp":"2026-01-02T03:04:00Z"})";
-}
-std::string lws(const std::string& spec = "",
-                const std::string& status = R"({"replicas":1,"readyReplicas":0,"updatedReplicas":1})") {
-  return R"({"kind":"LeaderWorkerSet",)" + meta("x") +
-         R"(,"spec":{"replicas":1,"leaderWorkerTemplate":{"size":2,"restartPolicy":"RecreateGroupOnPodRestart")" +
-         std::string(spec) + R"(}},"status":)" + status + "}";
-}
-const std::string kReady =
-    R"({"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[{"name":"e","ready":true,"started":true,"state":{"running":{}}}]})";
-const std::string kCrashed =
-    R"({"phase":"Running","containerStatuses":[{"name":"e","restartCount":3,"state":{"waiting":{"reason":"CrashLoopBackOff"}},"lastState":{"terminated":{"exitCode":1,"message":"boom"}}}]})";
-const std::string kPending =
-    R"({"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/2 nodes are available: 2 Insufficient nvidia.com/gpu."}]})";
-
-std::string log_of(const std::string& line) {
-  return R"("logs":{"x-0-1/e":"first line\n)" + line + R"(\nlast line"})";
-}
 
 struct Case {
   const char* rule;
@@ -128,13 +83,6 @@ std::vector<Case> pain_cases() {
            R"(,{"kind":"Node","metadata":{"name":"n1"},"status":{"conditions":[{"type":"Ready","status":"Unknown","message":"Kubelet stopped posting node status."}]}})")},
   };
   return out;
-}
-
-const Diagnosis* find_rule(const DoctorReport& report, std::string_view rule) {
-  for (const Diagnosis& d : report.findings) {
-    if (d.rule == rule) return &d;
-  }
-  return nullptr;
 }
 
 TEST(Doctor, NamesEveryPainOfTheTable) {

@@ -178,6 +178,20 @@ Result<std::vector<Json>> read_revision_secret(const Json& secret) {
   return std::move(list->as_array());
 }
 
+Status check_revision(const Inventory& inventory, int revision) {
+  std::string known;
+  for (const RevisionEntry& entry : inventory.history) {
+    if (entry.revision == revision && entry.stored) return {};
+    known += (known.empty() ? "" : ", ") + std::to_string(entry.revision) +
+             (entry.revision == inventory.revision ? " (current)" : "") +
+             (entry.stored ? "" : " (too large to be kept)");
+  }
+  const std::string wanted =
+      revision == 0 ? " has no revision before the newest" : " has no revision " + std::to_string(revision);
+  return make_error(ErrorCode::kNotFound, inventory.name, wanted, " to go back to; there ",
+                    inventory.history.size() == 1 ? "is " : "are ", known);
+}
+
 std::string objects_digest(std::span<const Json> objects) {
   // FNV-1a, 64 bits, twice with different starts: tells revisions apart, protects nothing.
   uint64_t a = 0xcbf29ce484222325u, b = 0x9ae16a3b2f90404fu;

@@ -21,6 +21,8 @@ namespace hadal::cluster {
 inline constexpr char kDeploymentLabel[] = "hadal.dev/deployment";
 // "NAMESPACE/NAME" of the inventory that an object belongs to.
 inline constexpr char kOwnerAnnotation[] = "hadal.dev/inventory";
+// Of a namespace that --create-namespace made: it belongs to no deployment.
+inline constexpr char kMadeWithAnnotation[] = "hadal.dev/made-with";
 inline constexpr char kRevisionSecretType[] = "hadal.dev/revision";
 inline constexpr int kMaxHistory = 10;
 
@@ -64,6 +66,8 @@ Json to_config_map(const Inventory& inventory);
 Result<Inventory> read_inventory(const Json& config_map);
 Json to_revision_secret(const Inventory& inventory, int revision, std::span<const Json> objects);
 Result<std::vector<Json>> read_revision_secret(const Json& secret);
+// Whether one can go back to it. Errors: kNotFound, with the revisions that there are.
+Status check_revision(const Inventory& inventory, int revision);
 // Of the objects' content: equal exactly for the same objects.
 std::string objects_digest(std::span<const Json> objects);
 

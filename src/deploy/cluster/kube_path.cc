@@ -69,6 +69,7 @@ const KubeResource* well_known_resource(std::string_view kind) {
       {"apps/v1", "DaemonSet", "daemonsets", true},
       {"apps/v1", "ReplicaSet", "replicasets", true},
       {"batch/v1", "Job", "jobs", true},
+      {"batch/v1", "CronJob", "cronjobs", true},
       {"storage.k8s.io/v1", "StorageClass", "storageclasses", false},
       {"autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true},
       {"networking.k8s.io/v1", "Ingress", "ingresses", true},

@@ -14,23 +14,24 @@ constexpr std::string_view kSharedKinds[] = {"Namespace",     "StorageClass", "C
                                              "ClusterQueue",  "LocalQueue",   "ResourceFlavor"};
 constexpr std::string_view kManagerPrefix = "hadal:";
 constexpr int kMaxDepth = 64;
+constexpr size_t kMaxShown = 80;
 
-void find_missing(const Json& wanted, const Json* live, const std::string& path, int depth,
-                  std::vector<std::string>& out) {
+void find_different(const Json& wanted, const Json* live, const std::string& path, int depth,
+                    std::vector<FieldDifference>& out) {
   if (live != nullptr && depth < kMaxDepth && wanted.is_object() && live->is_object()) {
     for (const auto& [key, value] : wanted.as_object())
-      find_missing(value, live->find(key), path + "." + key, depth + 1, out);
+      find_different(value, live->find(key), path + "." + key, depth + 1, out);
     return;
   }
   const bool lists = live != nullptr && wanted.is_array() && live->is_array();
   if (lists && depth < kMaxDepth && wanted.as_array().size() == live->as_array().size()) {
     // The server fills in what an item leaves out.
     for (size_t i = 0; i < wanted.as_array().size(); ++i)
-      find_missing(wanted.as_array()[i], &live->as_array()[i], path + "[" + std::to_string(i) + "]",
-                   depth + 1, out);
+      find_different(wanted.as_array()[i], &live->as_array()[i], path + "[" + std::to_string(i) + "]",
+                     depth + 1, out);
     return;
   }
-  if (live == nullptr || !(wanted == *live)) out.push_back(path);
+  if (live == nullptr || !(wanted == *live)) out.push_back({path, short_json(&wanted), short_json(live)});
 }
 
 bool lists(const Inventory& inventory, const InventoryEntry& entry) {
@@ -59,17 +60,46 @@ bool is_applied_by(const Json& live, std::string_view manager) {
   return false;
 }
 
-std::vector<std::string> missing_fields(const Json& wanted, const Json& live) {
-  std::vector<std::string> out;
+bool is_set_by(const Json& live, std::string_view manager) {
+  const JsonArray& entries = array_at(live, "metadata.managedFields");
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const Json& entry) { return text_at(entry, "manager") == manager; });
+}
+
+std::string manager_title(std::string_view manager) {
+  if (!manager.starts_with(kManagerPrefix)) return std::string(manager);
+  return "deployment " + std::string(manager.substr(kManagerPrefix.size()));
+}
+
+std::string short_json(const Json* value) {
+  if (value == nullptr || value->is_null()) return "";
+  const std::string text = to_json(*value);
+  return text.size() <= kMaxShown ? text : text.substr(0, kMaxShown) + "...";
+}
+
+std::vector<FieldDifference> different_fields(const Json& wanted, const Json& live) {
+  std::vector<FieldDifference> out;
   for (const auto& [key, value] : object_at(wanted, "metadata")) {
     if (key == "labels" || key == "annotations")
-      find_missing(value, json_at(live, "metadata." + key), ".metadata." + key, 0, out);
+      find_different(value, json_at(live, "metadata." + key), ".metadata." + key, 0, out);
   }
   if (!wanted.is_object()) return out;
   for (const auto& [key, value] : wanted.as_object()) {
     if (key != "apiVersion" && key != "kind" && key != "metadata")
-      find_missing(value, live.find(key), "." + key, 0, out);
+      find_different(value, live.find(key), "." + key, 0, out);
   }
+  if (text_at(live, "kind") != "Secret") return out;
+  for (FieldDifference& difference : out) {
+    if (!difference.wanted.empty()) difference.wanted = "(a secret)";
+    if (!difference.live.empty()) difference.live = "(another)";
+  }
+  return out;
+}
+
+std::vector<std::string> missing_fields(const Json& wanted, const Json& live) {
+  std::vector<std::string> out;
+  for (FieldDifference& difference : different_fields(wanted, live))
+    out.push_back(std::move(difference.path));
   return out;
 }
 
@@ -91,7 +121,9 @@ Result<OtherUsers> find_other_users(KubeClient& client, const Json& live, const 
     const std::string name = inventory.namespace_name + "/" + inventory.name;
     // Who lives in a namespace uses it, whether it lists it or not.
     const bool inside = entry.kind == "Namespace" && inventory.namespace_name == entry.name;
-    if (name != owner && (inside || lists(inventory, entry))) out.names.push_back(name);
+    const bool listed = lists(inventory, entry);
+    if (name != owner && (inside || listed)) out.names.push_back(name);
+    if (name != owner && listed) out.listed_by.push_back(name);
   }
   return out;
 }
