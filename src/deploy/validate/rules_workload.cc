@@ -17,7 +17,7 @@ constexpr RuleInfo kWorkload[] = {
      "an autoscaled workload states replicas",
      "every apply sets them back, against the autoscaler",
      "replicas: 4",
-     "remove replicas"},
+     "leave replicas out; where kubectl apply (client-side) made the object, kubectl apply edit-last-applied first: taking the line away sets 1"},
     {"hpa/two-scalers", kError,
      "two autoscalers own one workload",
      "they undo one another's steps; KEDA makes an HPA itself",

@@ -143,8 +143,17 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
   Finding& finding = reporter_.add(
       "schema/type", value, "this must be a " + std::string(type_name(s.type)) + ", not " + shown(value));
   if (s.type == Type::kString && value.node != nullptr && value.is_scalar() && !value.is_null()) {
-    finding.fix = "quote it: " + yaml_quoted(value.node->text);
-    Reporter::fix_with(finding, replace_scalar(value, value.node->text, true));
+    const std::string& text = value.node->text;
+    if (fits_as_text(value, text, s)) {
+      finding.fix = "quote it: " + yaml_quoted(text);
+      Reporter::fix_with(finding, replace_scalar(value, text, true));
+    } else if (fits_as_text(value, text + "s", s)) {
+      finding.fix =
+          "write a duration with its unit: " + text + "s if these are seconds, " + text + "m if minutes";
+    } else {
+      finding.fix = "write a string that " +
+                    (s.pattern.empty() ? "is of the form that is asked for" : "matches " + s.pattern);
+    }
   }
   if (value.is_string() && value.node != nullptr && s.type != Type::kString) {
     YamlNode plain = *value.node;
@@ -158,6 +167,18 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
     }
   }
   return false;
+}
+
+// Whether the scalar would do as this string: quoting it puts it right, or only makes another error of it.
+bool SchemaCheck::fits_as_text(const Value& value, const std::string& text, const Schema& s) {
+  Value as_text = value;
+  as_text.scalar = Json(text);
+  ++quiet_;
+  bool ok = check_text(as_text, s);
+  ok = check_enum(as_text, s) && ok;
+  ok = check_combinations(as_text, s) && ok;
+  --quiet_;
+  return ok;
 }
 
 // Fields of kinds that still grow: in Gateway API's experimental channel, or after the version built in.

@@ -25,6 +25,7 @@ class SchemaCheck {
   bool check(const Value& value, Schema::Id id, bool is_root);
   bool check_type(const Value& value, const Schema& s);
   bool check_scalar_type(const Value& value, const Schema& s);
+  bool fits_as_text(const Value& value, const std::string& text, const Schema& s);
   bool check_map(const Value& value, const Schema& s, bool is_root);
   bool is_optional_after_all(const Value& value, const std::string& name) const;
   bool check_required(const Value& value, const Schema& s);
