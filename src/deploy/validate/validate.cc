@@ -151,7 +151,7 @@ class Validation {
     Value& whole = defaulted_.emplace_back(with_defaults(*d.root, *schemas_, d.schema->root));
     link_parents(whole);
     d.sound = check.check_object(whole, *d.schema);
-    if (d.sound) check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter);
+    check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter, check.broken_names());
   }
 
   void check_rules() {
@@ -163,6 +163,7 @@ class Validation {
       check_storage_object(d);
       check_scaling_object(d);
       check_custom_object(d, context);
+      check_kserve_object(d, context);
       check_group_practice(d, context);
       check_engine_parity(d, context);
     }
@@ -173,6 +174,7 @@ class Validation {
       check_probe_practice(pod, context);
       check_network_env(pod, context);
       check_engine(pod, context);
+      check_engine_ports(pod);
     }
     check_references(context);
     check_services(context);
