@@ -151,8 +151,8 @@ class SpecMaker {
       line("rollout: " + pick({"recreate", "rolling", "{maxSurge: 1, maxUnavailable: 0}",
                                several_hosts_ ? "{partition: 1}" : "auto"}));
     if (chance(20))
-      line(std::string("tenancy: {networkPolicy: true, allowNamespaces: [gateway]") +
-           (on_gpus_ ? ", quota: true}" : "}"));
+      line(std::string("tenancy: {networkPolicy: true, allowNamespaces: [clients]") +
+           (chance(50) ? ", allowCidrs: [10.0.0.0/8]" : "") + (on_gpus_ ? ", quota: true}" : "}"));
   }
 
   void extras() {

@@ -23,20 +23,6 @@ void add_network_warnings(RenderContext& c) {
             ? "set network.resource to that of your RDMA device plugin: the host's network alone gives a pod "
               "no /dev/infiniband"
             : "set network: rdma with the resource of your device plugin");
-  const TenancySpec& tenancy = spec.tenancy;
-  if (tenancy.allow_namespaces.empty()) return;
-  const bool balancer = spec.exposure.type == "LoadBalancer" && spec.exposure.source_ranges.empty();
-  if (balancer || spec.exposure.type == "NodePort")
-    c.warn("tenancy.allowNamespaces", "outside",
-           "clients from outside of the cluster are in no namespace, and so are shut out",
-           balancer ? "set exposure.sourceRanges to their networks"
-                    : "leave allowNamespaces out, or use an Ingress or Gateway");
-  const bool own = std::find(tenancy.allow_namespaces.begin(), tenancy.allow_namespaces.end(), spec.ns) !=
-                   tenancy.allow_namespaces.end();
-  if (spec.exposure.type == "InferencePool" && !c.llm_service && !own)
-    c.warn("tenancy.allowNamespaces", "picker",
-           "the endpoint picker asks the pods for their load, from this namespace, and is shut out",
-           "add " + spec.ns + " to allowNamespaces");
 }
 
 void add_scaling_warnings(RenderContext& c) {
@@ -85,6 +71,7 @@ void add_warnings(RenderContext& c) {
            "KServe reads the endpoint from the Secret's annotations, not from here",
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
   add_network_warnings(c);
+  warn_of_shut_out(c);
 }
 
 Result<RenderResult> render_once(const DeploySpec& spec) {
@@ -109,8 +96,15 @@ Result<RenderResult> render_once(const DeploySpec& spec) {
 }  // namespace
 
 Result<RenderResult> render_spec(const DeploySpec& spec) {
-  HADAL_ASSIGN(RenderResult out, render_once(spec));
-  HADAL_RETURN_IF_ERROR(check_idle_fields(spec, out, &render_once));
+  Result<RenderResult> out = render_once(spec);
+  if (!out.ok()) {
+    // What a cluster cannot fulfil is as wrong in a spec as a misspelt field: one kind of error, one exit
+    // code.
+    Error error = out.error();
+    if (error.code == ErrorCode::kUnsupported) error.code = ErrorCode::kInvalidArgument;
+    return error;
+  }
+  HADAL_RETURN_IF_ERROR(check_idle_fields(spec, *out, &render_once));
   return out;
 }
 

@@ -39,7 +39,8 @@ struct RenderResult {
 Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& path);
 // Whether a file is a spec of hadal's, not a Kubernetes manifest.
 bool is_deploy_spec(std::string_view text);
-// Errors: kInvalidArgument and kUnsupported, naming the fields that do not go together and the fix.
+// Errors: kInvalidArgument, naming the fields that do not go together, or what cannot be fulfilled, and the
+// fix.
 Result<RenderResult> render_spec(const DeploySpec& spec);
 
 // The whole as YAML: every string quoted, comments above their fields, documents by wave.

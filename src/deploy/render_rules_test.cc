@@ -117,6 +117,117 @@ TEST(Policy, OutsideClientsAreNotShutOutSilently) {
   EXPECT_THAT(json_of(ranges, "NetworkPolicy", "r1"), HasSubstr(R"({"ipBlock":{"cidr":"10.0.0.0/8"}})"));
 }
 
+// Of the NetworkPolicy, who may reach the API's port beside the namespaces that are named.
+const std::string kDeployment = "name: r1\nnamespace: llm\nmodel: smollm2-135m\napiKey: k\n" + kTenancy;
+std::string peer(const std::string& name) {
+  return R"({"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":")" + name + R"("}}})";
+}
+
+TEST(Policy, LetsInTheGateway) {
+  const std::string gateway =
+      kDeployment + "exposure: {type: Gateway, host: a.b.c, gateway: {name: gw, section: s";
+  const RenderResult far = render(gateway + ", namespace: edge}}\n");
+  EXPECT_THAT(json_of(far, "NetworkPolicy", "r1"), HasSubstr(peer("app") + "," + peer("edge") + "]"));
+  EXPECT_TRUE(rules_of(far).contains("spec/gateway-shut-out"));
+  const RenderResult near = render(gateway + "}}\n");
+  EXPECT_THAT(json_of(near, "NetworkPolicy", "r1"), HasSubstr(peer("app") + "," + peer("llm") + "]"));
+  const RenderResult said =
+      render(gateway + ", namespace: edge}, controllerNamespace: envoy-gateway-system}\n");
+  EXPECT_THAT(json_of(said, "NetworkPolicy", "r1"),
+              HasSubstr(peer("app") + "," + peer("envoy-gateway-system") + "]"));
+  EXPECT_FALSE(rules_of(said).contains("spec/gateway-shut-out"));
+}
+
+TEST(Policy, LetsInTheEndpointPickerAndItsGateway) {
+  const std::string pool = kDeployment + "exposure: {type: InferencePool";
+  const RenderResult rendered = render(pool + ", host: a.b.c, gateway: {name: gw, namespace: edge}}\n");
+  EXPECT_THAT(json_of(rendered, "NetworkPolicy", "r1"), HasSubstr(peer("edge") + R"(,{"podSelector":{}}])"));
+  const RenderResult unnamed = render(pool + "}\n");
+  EXPECT_THAT(json_of(unnamed, "NetworkPolicy", "r1"), HasSubstr(peer("app") + R"(,{"podSelector":{}}])"));
+  EXPECT_TRUE(rules_of(unnamed).contains("spec/gateway-shut-out"));
+}
+
+TEST(Policy, SaysThatTheIngressControllerIsShutOut) {
+  const std::string ingress = kDeployment + "exposure: {type: Ingress, host: a.b.c, tls: t";
+  EXPECT_TRUE(rules_of(render(ingress + "}\n")).contains("spec/ingress-shut-out"));
+  const RenderResult said = render(ingress + ", controllerNamespace: ingress-nginx}\n");
+  EXPECT_FALSE(rules_of(said).contains("spec/ingress-shut-out"));
+  EXPECT_THAT(json_of(said, "NetworkPolicy", "r1"), HasSubstr(peer("ingress-nginx")));
+  const RenderResult allowed = render(
+      "name: r1\nmodel: smollm2-135m\napiKey: k\ntenancy: {networkPolicy: true, allowNamespaces: "
+      "[ingress-nginx]}\n"
+      "exposure: {type: Ingress, host: a.b.c, tls: t}\n");
+  EXPECT_FALSE(rules_of(allowed).contains("spec/ingress-shut-out"));
+  // The chat page has an Ingress of its own, whatever the API has.
+  const RenderResult page = render(kDeployment + "openWebUI: {enabled: true, host: chat.b.c}\n");
+  EXPECT_TRUE(rules_of(page).contains("spec/ingress-shut-out"));
+  const RenderResult page_said = render(kDeployment +
+                                        "openWebUI: {enabled: true, host: chat.b.c}\n"
+                                        "exposure: {controllerNamespace: ingress-nginx}\n");
+  EXPECT_THAT(json_of(page_said, "NetworkPolicy", "r1-open-webui"), HasSubstr(peer("ingress-nginx")));
+  EXPECT_THAT(json_of(page_said, "NetworkPolicy", "r1"), Not(HasSubstr(peer("ingress-nginx"))));
+}
+
+// KServe makes the route, whatever the exposure says; decode stands behind its sidecar and is scraped past
+// it.
+TEST(Policy, LetsInKservesGateway) {
+  const std::string base =
+      "name: r1\nnamespace: llm\nprofile: kserve\nmodel: deepseek-r1\nengine: vllm\ngpus: 8xH200\n"
+      "topology: prefill-decode\nstorage: {claim: ai, create: false, download: false}\n" +
+      kTenancy;
+  EXPECT_TRUE(rules_of(render(base)).contains("spec/gateway-shut-out"));
+  const RenderResult said = render(base + "exposure: {controllerNamespace: kserve}\n");
+  EXPECT_FALSE(rules_of(said).contains("spec/gateway-shut-out"));
+  const std::string decode = json_of(said, "NetworkPolicy", "r1-decode");
+  EXPECT_THAT(decode, HasSubstr(peer("kserve")));
+  EXPECT_THAT(decode, HasSubstr(kProm + R"(}}}],"ports":[{"protocol":"TCP","port":8001}]})"));
+}
+
+TEST(Policy, LetsInOpenshiftsRouters) {
+  const std::string routers =
+      R"({"namespaceSelector":{"matchLabels":{"policy-group.network.openshift.io/ingress":""}},"podSelector":{}})";
+  const std::string base = kDeployment + "profile: openshift\n";
+  EXPECT_THAT(json_of(render(base + "exposure: Route\n"), "NetworkPolicy", "r1"), HasSubstr(routers));
+  const RenderResult page = render(base + "openWebUI: {enabled: true, host: chat.b.c}\n");
+  EXPECT_THAT(json_of(page, "NetworkPolicy", "r1-open-webui"), HasSubstr(routers));
+  EXPECT_THAT(json_of(page, "NetworkPolicy", "r1"), Not(HasSubstr(routers)));
+}
+
+TEST(Policy, LetsInNetworksThatAreNamed) {
+  const RenderResult rendered = render(
+      "name: r1\nnamespace: llm\nmodel: smollm2-135m\napiKey: k\nexposure: NodePort\n"
+      "tenancy: {networkPolicy: true, allowCidrs: [10.1.0.0/16]}\n");
+  EXPECT_THAT(json_of(rendered, "NetworkPolicy", "r1"),
+              HasSubstr(R"("from":[{"ipBlock":{"cidr":"10.1.0.0/16"}}])"));
+  EXPECT_FALSE(rules_of(rendered).contains("spec/outside"));
+}
+
+TEST(Policy, OpensForPrometheusWhatAMonitorScrapes) {
+  const RenderResult rendered = render(
+      "name: r1\nnamespace: llm\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH200\n"
+      "topology: prefill-decode\nnetwork: rdma\n" +
+      kTenancy);
+  const std::string prometheus =
+      R"({"from":[{"namespaceSelector":{"matchLabels":{)" + kProm + R"(}}}],"ports":[)";
+  const std::string router = json_of(rendered, "NetworkPolicy", "r1-router");
+  EXPECT_THAT(router, HasSubstr(prometheus + R"({"protocol":"TCP","port":"metrics"}]})"));
+  EXPECT_THAT(router, Not(HasSubstr(prometheus + R"({"protocol":"TCP","port":30000}]})")));
+  const std::string monitor = json_of(rendered, "PodMonitor", "r1-router");
+  EXPECT_THAT(monitor, HasSubstr(R"("port":"metrics")"));
+  EXPECT_THAT(monitor, HasSubstr(R"("app.kubernetes.io/component":"router"})"));
+  // By the deployment's label the rules know that an engine answers.
+  EXPECT_THAT(monitor, HasSubstr(R"("podTargetLabels":["app.kubernetes.io/component"])"));
+}
+
+TEST(Dynamo, TheFrontendAnswersUntilTheRoutersKnow) {
+  const RenderResult rendered =
+      render("name: r1\nnamespace: llm\nprofile: dynamo\nmodel: deepseek-r1\nengine: sglang\ngpus: 8xH200\n");
+  const std::string graph = json_of(rendered, "DynamoGraphDeployment", "r1");
+  const std::string frontend = graph.substr(0, graph.find(R"("name":"worker")"));
+  EXPECT_THAT(frontend, HasSubstr(R"("lifecycle":{"preStop":{"sleep":{"seconds":15}}})"));
+  EXPECT_THAT(frontend, HasSubstr(R"("terminationGracePeriodSeconds":945)"));
+}
+
 TEST(Shared, ObjectsOfSeveralDeploymentsCarryNothingOfOne) {
   const auto namespaces = [](const std::string& name) {
     return render(
@@ -365,6 +476,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, IdleFields,
     ::testing::Values(
         IdleCase{"tenancy: {allowNamespaces: [a]}", "restricts nothing"},
+        IdleCase{"tenancy: {allowCidrs: [10.0.0.0/8]}", "goes with tenancy.networkPolicy"},
+        IdleCase{"exposure: {type: Ingress, controllerNamespace: x}", "goes with tenancy.allowNamespaces"},
         IdleCase{"rollout: {partition: 1}",
                  "rollout.partition has no effect here: it goes with several hosts"},
         IdleCase{"scheduler: {exclusiveTopology: rack}", "scheduler.exclusiveTopology has no effect here"},

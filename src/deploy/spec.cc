@@ -301,7 +301,7 @@ std::string DeploySpec::place(std::string_view path) const {
 
 Result<DeploySpec> parse_deploy_spec(std::string_view text, const std::string& path) {
   if (text.size() > kMaxSpecBytes)
-    return make_error(ErrorCode::kTooLarge, path, " is longer than ", kMaxSpecBytes, " bytes: no spec is");
+    return invalid_argument(path, " is longer than ", kMaxSpecBytes, " bytes: no spec is");
   const YamlStream stream = parse_yaml_stream(text, {.max_depth = 16, .max_nodes = 20'000});
   if (!stream.errors.empty()) {
     if (const auto tab = indenting_tab(text, stream.errors[0].mark.line))

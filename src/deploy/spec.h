@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/yaml_tree.h"
+#include "config/cluster_versions.h"
 
 namespace hadal {
 
@@ -121,6 +122,7 @@ struct ExposureSpec {
   std::string picker_failure_mode = "FailOpen";
   StringPairs annotations;
   std::vector<std::string> source_ranges;
+  std::string controller_ns;  // of the proxies behind an Ingress or a Gateway
 };
 
 struct SecretRef {
@@ -184,7 +186,7 @@ struct RolloutSpec {
 
 struct TenancySpec {
   bool network_policy = false;
-  std::vector<std::string> allow_namespaces;
+  std::vector<std::string> allow_namespaces, allow_cidrs;
   bool quota = false;
 };
 
@@ -209,8 +211,8 @@ struct KserveSpec {
 };
 
 struct VersionsSpec {
-  std::string kubernetes = "1.32", lws = "0.9.0", volcano = "1.11.0", kserve = "0.17.0", keda = "2.17.0",
-              gateway_api = "1.3.0", dynamo = "1.3.0", sglang = "";
+  std::string kubernetes{kUsualKubernetes}, lws{kUsualLws}, volcano{kUsualVolcano}, kserve{kUsualKserve},
+      keda{kUsualKeda}, gateway_api{kUsualGatewayApi}, dynamo{kUsualDynamo}, sglang;
 };
 
 struct DeploySpec {

@@ -281,7 +281,7 @@ class SpecChecker {
          as_written         ? ""
          : flag.abbreviated ? " is the beginning of "
                             : " is ",
-         as_written ? "" : flag.name, as_written ? " is set by hadal" : ", which hadal sets",
+         as_written ? "" : flag.name, as_written ? " is hadal's to set" : ", which is hadal's to set",
          own.empty() ? " from the layout: leave it out" : ": use " + std::string(own),
          flag.setting == EngineSetting::kApiKey ? ", from a Secret" : "");
   }

@@ -184,12 +184,19 @@ std::string deploy_spec_markdown() {
       "schema`\n"
       "prints the same as JSON Schema for editors. `hadal deploy render SPEC` turns a spec into Kubernetes "
       "objects.\n"
-      "Only `name` and `model` must be there. An unknown field is an error.\n\n"
+      "Only `name` and `model` must be there. An unknown field is an error. Exit codes of render: 0 done; 2 "
+      "the spec "
+      "is\n"
+      "refused, each error with its file, line, column and fix; 1 a file cannot be read or written.\n\n"
       "```yaml\nname: deepseek-r1\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH20\nstorage:\n  type: pvc\n"
       "  storageClass: cfs-turbo\napiKey: deepseek-api-key\n```\n\n"
       "A section with a short form may be written as one value: `exposure: Ingress` is `exposure: {type: "
       "Ingress}`.\n"
-      "Quantities are Kubernetes' own (`700Gi`, `96`, `500m`).\n\n## Top\n\n";
+      "Quantities are Kubernetes' own: CPU in cores (`96`, `500m`), memory and storage in bytes with their "
+      "unit "
+      "(`700Gi`).\n"
+      "`64Gi` of CPU and `64` bytes of memory, which Kubernetes takes as they stand, are refused.\n\n## "
+      "Top\n\n";
   append_rows(out, "");
   for (const SpecSection& section : spec_sections()) {
     out += "## " + std::string(section.path) + "\n\n" + std::string(section.help) + ".";

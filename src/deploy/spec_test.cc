@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "base/yaml_tree.h"
+#include "config/flag_table.h"
 #include "deploy/render.h"
 #include "deploy/spec_check.h"
 #include "deploy/spec_table.h"
+#include "deploy/validate.h"
 
 namespace hadal {
 namespace {
@@ -96,11 +98,11 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: {name: sglang, extraArgs: [--enable-metric]}\n", "--enable-metrics"},
         ErrorCase{kBase + "engine: {name: sglang, extraArgs: [\"--api-key=abc\"]}\n",
                   "apiKey, from a Secret"},
-        ErrorCase{
-            kBase + "engine: {name: vllm, extraArgs: [--tensor_parallel_size=2]}\n",
-            "--tensor_parallel_size is --tensor-parallel-size, which hadal sets: use engine.tensorParallel"},
+        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--tensor_parallel_size=2]}\n",
+                  "--tensor_parallel_size is --tensor-parallel-size, which is hadal's to set: use "
+                  "engine.tensorParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--served_model_name, x]}\n", "model.servedName"},
-        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-tp, \"2\"]}\n", "-tp is set by hadal"},
+        ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-tp, \"2\"]}\n", "-tp is hadal's to set"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-pp=2]}\n", "engine.pipelineParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [-dp, \"2\"]}\n", "engine.dataParallel"},
         ErrorCase{kBase + "engine: {name: vllm, extraArgs: [--max_model_len, \"9\"]}\n",
@@ -138,6 +140,7 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{kBase + "engine: sglang\ngpus: 4xA100\n", "do not fit"},
         ErrorCase{kBase + "engine: sglang\ngpus: 16xA800\n", "FP8"},
         ErrorCase{kBase + "engine: sglang\ngpus: 8xH9000\n", "does not know the GPU"},
+        ErrorCase{kBase + "engine: sglang\ngpus: 8xQuantumCard\n", ", CPU. Others are taken unchecked"},
         ErrorCase{kBase + "engine: sglang\n", "needs gpus"},
         ErrorCase{kBase + "resources: {memory: 64Gi}\n", "do not fit the pod's memory"},
         ErrorCase{kBase + "engine: {env: {SGLANG_USE_MODELSCOPE: \"1\"}}\n", "local directory"},
@@ -182,6 +185,23 @@ TEST(Spec, Versions) {
   EXPECT_TRUE(version_at_least("v1.0", "0.10.3"));
   EXPECT_FALSE(version_at_least("0.6", "0.6.1"));
   EXPECT_FALSE(version_at_least("0.5.1", "0.6"));
+}
+
+// Both commands speak of the same cluster where nobody says another.
+TEST(Spec, HasTheVersionsThatValidateHas) {
+  const VersionsSpec spec;
+  const ValidateOptions options;
+  EXPECT_EQ(spec.kubernetes, options.kubernetes_version);
+  EXPECT_EQ(spec.lws, options.lws_version);
+  EXPECT_EQ(spec.kserve, options.kserve_version);
+  EXPECT_EQ(spec.volcano, options.volcano_version);
+  for (const auto& [flag, version] :
+       {std::pair("--kubernetes-version", spec.kubernetes), std::pair("--lws-version", spec.lws),
+        std::pair("--kserve-version", spec.kserve), std::pair("--volcano-version", spec.volcano)}) {
+    const FlagSpec* row = find_flag(flag, kForValidate);
+    ASSERT_NE(row, nullptr) << flag;
+    EXPECT_THAT(std::string(row->help), HasSubstr("(default " + version + ")"));
+  }
 }
 
 TEST(Spec, Quantities) {

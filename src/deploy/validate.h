@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "config/cluster_versions.h"
 #include "deploy/finding.h"
 #include "deploy/manifest.h"
 
@@ -20,10 +21,10 @@ class SchemaSet;
 
 struct ValidateOptions {
   const SchemaSet* schemas = nullptr;  // null: those built in alone
-  std::string kubernetes_version = "1.32";
-  std::string lws_version = "0.9.0";  // of the controller; fields it does not have are reported
-  std::string kserve_version = "0.20.0";
-  std::string volcano_version = "1.11.0";
+  std::string kubernetes_version{kUsualKubernetes};
+  std::string lws_version{kUsualLws};  // of the controller; fields it does not have are reported
+  std::string kserve_version{kUsualKserve};
+  std::string volcano_version{kUsualVolcano};
   std::vector<std::string> disabled_rules;  // ids, or "family/*"
   bool unknown_kinds_are_errors = false;
 };

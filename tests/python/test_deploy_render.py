@@ -82,8 +82,16 @@ def test_errors_have_places_and_codes(tmp_path):
     assert f"{spec}:3:1: there is no field \"engin\": did you mean engine?" in done.stderr
     spec.write_text("name: r1\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xA800\n")
     done = hadal("render", spec)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "FP8" in done.stderr and done.stdout == ""
+    # A wish that needs another field is as wrong as a misspelt one.
+    spec.write_text("name: a\nmodel: smollm2-135m\nautoscaling: keda\n")
+    done = hadal("render", spec)
+    assert done.returncode == 2
+    assert "set monitoring: pod-monitor" in done.stderr
+    # A place that cannot be written is no fault of the spec's.
+    spec.write_text("name: a\nmodel: smollm2-135m\n")
+    assert hadal("render", spec, "-o", "/proc/none/out.yaml").returncode == 1
 
 
 def test_reads_standard_input_and_writes_a_file(tmp_path):

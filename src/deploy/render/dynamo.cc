@@ -22,6 +22,12 @@ Json frontend(const RenderContext& c) {
         obj({{"requests", obj({{"cpu", "4"}, {"memory", "8Gi"}})}, {"limits", obj({{"memory", "8Gi"}})}})},
        {"securityContext", container_security(c)},
        {"volumeMounts", arr({model_mount(c, false), cache_mount()})}});
+  // lib/llm/src/http/service/service_v2.rs: at SIGTERM the frontend calls itself not ready, takes requests
+  // for DYN_HTTP_GRACEFUL_SHUTDOWN_TIMEOUT_SECS more (5), and then waits for the open ones without a limit.
+  put_why(
+      container, "lifecycle", obj({{"preStop", stop_after_delay(c)}}),
+      "The frontend still answers while the routers learn that it goes: after SIGTERM it takes requests for "
+      "5 s alone, and then ends when the open ones have.");
   Json spec;
   add_pod_basics(c, spec);
   drop_account(spec);

@@ -43,6 +43,8 @@ void add_probes(const RenderContext& context, const RoleContext& role, Json& con
 // one template.
 void add_worker_probes(const RenderContext& context, const RoleContext& role, Json& container);
 // Sets lifecycle.preStop, so that running requests end before the engine does.
+// The handler of a preStop that only waits until the routers know that the pod goes.
+Json stop_after_delay(const RenderContext& context);
 void add_shutdown(const RenderContext& context, const RoleContext& role, Json& container);
 
 // The port of the role's own API. Beside KServe's routing sidecar it is not the one that clients ask.

@@ -65,8 +65,8 @@ Status check_engine_flags(const DeploySpec& spec, RenderContext& c) {
   if (c.engine == EngineKind::kHadal) return check_hadal_args(spec);
   if (c.engine == EngineKind::kVllm && c.profile != ProfileKind::kDynamo) {
     for (const RoleContext& role : c.roles) {
-      // --nnodes and --master-addr (vllm#23691); hosts of their own attention groups (--headless with
-      // --data-parallel-start-rank) are older.
+      // --nnodes and --master-addr (vllm#23691, of November 2025); hosts of their own attention groups
+      // (--headless with --data-parallel-start-rank, vllm#15977, of April 2025) are older.
       const bool by_groups = role.dp > 1;
       const std::string_view least = by_groups ? "0.9" : "0.12";
       if (role.is_group() && !engine_at_least(c, least, true))

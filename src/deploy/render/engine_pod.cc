@@ -16,9 +16,12 @@ Json http_get(const RenderContext& c, std::string_view path) {
 struct ProbePaths {
   std::string_view startup, ready, live;
 };
-// SGLang has no heartbeat. Its /health asks the scheduler for any answer and waits 20 s for one
-// (http_server.py of 0.5.5): a busy scheduler answers from its loop, an idle one by one token through every
-// rank. So a hang shows whatever the load, if the probe waits longer than that.
+// SGLang has no heartbeat. From 0.4.10 (sglang#8444) its /health is its /health_generate: it waits up to 20 s
+// for any output of the scheduler, which a busy one has anyway and an idle one makes as one token through
+// every rank. So a hang shows whatever the load, and a full queue does not, if the probe waits longer than
+// that. Before, and from 0.5.6 on (sglang#13320) where SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is false,
+// /health says that the server has started and no more; hadal leaves that variable alone, which is true by
+// default.
 constexpr ProbePaths kPaths[] = {
     {"/startupz", "/readyz", "/livez"},
     {"/health_generate", "/health", "/health"},

@@ -59,6 +59,9 @@ constexpr IdleHint kHints[] = {
     {"exposure.gateway", "exposure Gateway and InferencePool"},
     {"exposure.gateway.class", "gateway.create"},
     {"exposure.annotations", "a Service, Ingress, HTTPRoute or Route that is rendered here"},
+    {"exposure.controllerNamespace",
+     "tenancy.allowNamespaces or allowCidrs, which would shut it out, and Ingress, Gateway, InferencePool, "
+     "openWebUI.host or profile kserve"},
     {"apiKey", "a Secret: apiKey.secret"},
     {"groupSecret", "groups of engine hadal: nodes 2 or more"},
     {"scheduler.type",
@@ -90,6 +93,7 @@ constexpr IdleHint kHints[] = {
      "Deployments and LeaderWorkerSets that change one after another: replicas 2 or more, or maxSurge"},
     {"rollout.partition", "several hosts an instance without prefill-decode: a LeaderWorkerSet"},
     {"tenancy.allowNamespaces", "tenancy.networkPolicy: without it every namespace can call the API"},
+    {"tenancy.allowCidrs", "tenancy.networkPolicy: without it every network can call the API"},
     {"tenancy.quota", "GPUs"},
     {"timing.warmUpSeconds", "a computed startup budget: leave startupSeconds out"},
     {"timing", "probes and hooks that are rendered here"},

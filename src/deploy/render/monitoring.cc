@@ -68,6 +68,27 @@ void add_monitor(const RenderContext& c, RenderResult& out) {
              5);
 }
 
+// The router's own figures. Without the deployment's label: by that the rules know the engines' instances.
+void add_router_monitor(const RenderContext& c, RenderResult& out) {
+  const int64_t interval = c.spec.monitoring.interval;
+  Json metadata = monitor_metadata(c);
+  metadata.set("name", c.spec.name + "-router");
+  add_object(out,
+             obj({{"apiVersion", "monitoring.coreos.com/v1"},
+                  {"kind", "PodMonitor"},
+                  {"metadata", std::move(metadata)},
+                  {"spec", obj({{"namespaceSelector", obj({{"matchNames", arr({c.spec.ns})}})},
+                                {"selector", obj({{"matchLabels", c.selector("router")}})},
+                                {"podTargetLabels", arr({"app.kubernetes.io/component"})},
+                                {"podMetricsEndpoints",
+                                 arr({obj({{"port", "metrics"},
+                                           {"path", "/metrics"},
+                                           {"interval", std::to_string(interval) + "s"},
+                                           {"scrapeTimeout",
+                                            std::to_string(std::min<int64_t>(10, interval)) + "s"}})})}})}}),
+             5);
+}
+
 Json rule(std::string name, std::string expression, std::string wait, std::string severity,
           std::string summary) {
   return obj({{"alert", std::move(name)},
@@ -153,6 +174,7 @@ void render_monitoring(const RenderContext& c, RenderResult& out) {
   const MonitoringSpec& monitoring = c.spec.monitoring;
   if (monitoring.type == "none") return;
   add_monitor(c, out);
+  if (api_component(c) == "router") add_router_monitor(c, out);
   if (c.profile == ProfileKind::kDynamo) return;  // its own rules and dashboards come with the platform
   if (monitoring.rules) add_rules(c, out);
   if (monitoring.dashboard) add_dashboard(c, out);

@@ -17,6 +17,9 @@ void render_scheduling(const RenderContext& context, RenderResult& out);  // Vol
 void render_autoscaling(const RenderContext& context, RenderResult& out);
 void render_monitoring(const RenderContext& context, RenderResult& out);
 void render_web_ui(const RenderContext& context, RenderResult& out);
+// Warns of who needs the API and is kept from it by tenancy.allowNamespaces, because the spec does not say
+// where it is.
+void warn_of_shut_out(RenderContext& context);
 
 // The labels by which Services, budgets and monitors find the pods that answer clients.
 Json api_selector(const RenderContext& context);

@@ -210,7 +210,7 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
     std::string all;
     for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
     return invalid_argument(spec.place("gpus.type"), ": hadal does not know the GPU \"", type,
-                            "\": it knows ", all, nearest.empty() ? "" : "; did you mean " + nearest + "?",
+                            "\": it knows ", all, nearest.empty() ? "." : "; did you mean " + nearest + "?",
                             " Others are taken unchecked where gpus.resource names their resource");
   }
   if (gpu->resource.empty()) return {};  // the table's row for the CPU

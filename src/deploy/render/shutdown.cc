@@ -74,29 +74,32 @@ std::string shutdown_script(const RenderContext& c, const RoleContext& role) {
 }  // namespace
 
 bool drains_at_sigterm(const RenderContext& c, const RoleContext& role) {
-  // vLLM has --shutdown-timeout from 0.18 (vllm#36666), for the requests of one host, and not for KV caches
-  // that decode has still to read; without it SIGTERM ends every request at once. hadal, SGLang (its
-  // tokenizer manager waits) and trtllm-serve (uvicorn waits) finish what runs.
+  // vLLM has --shutdown-timeout from 0.18 (vllm#34730, vllm#36666), for the requests of one host, and not for
+  // KV caches that decode has still to read; without it SIGTERM ends every request at once. hadal, SGLang
+  // (its tokenizer manager waits) and trtllm-serve (uvicorn waits) finish what runs.
   if (c.engine != EngineKind::kVllm) return true;
   return !role.is_group() && role.kind != RoleKind::kPrefill && engine_at_least(c, "0.18", false);
+}
+
+Json stop_after_delay(const RenderContext& c) {
+  const int64_t delay = c.spec.timing.endpoint_delay;
+  // KServe merges its own template under ours: it has an exec there, and two handlers are an error.
+  if (version_at_least(c.spec.versions.kubernetes, "1.30") && !c.llm_service)
+    return obj({{"sleep", obj({{"seconds", delay}})}});
+  return obj({{"exec", obj({{"command", arr({"sleep", std::to_string(delay)})}})}});
 }
 
 void add_shutdown(const RenderContext& c, const RoleContext& role, Json& container) {
   const bool dynamo = c.profile == ProfileKind::kDynamo;
   const bool python = c.engine == EngineKind::kSglang || c.engine == EngineKind::kVllm;
-  Json stop;
+  Json stop = stop_after_delay(c);
   std::string words = "The pod still answers while the routers learn that it goes; SIGTERM then drains it.";
   if (!dynamo && python && (role.is_group() || !drains_at_sigterm(c, role))) {
-    stop.set("exec", obj({{"command", arr({"python3", "-c", shutdown_script(c, role)})}}));
+    stop = obj({{"exec", obj({{"command", arr({"python3", "-c", shutdown_script(c, role)})}})}});
     words = "The pod still answers while the routers learn that it goes; ";
     words += drains_at_sigterm(c, role) ? "SIGTERM then drains the leader."
                                         : "then its requests end, before SIGTERM, which would cut them off.";
     if (role.is_group()) words += " A worker computes for the leader's requests until the leader is gone.";
-  } else if (version_at_least(c.spec.versions.kubernetes, "1.30") && !c.llm_service) {
-    stop.set("sleep", obj({{"seconds", c.spec.timing.endpoint_delay}}));
-  } else {
-    // KServe merges its own template under this one: it has an exec there, and two handlers are an error.
-    stop.set("exec", obj({{"command", arr({"sleep", std::to_string(c.spec.timing.endpoint_delay)})}}));
   }
   put_why(container, "lifecycle", obj({{"preStop", std::move(stop)}}), words);
 }
