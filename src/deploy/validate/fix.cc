@@ -12,8 +12,9 @@ namespace hadal {
 namespace {
 
 constexpr int kMaxPasses = 8;
-// Fixes that are tried alone in a pass, when all together went wrong.
-constexpr int kMaxTrials = 200;
+// Fixes that are tried alone in a pass, when all together went wrong: each reads all files again.
+constexpr size_t kMaxTrials = 200;
+constexpr size_t kMaxTrialBytes = size_t{32} << 20;
 
 using Files = std::vector<ManifestFile>;
 
@@ -193,8 +194,12 @@ std::optional<Files> fix_once(const Files& files, const ValidateOptions& options
   }
   if (!chosen.empty() && (!trial.bad.empty() || trial.has_other_errors)) {
     std::vector<const Finding*> good;
+    size_t num_bytes = 1;
+    for (const ManifestFile& file : files) num_bytes += file.text.size();
+    const size_t most = std::clamp<size_t>(kMaxTrialBytes / num_bytes, 4, kMaxTrials);
+    size_t num_tried = 0;
     for (const Finding* fix : chosen) {
-      if (good.size() + out.refused.size() >= kMaxTrials) break;
+      if (++num_tried > most) break;
       std::vector<const Finding*> more = good;
       more.push_back(fix);
       trial.run(more);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kComponents[] = {"predictor", "transformer", "explainer"};
 // utils.go, SupportedStorageURIPrefixList; a ClusterStorageContainer may add more.
-constexpr std::string_view kSchemes[] = {"gs",   "s3",      "pvc", "file", "https", "http",
-                                         "hdfs", "webhdfs", "oci", "hf",   "git"};
+constexpr std::string_view kSchemes[] = {"gs",      "s3",  "pvc", "file", "https",      "http",     "hdfs",
+                                         "webhdfs", "oci", "hf",  "git",  "oci+native", "oci+fetch"};
 // Named so from 0.16 on, which takes the old names too.
 constexpr std::string_view kNewModes = "0.16.0";
 

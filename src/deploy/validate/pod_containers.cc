@@ -90,6 +90,7 @@ void PodCheck::check_container(View container, bool init) {
 // The kubelet's own reading of it: InvalidImageName. Variables and placeholders are no images yet.
 void PodCheck::check_image(View image) {
   if (image.text().empty() || image.text().find_first_of("$<>{}") != std::string_view::npos) return;
+  if (image.text().starts_with("ko://")) return;  // ko builds it, and writes its name here
   const Result<ImageRef> read = parse_image_ref(image.text());
   if (!read.ok())
     reporter_.add("pod/image-name", *image, shown_text(image) + " names no image: " + read.error().message);

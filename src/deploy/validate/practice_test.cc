@@ -179,8 +179,9 @@ TEST(Images, NamesThatNoRuntimeReads) {
   for (const char* image :
        {"UPPER/Case:tag", "\"nginx@sha256:abc\"", "\"a b\"", "\"nginx:\"", "https://r/x:1"})
     EXPECT_EQ(count(pod(std::string("image: ") + image + "\n"), "pod/image-name"), 1) << image;
-  for (const char* image : {"nginx", "r.example.com:5000/a/b:1.0-rc_1", "${IMAGE}", "controller:latest",
-                            "r/x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"})
+  for (const char* image :
+       {"nginx", "r.example.com:5000/a/b:1.0-rc_1", "${IMAGE}", "ko://github.com/a/b", "controller:latest",
+        "r/x@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"})
     EXPECT_EQ(count(pod(std::string("image: \"") + image + "\"\n"), "pod/image-name"), 0) << image;
 }
 
@@ -210,8 +211,8 @@ TEST(Kserve, ReplicasModesAndAddresses) {
   };
   for (const char* bad : {"s3:/b/k", "s3:b/k", "hf:org/model", "s3://", "s3a://b/k"})
     EXPECT_EQ(uri(bad), 1) << bad;
-  for (const char* good :
-       {"s3://b/k", "hf://org/model", "pvc://claim/path", "/mnt/models", "oci://r/m:1", "$(URI)"})
+  for (const char* good : {"s3://b/k", "hf://org/model", "pvc://claim/path", "/mnt/models", "oci://r/m:1",
+                           "oci+native://r/m:1", "$(URI)"})
     EXPECT_EQ(uri(good), 0) << good;
 }
 
