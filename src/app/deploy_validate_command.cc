@@ -90,18 +90,32 @@ std::vector<ManifestFile> render_specs(std::vector<ManifestFile> files, std::vec
   return out;
 }
 
-// Writes the files that safe fixes change. Returns how many fixes.
-Result<int> fix_files(std::vector<ManifestFile>& files, const ValidateOptions& options) {
+// Writes the files that safe fixes change.
+Result<FixResult> fix_files(std::vector<ManifestFile>& files, const ValidateOptions& options) {
   std::vector<std::string> keep;
   for (const ManifestFile& file : files) {
     if (file.path.ends_with(" (rendered)")) keep.push_back(file.path);
   }
-  const FixResult fixed = apply_safe_fixes(files, options, keep);
+  FixResult fixed = apply_safe_fixes(files, options, keep);
   for (const ManifestFile& file : files) {
     if (std::find(fixed.changed.begin(), fixed.changed.end(), file.path) == fixed.changed.end()) continue;
     HADAL_RETURN_IF_ERROR(write_file(file.path, file.text));
   }
-  return fixed.num_fixed;
+  return fixed;
+}
+
+// What was fixed, and what was not after all: those findings offer no --fix any more.
+void tell_fixes(const FixResult& fixed, ValidationReport& report) {
+  if (fixed.num_fixed > 0) std::fprintf(stderr, "fixed: %d\n", fixed.num_fixed);
+  for (const RefusedFix& refused : fixed.refused) {
+    const Finding& f = refused.finding;
+    std::fprintf(stderr, "not fixed: %s:%d:%d: [%s] %s\n", f.file.c_str(), f.line, f.column, f.rule.c_str(),
+                 refused.reason.c_str());
+    for (Finding& shown : report.findings) {
+      if (shown.file == f.file && shown.line == f.line && shown.column == f.column && shown.rule == f.rule)
+        shown.safe_fix = false;
+    }
+  }
 }
 
 // Those built in, of the cluster where it is asked for, and of files: each replaces what was before. The
@@ -134,12 +148,14 @@ int run_deploy_validate(Settings settings) {
   const Result<std::shared_ptr<const SchemaSet>> schemas = load_schemas(settings);
   if (!schemas.ok()) return fail(schemas.error());
   const ValidateOptions options = options_of(config, schemas->get());
+  FixResult fixed;
   if (config.fix) {
-    const Result<int> fixed = fix_files(*files, options);
-    if (!fixed.ok()) return fail(fixed.error());
-    if (*fixed > 0) std::fprintf(stderr, "fixed: %d\n", *fixed);
+    Result<FixResult> done = fix_files(*files, options);
+    if (!done.ok()) return fail(done.error());
+    fixed = *std::move(done);
   }
   ValidationReport report = validate_manifests(*files, options);
+  tell_fixes(fixed, report);
   report.findings.insert(report.findings.begin(), of_specs.begin(), of_specs.end());
   const std::vector<Finding> findings = findings_from(report, severity_of(config.severity));
   std::string text;
@@ -152,7 +168,7 @@ int run_deploy_validate(Settings settings) {
                        ::isatty(STDOUT_FILENO) == 1 && settings.environment.count("NO_COLOR") == 0);
   }
   if (!print(text)) return fail(make_error(ErrorCode::kIo, "cannot write to standard output"));
-  return report.has_errors() ? 1 : 0;
+  return report.has_errors() || (config.fail_on_unchecked && report.num_unchecked > 0) ? 1 : 0;
 }
 
 int run_deploy_rules(Settings settings) {

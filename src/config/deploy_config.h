@@ -25,6 +25,7 @@ struct DeployConfig {
   std::string volcano_version;
   bool fix = false;
   bool strict_kinds = false;
+  bool fail_on_unchecked = false;
 };
 
 }  // namespace hadal

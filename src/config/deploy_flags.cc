@@ -30,6 +30,7 @@ const FlagSpec kFlags[] = {
     {"--schemas-from-cluster", kForValidate, "Validate", "", "Take the schemas and the Kubernetes version of the cluster that --kubeconfig and --context name; only reads", kOnce, HADAL_FIELD(Dep, &DC::schemas_from_cluster)},
     {"--fix", kForValidate, "Validate", "", "Write the fixes that are safe into the files; comments and layout stay", kOnce, HADAL_FIELD(Dep, &DC::fix)},
     {"--strict-kinds", kForValidate, "Validate", "", "A kind that is not known is an error", kOnce, HADAL_FIELD(Dep, &DC::strict_kinds)},
+    {"--fail-on-unchecked", kForValidate, "Validate", "", "Exit with 1 where a file was not checked: a template that must be rendered first", kOnce, HADAL_FIELD(Dep, &DC::fail_on_unchecked)},
     {"--kubernetes-version", kForValidate, "Validate", "VERSION", "Of the cluster: tells which API versions are gone (default 1.32)", kOnce, HADAL_FIELD(Dep, &DC::kubernetes_version)},
     {"--lws-version", kForValidate, "Validate", "VERSION", "Of the LeaderWorkerSet controller (default 0.9.0)", kOnce, HADAL_FIELD(Dep, &DC::lws_version)},
     {"--kserve-version", kForValidate, "Validate", "VERSION", "Of KServe (default 0.20.0)", kOnce, HADAL_FIELD(Dep, &DC::kserve_version)},

@@ -215,6 +215,14 @@ std::string_view setting_field(EngineSetting setting) {
   return "";
 }
 
+std::string_view setting_flag(EngineDialect dialect, EngineSetting setting) {
+  for (const SettingRow& row : kSettings) {
+    const std::string_view names = names_of(row, dialect);
+    if (row.setting == setting) return names.substr(0, names.find(' '));
+  }
+  return "";
+}
+
 std::vector<std::string_view> known_engine_flags(EngineDialect dialect) {
   if (is_vllm(dialect)) return words_of(kVllmFlags);
   return dialect == EngineDialect::kTrtllm ? words_of(kTrtllmFlags) : std::vector<std::string_view>();

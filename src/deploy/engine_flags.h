@@ -50,6 +50,9 @@ EngineFlag find_engine_flag(EngineDialect dialect, std::string_view word);
 // The field of the deployment spec that sets it: "engine.tensorParallel"; "" where none does.
 std::string_view setting_field(EngineSetting setting);
 
+// The flag of this engine that sets it: "--max-model-len"; "" where it has none.
+std::string_view setting_flag(EngineDialect dialect, EngineSetting setting);
+
 // Names that vLLM's and TensorRT-LLM's servers are known to have, without their dashes; empty for the others
 // (config/sglang_flags.h has SGLang's and hadal's). Releases differ: a name may be missing here.
 std::vector<std::string_view> known_engine_flags(EngineDialect dialect);

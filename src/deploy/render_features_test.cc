@@ -184,6 +184,18 @@ TEST(Render, VllmStartsWithTheContextThatFits) {
   }
   EXPECT_GT(length, 8192);
   EXPECT_LT(length, 92278);
+  // One finding of it, with the engine's figure.
+  const auto of_length = [](const RenderResult& result) {
+    std::vector<std::string> out;
+    for (const Finding& f : result.findings) {
+      if (f.message.find("longest request") != std::string::npos || f.rule == "spec/context-limited")
+        out.push_back(f.message);
+    }
+    return out;
+  };
+  ASSERT_EQ(of_length(rendered).size(), 1u);
+  EXPECT_THAT(of_length(rendered)[0], HasSubstr(std::to_string(length)));
+  EXPECT_EQ(of_length(render(model + "engine: sglang\n")).size(), 1u);
   const Json small =
       container_of(render("name: q\nmodel: r1-distill-qwen-7b\ngpus: 1xH200\nengine: vllm\n"), "Deployment");
   EXPECT_THAT(to_json(at(small, "args")), ::testing::Not(HasSubstr("--max-model-len")));

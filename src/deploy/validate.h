@@ -33,6 +33,7 @@ struct ValidationReport {
   std::vector<Finding> findings;  // in the order of files and lines
   int num_objects = 0;
   int num_unknown_kinds = 0;  // only their YAML and metadata were checked
+  int num_unchecked = 0;      // files: templates that must be rendered first
   bool has_errors() const;
 };
 

@@ -114,6 +114,8 @@ void judge_memory(const WeightMap& weights, const GpuSpec& gpu, const Layout& la
                               std::to_string(tokens) + " tokens, less than one context of " +
                               std::to_string(wanted) + "; " + nearest_text(weights, gpu, options));
   } else if (options.context_length == 0 && tokens < own) {
+    answer.longest_request = tokens;
+    answer.longest_request_warning = answer.warnings.size();
     answer.warnings.push_back("the longest request is " + std::to_string(tokens) +
                               " tokens, not the model's own " + std::to_string(own) +
                               ": that is all the KV cache that one request can use");

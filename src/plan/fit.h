@@ -54,6 +54,9 @@ struct FitAnswer {
   // it can.
   std::vector<std::string> refusals;
   std::vector<std::string> warnings;
+  // Tokens of the longest request, and which of the warnings says so; 0: the model's own length.
+  int64_t longest_request = 0;
+  size_t longest_request_warning = 0;
   bool fits() const { return refusals.empty(); }
 };
 

@@ -42,6 +42,39 @@ def test_fix_writes_the_file_and_keeps_comments(tmp_path):
     assert bad.read_text() == BAD.replace("protcol", "protocol") + "    # a comment\n"
 
 
+def test_a_fix_that_does_not_hold_is_not_done(tmp_path):
+    route = tmp_path / "route.yaml"
+    text = ("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\nspec:\n  parentRefs: [{name: g}]\n"
+            "  rules:\n  - timeouts: {request: 60}\n    backendRefs: [{name: s, port: 80}]\n")
+    route.write_text(text)
+    out = run("validate", route, "--fix")
+    assert out.returncode == 1 and route.read_text() == text
+    assert "60s" in out.stdout and "--fix does it" not in out.stdout
+
+
+def test_tabs(tmp_path):
+    sure, open_ = tmp_path / "sure.yaml", tmp_path / "open.yaml"
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: c\n    image: r/x:1\n"
+    sure.write_text(pod + "\tports: []\n    env: []\n")
+    open_.write_text(pod + "\tsecurityContext: {}\n  hostNetwork: false\n")
+    out = run("validate", tmp_path, "--fix")
+    assert sure.read_text() == pod + "    ports: []\n    env: []\n"
+    assert open_.read_text() == pod + "\tsecurityContext: {}\n  hostNetwork: false\n"
+    assert out.returncode == 1 and out.stdout.count(": error: ") == 1 and f"{open_}:8:1: error: a tab" in out.stdout
+
+
+def test_templates_are_not_checked(tmp_path):
+    template = tmp_path / "deployment.yaml"
+    template.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}\n")
+    out = run("validate", template)
+    assert out.returncode == 0 and "not checked" in out.stdout.splitlines()[-1] and "helm template" in out.stdout
+    assert run("validate", template, "--fail-on-unchecked").returncode == 1
+    assert json.loads(run("validate", template, "--format", "json").stdout)["unchecked_files"] == 1
+    junk = tmp_path / "junk.yaml"
+    junk.write_bytes(bytes(range(256)) + b"{{" + bytes(range(256)))
+    assert run("validate", junk).returncode == 1
+
+
 def test_json_and_sarif():
     report = json.loads(run("validate", CORPUS, "--format", "json").stdout)
     assert report["errors"] > 20 and report["objects"] > 40

@@ -288,6 +288,8 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
   const GpuSpec* gpu = find_gpu(c.gpu_name);
   if (gpu == nullptr || model == nullptr) return {};
   HADAL_ASSIGN(const ModelConfig config, catalog_config(*model));
+  int64_t longest = 0;  // of the roles, the least
+  std::string longest_warning;
   for (RoleContext& role : c.roles) {
     Layout layout;
     layout.tp = static_cast<int>(role.gpus() / role.pp);
@@ -307,7 +309,14 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
       return make_error(ErrorCode::kUnsupported, spec.place("gpus"), ": ", why);
     }
     if (spec.model.context_length == 0) role.fitted_context = fitted_context(c, role, config, *fit);
-    for (const std::string& warning : fit->warnings) c.warn("gpus", "plan", warning, "see hadal plan");
+    for (size_t i = 0; i < fit->warnings.size(); ++i) {
+      const bool of_length = fit->longest_request > 0 && i == fit->longest_request_warning;
+      if (!of_length) c.warn("gpus", "plan", fit->warnings[i], "see hadal plan");
+      if (of_length && (longest == 0 || fit->longest_request < longest)) {
+        longest = fit->longest_request;
+        longest_warning = fit->warnings[i];
+      }
+    }
   }
   // Prefill and decode take the same requests.
   for (RoleContext& role : c.roles) {
@@ -324,6 +333,9 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
                spec.engine.name + " would not start",
            "raise engine.memoryFraction (the engines take 0.9 by default), use more or larger GPUs, or set "
            "model.contextLength to what you need");
+  else if (longest > 0)
+    // The engine's own limit, where it has one, is the figure that counts.
+    c.warn("gpus", "plan", longest_warning, "see hadal plan");
   return {};
 }
 

@@ -32,12 +32,13 @@ void check_hpa_metrics(const ManifestDocument& d) {
 void check_replicas(const ManifestDocument& scaler, const ManifestDocument& target, View low) {
   const View replicas = target.view().at("spec.replicas");
   if (!replicas.integer() || *replicas.integer() == low.integer_or(1)) return;
-  Finding& finding = target.reporter->add("hpa/replicas-fight", *replicas,
-                                          "every apply sets replicas to " + replicas.any_text() +
-                                              ", against the " + scaler.kind + " " + scaler.name +
-                                              " that scales from " + std::to_string(low.integer_or(1)),
-                                          "remove replicas: the autoscaler owns it");
-  Reporter::fix_with(finding, remove_value(target.reporter->source(), *replicas));
+  target.reporter->add(
+      "hpa/replicas-fight", *replicas,
+      "every apply sets replicas to " + replicas.any_text() + ", against the " + scaler.kind + " " +
+          scaler.name + " that scales from " + std::to_string(low.integer_or(1)),
+      "leave replicas out, the autoscaler owns it; of an object that kubectl apply made before, take it out "
+      "of "
+      "the last applied configuration first (kubectl apply edit-last-applied), or it falls to 1 Pod");
 }
 
 bool same_target(View a, View b, std::string_view default_kind) {

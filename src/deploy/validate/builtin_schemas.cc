@@ -162,4 +162,25 @@ Status add_builtin_schemas(SchemaSet& set) {
   return {};
 }
 
+std::string_view builtin_release(std::string_view group) {
+  // As the first lines of kube_schema_table.inc say.
+  constexpr std::pair<std::string_view, std::string_view> kReleases[] = {
+      {"leaderworkerset.x-k8s.io", "LeaderWorkerSet and DisaggregatedSet 0.10.0"},
+      {"disaggregatedset.x-k8s.io", "LeaderWorkerSet and DisaggregatedSet 0.10.0"},
+      {"scheduling.volcano.sh", "Volcano 1.15.1"},
+      {"batch.volcano.sh", "Volcano 1.15.1"},
+      {"serving.kserve.io", "KServe 0.20.0"},
+      {"gateway.networking.k8s.io", "Gateway API 1.6.1"},
+      {"inference.networking.k8s.io", "Gateway API Inference Extension 1.6.0"},
+      {"inference.networking.x-k8s.io", "Gateway API Inference Extension 1.6.0"},
+      {"monitoring.coreos.com", "Prometheus Operator 0.93.0"},
+      {"keda.sh", "KEDA 2.20.2"},
+      {"nvidia.com", "NVIDIA Dynamo, August 2026"},
+  };
+  for (const auto& [known, release] : kReleases) {
+    if (known == group) return release;
+  }
+  return "";
+}
+
 }  // namespace hadal

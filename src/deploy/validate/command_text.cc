@@ -78,6 +78,16 @@ std::string_view base_name(std::string_view word) {
   return slash == std::string_view::npos ? word : word.substr(slash + 1);
 }
 
+// Null: no engine starts at this word.
+const Launcher* launcher_at(const std::vector<CommandWord>& words, size_t i) {
+  for (const Launcher& launcher : kLaunchers) {
+    if (launcher.kind == EngineName::kNone || base_name(words[i].text) != launcher.first) continue;
+    if (launcher.second.empty() || (i + 1 < words.size() && words[i + 1].text == launcher.second))
+      return &launcher;
+  }
+  return nullptr;
+}
+
 // Entry points of images that take flags right away.
 EngineName engine_of_image(std::string_view image) {
   if (image.find("vllm/vllm-openai") != std::string_view::npos) return EngineName::kVllm;
@@ -117,8 +127,41 @@ const CommandWord* EngineProgram::word(std::initializer_list<std::string_view> n
   return nullptr;
 }
 
-std::optional<int64_t> EngineProgram::number(std::initializer_list<std::string_view> names) const {
-  const auto text = flag(names);
+EngineDialect EngineProgram::dialect() const {
+  switch (kind) {
+    case EngineName::kSglang:
+      return wrapped ? EngineDialect::kDynamoSglang : EngineDialect::kSglang;
+    case EngineName::kVllm:
+      return wrapped ? EngineDialect::kDynamoVllm : EngineDialect::kVllm;
+    case EngineName::kTrtllm:
+      return wrapped ? EngineDialect::kDynamoTrtllm : EngineDialect::kTrtllm;
+    case EngineName::kHadal:
+    case EngineName::kNone:
+      break;
+  }
+  return EngineDialect::kHadal;
+}
+
+const CommandWord* EngineProgram::setting_word(EngineSetting wanted) const {
+  const CommandWord* out = nullptr;
+  for (const CommandWord& w : words) {
+    const EngineFlag flag = find_engine_flag(dialect(), w.text);
+    if (flag.setting == wanted && flag.taken) out = &w;
+  }
+  return out;
+}
+
+std::optional<std::string> EngineProgram::setting(EngineSetting wanted) const {
+  const CommandWord* word = setting_word(wanted);
+  if (word == nullptr) return std::nullopt;
+  const size_t equals = word->text.find('=');
+  if (equals != std::string::npos) return word->text.substr(equals + 1);
+  const auto next = static_cast<size_t>(word - words.data()) + 1;
+  return next < words.size() && !is_flag(words[next].text) ? words[next].text : std::string();
+}
+
+std::optional<int64_t> EngineProgram::setting_number(EngineSetting wanted) const {
+  const auto text = setting(wanted);
   if (!text || text->empty()) return std::nullopt;
   int64_t out = 0;
   const auto r = std::from_chars(text->data(), text->data() + text->size(), out);
@@ -126,7 +169,8 @@ std::optional<int64_t> EngineProgram::number(std::initializer_list<std::string_v
 }
 
 std::string EngineProgram::model() const {
-  if (const auto named = flag({"--model-path", "--model", "-m"})) return *named;
+  if (const auto named = setting(EngineSetting::kModel)) return *named;
+  if (const auto named = flag({"-m"})) return *named;
   const bool takes_word =
       kind == EngineName::kVllm || kind == EngineName::kHadal || kind == EngineName::kTrtllm;
   if (takes_word && !words.empty() && !is_flag(words[0].text)) return words[0].text;
@@ -158,20 +202,24 @@ std::vector<CommandWord> command_words(View container) {
   return out;
 }
 
+int count_engines(View container) {
+  const std::vector<CommandWord> words = command_words(container);
+  int out = 0;
+  for (size_t i = 0; i < words.size(); ++i) out += launcher_at(words, i) != nullptr ? 1 : 0;
+  return out;
+}
+
 EngineProgram engine_command(View container) {
   EngineProgram out;
   const std::vector<CommandWord> words = command_words(container);
   for (size_t i = 0; i < words.size(); ++i) {
-    for (const Launcher& launcher : kLaunchers) {
-      if (launcher.kind == EngineName::kNone || base_name(words[i].text) != launcher.first) continue;
-      if (!launcher.second.empty() && (i + 1 >= words.size() || words[i + 1].text != launcher.second))
-        continue;
-      out.kind = launcher.kind;
-      out.wrapped = launcher.wrapped;
-      out.place = words[i].value;
-      take_words(words, i + (launcher.second.empty() ? 1 : 2), out);
-      return out;
-    }
+    const Launcher* launcher = launcher_at(words, i);
+    if (launcher == nullptr) continue;
+    out.kind = launcher->kind;
+    out.wrapped = launcher->wrapped;
+    out.place = words[i].value;
+    take_words(words, i + (launcher->second.empty() ? 1 : 2), out);
+    return out;
   }
   if (container["command"].exists()) return out;
   const EngineName kind = engine_of_image(container["image"].text());

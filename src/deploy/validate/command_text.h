@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/yaml_tree.h"
+#include "deploy/engine_flags.h"
 #include "deploy/validate/reporter.h"
 #include "deploy/validate/value.h"
 
@@ -30,13 +31,19 @@ struct EngineProgram {
   // "--tp 16", "--tp=16": the value of the first of these flags that is there; "" for a switch.
   std::optional<std::string> flag(std::initializer_list<std::string_view> names) const;
   const CommandWord* word(std::initializer_list<std::string_view> names) const;
-  std::optional<int64_t> number(std::initializer_list<std::string_view> names) const;
+  EngineDialect dialect() const;
+  // The value of the setting's last flag, however it is spelt; "" for a switch.
+  std::optional<std::string> setting(EngineSetting wanted) const;
+  const CommandWord* setting_word(EngineSetting wanted) const;
+  std::optional<int64_t> setting_number(EngineSetting wanted) const;
   // "--model-path" or the word that names the model.
   std::string model() const;
 };
 
 std::vector<CommandWord> command_words(View container);
 EngineProgram engine_command(View container);
+// How many times the command starts one: a script may start several.
+int count_engines(View container);
 // Every text of command, args and lifecycle hooks.
 std::vector<const Value*> command_values(View container);
 

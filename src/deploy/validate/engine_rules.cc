@@ -4,9 +4,7 @@
 #include <set>
 
 #include "config/model_catalog.h"
-#include "config/sglang_flags.h"
 #include "deploy/validate/command_text.h"
-#include "deploy/validate/engine_flag_names.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -15,66 +13,6 @@
 
 namespace hadal {
 namespace {
-
-// Flags that were in no release and stand in guides.
-constexpr std::string_view kInvented[] = {"--topology-file"};
-
-bool looks_like_flag(std::string_view word) {
-  return word.size() > 3 && word.starts_with("--") && word[2] >= 'a' && word[2] <= 'z' &&
-         word.find_first_of("${}`()") == std::string_view::npos;
-}
-
-// vLLM and TensorRT-LLM: only what is surely a misspelt flag.
-void check_spelling(const PodTemplate& pod, const EngineProgram& engine) {
-  if (engine.wrapped && engine.kind == EngineName::kTrtllm) return;  // Dynamo's wrapper has flags of its own
-  for (const CommandWord& word : engine.words) {
-    const std::string name = word.text.substr(0, word.text.find('='));
-    const std::string meant = looks_like_flag(name) ? meant_engine_flag(engine.kind, name) : "";
-    if (meant.empty()) continue;
-    Reporter& reporter = pod.reporter();
-    Finding& finding =
-        reporter.add_at_mark("engine/unknown-flag", mark_inside(reporter.source(), *word.value, name),
-                             "the engine has no flag " + name, "write " + meant);
-    // A wrapper, or a newer release, may have one of that name.
-    if (engine.wrapped) finding.severity = Severity::kWarning;
-  }
-}
-
-void check_flags(const PodTemplate& pod, const EngineProgram& engine) {
-  if (engine.kind != EngineName::kSglang && engine.kind != EngineName::kHadal)
-    return check_spelling(pod, engine);
-  for (const CommandWord& word : engine.words) {
-    const std::string name = word.text.substr(0, word.text.find('='));
-    if (!looks_like_flag(name) || is_engine_flag(name)) continue;
-    Reporter& reporter = pod.reporter();
-    const YamlMark mark = mark_inside(reporter.source(), *word.value, name);
-    const std::vector<std::string> completions = engine_flags_with_prefix(name);
-    if (!completions.empty()) {
-      const std::string nearest = nearest_engine_flag(name);
-      const std::string& full = nearest.starts_with(name) ? nearest : completions[0];
-      std::string list;
-      for (const std::string& c : completions) list += (list.empty() ? "" : ", ") + c;
-      Finding& finding = reporter.add_at_mark(
-          "engine/flag-abbreviated", mark,
-          name + " is the beginning of " + list + ": with more than one the engine does not start",
-          "write " + full);
-      Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, full));
-      continue;
-    }
-    const std::string nearest = nearest_engine_flag(name);
-    const bool invented = std::find(std::begin(kInvented), std::end(kInvented), name) != std::end(kInvented);
-    // Dynamo's wrappers and newer releases have more flags than are known here.
-    if (nearest.empty() && (engine.wrapped || engine.kind == EngineName::kHadal) && !invented) continue;
-    Finding& finding = reporter.add_at_mark("engine/unknown-flag", mark, "the engine has no flag " + name,
-                                            nearest.empty() ? "remove it" : "write " + nearest);
-    // A name that is far from all may be of a newer release.
-    const size_t longer = std::max(nearest.size(), name.size());
-    const bool near = !nearest.empty() && longer - std::min(nearest.size(), name.size()) <= 2;
-    if (near && !engine.wrapped)
-      Reporter::fix_with(finding, replace_inside(reporter.source(), *word.value, name, nearest));
-    if (!near || engine.wrapped) finding.severity = Severity::kWarning;
-  }
-}
 
 // "${MODEL_DIRECTORY:-MODEL_NAME}": the default is meant to be the other variable.
 void check_shell_defaults(const PodTemplate& pod, View container) {
@@ -116,7 +54,7 @@ bool is_mounted(View container, std::string_view path) {
 void check_model(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const std::string model = engine.model();
-  const CommandWord* word = engine.word({"--model-path", "--model", "-m"});
+  const CommandWord* word = engine.setting_word(EngineSetting::kModel);
   if (model.empty()) return;
   for (const CommandWord& w : engine.words) {
     if (w.text == model) word = &w;
@@ -124,7 +62,7 @@ void check_model(const PodTemplate& pod, View container, const EngineProgram& en
   if (word == nullptr) return;
   const YamlMark mark = mark_inside(reporter.source(), *word->value, model);
   const bool is_path = model[0] == '/';
-  if (is_path && !engine.flag({"--served-model-name"}) && engine.kind != EngineName::kHadal)
+  if (is_path && !engine.setting(EngineSetting::kServedName) && engine.kind != EngineName::kHadal)
     reporter.add_at_mark("engine/no-served-name", mark,
                          "without --served-model-name clients must ask for the model \"" + model + "\"",
                          "add --served-model-name deepseek-r1");
@@ -175,21 +113,22 @@ int64_t pods_of_group(const PodTemplate& pod) {
 void check_ranks(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const int64_t gpus = gpus_of(container);
-  const auto tp =
-      engine.number({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"});
-  const int64_t pp = engine.number({"--pp", "--pp-size", "--pipeline-parallel-size", "-pp"}).value_or(1);
-  const auto nodes = engine.number({"--nnodes"});
+  const auto tp = engine.setting_number(EngineSetting::kTensorParallel);
+  const int64_t pp = engine.setting_number(EngineSetting::kPipelineParallel).value_or(1);
+  const auto nodes = engine.setting_number(EngineSetting::kNodes);
   const int64_t size = pods_of_group(pod);
+  const auto nodes_mark = [&] {
+    const CommandWord& word = *engine.setting_word(EngineSetting::kNodes);
+    return mark_inside(reporter.source(), *word.value, word.text);
+  };
   if (nodes && pod.document->kind == "LeaderWorkerSet" && *nodes != size)
     reporter.add_at_mark(
-        "engine/nnodes-not-size",
-        mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
+        "engine/nnodes-not-size", nodes_mark(),
         "--nnodes is " + std::to_string(*nodes) + ", and a group has " + std::to_string(size) + " Pods",
         "write --nnodes $(LWS_GROUP_SIZE)");
   if (nodes.value_or(1) > 1 && pod.document->is("apps", "Deployment") &&
       pod.document->view().at("spec.replicas").integer_or(1) > 1)
-    reporter.add_at_mark("engine/replicas-no-ranks",
-                         mark_inside(reporter.source(), *engine.word({"--nnodes"})->value, "--nnodes"),
+    reporter.add_at_mark("engine/replicas-no-ranks", nodes_mark(),
                          "the replicas of a Deployment have no ranks: each of them waits for --nnodes " +
                              std::to_string(*nodes),
                          "write a LeaderWorkerSet with size " + std::to_string(*nodes) +
@@ -198,16 +137,12 @@ void check_ranks(const PodTemplate& pod, View container, const EngineProgram& en
   if (pod.partial || engine.flag({"--distributed-executor-backend"}) == "ray") return;
   if (gpus == 0 || !tp || *tp < 1 || pp < 1 || *tp > 100'000 || pp > 1'000) return;
   const int64_t have = gpus * std::max<int64_t>(size, nodes.value_or(1));
+  const CommandWord& word = *engine.setting_word(EngineSetting::kTensorParallel);
   if (*tp * pp > have)
-    reporter.add_at_mark(
-        "engine/more-ranks-than-gpus",
-        mark_inside(
-            reporter.source(),
-            *engine.word({"--tp", "--tp-size", "--tensor-parallel-size", "-tp", "--tensor_parallel_size"})
-                 ->value,
-            "-tp"),
-        std::to_string(*tp * pp) + " ranks, and " + std::to_string(have) + " GPUs",
-        "give as many ranks as GPUs");
+    reporter.add_at_mark("engine/more-ranks-than-gpus",
+                         mark_inside(reporter.source(), *word.value, word.text),
+                         std::to_string(*tp * pp) + " ranks, and " + std::to_string(have) + " GPUs",
+                         "give as many ranks as GPUs");
 }
 
 // The GPU that the Pod is placed on, by its node labels and texts.
@@ -352,15 +287,13 @@ void check_engine(const PodTemplate& pod, const RuleContext&) {
     const EngineProgram engine = engine_command(container);
     if (gpus_of(container) > 0 || engine.kind != EngineName::kNone) check_config_files(pod, container);
     for (const CommandWord& word : command_words(container)) {
-      if (engine.kind == EngineName::kNone &&
-          std::find(std::begin(kInvented), std::end(kInvented), word.text.substr(0, word.text.find('='))) !=
-              std::end(kInvented))
+      if (engine.kind == EngineName::kNone && is_invented_flag(word.text.substr(0, word.text.find('='))))
         pod.reporter().add_at_mark("engine/unknown-flag",
                                    mark_inside(pod.reporter().source(), *word.value, word.text),
                                    "no engine has a flag " + word.text, "remove it");
     }
     if (engine.kind == EngineName::kNone) continue;
-    check_flags(pod, engine);
+    check_engine_flags(pod, engine);
     check_model(pod, container, engine);
     check_ranks(pod, container, engine);
     check_fp8_flags(pod, engine);

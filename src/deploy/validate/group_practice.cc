@@ -71,12 +71,14 @@ std::map<std::string, std::string> flags_of(const EngineProgram& engine) {
   std::map<std::string, std::string> out;
   for (size_t i = 0; i < engine.words.size(); ++i) {
     const std::string& text = engine.words[i].text;
-    if (!text.starts_with("--")) continue;
+    const EngineFlag flag = find_engine_flag(engine.dialect(), text);
+    if (!text.starts_with("--") && flag.setting == EngineSetting::kNone) continue;
     const size_t equals = text.find('=');
     std::string value = equals != std::string::npos ? text.substr(equals + 1) : "";
     if (value.empty() && i + 1 < engine.words.size() && !engine.words[i + 1].text.starts_with("-"))
       value = engine.words[i + 1].text;
-    out[text.substr(0, equals)] = value;
+    // Spellings of one setting are one.
+    out[flag.setting == EngineSetting::kNone || !flag.taken ? text.substr(0, equals) : flag.name] = value;
   }
   return out;
 }
@@ -102,9 +104,11 @@ void compare_flags(const PodTemplate& leader, const EngineProgram& a, const Engi
   const auto there = flags_of(b);
   const auto report = [&](const EngineProgram& side, const std::string& flag, const std::string& what) {
     const CommandWord* word = side.word({flag});
+    if (word == nullptr) word = side.setting_word(find_engine_flag(side.dialect(), flag).setting);
+    if (word == nullptr) return;
     leader.reporter().add_at_mark("group/flags-differ",
-                                  mark_inside(leader.reporter().source(), *word->value, flag), flag + what,
-                                  "start every rank with the same flags");
+                                  mark_inside(leader.reporter().source(), *word->value, word->text),
+                                  flag + what, "start every rank with the same flags");
   };
   for (const auto& [flag, value] : here) {
     if (is_leaders_alone(flag)) continue;

@@ -37,7 +37,7 @@ std::set<std::string> served_names(const ManifestSet& set) {
     for (const Value& item : pod.view()["containers"].items()) {
       const EngineProgram engine = engine_command(View(item));
       if (engine.kind == EngineName::kNone) continue;
-      const auto name = engine.flag({"--served-model-name"});
+      const auto name = engine.setting(EngineSetting::kServedName);
       const std::string served = name && !name->empty() ? *name : engine.model();
       // What a variable holds is not known here.
       if (served.empty() || served.find('$') != std::string::npos) return {};

@@ -39,15 +39,18 @@ class PodCheck {
   // pod_containers.cc
   void check_containers();
   void check_container(View container, bool init);
+  void check_image(View image);
   void check_env(View container);
   void check_ports(View container);
   void check_probe(View container, std::string_view name);
   void check_handler(View handler, View container, bool hook);
   void check_port_reference(View port, View container);
   void check_lifecycle(View container);
+  void check_sleeping_command(View hook, int64_t grace);
   void check_resources(View container);
   void check_resource_name(const ValueMember& entry);
   void check_limit_and_request(View limits, View requests, const std::string& name);
+  void check_capabilities(View list);
   void check_security_context(View context, bool of_pod);
 
   const PodTemplate& pod_;

@@ -1,7 +1,11 @@
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cmath>
+#include <sstream>
 
 #include "config/nearest_name.h"
+#include "deploy/image_ref.h"
 #include "deploy/validate/formats.h"
 #include "deploy/validate/pod_check.h"
 
@@ -61,6 +65,8 @@ void PodCheck::check_container(View container, bool init) {
   const std::string_view image = container["image"].text();
   if (!image.empty() && (image.front() == ' ' || image.back() == ' '))
     reporter_.add("object/format", *container["image"], "the image's name begins or ends with a blank");
+  else
+    check_image(container["image"]);
   check_choice(reporter_, container["imagePullPolicy"], {"Always", "IfNotPresent", "Never"});
   check_choice(reporter_, container["terminationMessagePolicy"], {"File", "FallbackToLogsOnError"});
   check_env(container);
@@ -79,6 +85,15 @@ void PodCheck::check_container(View container, bool init) {
     reporter_.add_at_key("object/combination", *container["lifecycle"],
                          "an init container takes no lifecycle");
   check_lifecycle(container);
+}
+
+// The kubelet's own reading of it: InvalidImageName. Variables and placeholders are no images yet.
+void PodCheck::check_image(View image) {
+  if (image.text().empty() || image.text().find_first_of("$<>{}") != std::string_view::npos) return;
+  if (image.text().starts_with("ko://")) return;  // ko builds it, and writes its name here
+  const Result<ImageRef> read = parse_image_ref(image.text());
+  if (!read.ok())
+    reporter_.add("pod/image-name", *image, shown_text(image) + " names no image: " + read.error().message);
 }
 
 void PodCheck::check_env(View container) {
@@ -225,6 +240,44 @@ void PodCheck::check_probe(View container, std::string_view name) {
   check_range(reporter_, grace, 1, INT32_MAX);
 }
 
+namespace {
+
+// "sleep 60" in a hook's command: what all of them take together. Nothing where there is none, or a loop.
+std::optional<int64_t> slept_seconds(View command) {
+  std::string text;
+  for (const Value& word : command.items()) text += View(word).any_text() + " ";
+  for (char& c : text) c = c == '\n' || c == ';' || c == '&' || c == '\t' ? ' ' : c;
+  std::istringstream words(text);
+  std::optional<int64_t> total;
+  for (std::string word; words >> word;) {
+    if (word == "while" || word == "for" || word == "until" || word == "if" || word == "||" ||
+        word == "timeout")
+      return std::nullopt;
+    if (word != "sleep" && !word.ends_with("/sleep")) continue;
+    if (!(words >> word)) break;
+    int64_t count = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), count);
+    const std::string_view unit(end, static_cast<size_t>(word.data() + word.size() - end));
+    if (error != std::errc() || count < 0 || count > 1'000'000) continue;
+    const int64_t scale = unit == "m" ? 60 : unit == "h" ? 3600 : unit.empty() || unit == "s" ? 1 : 0;
+    total = total.value_or(0) + count * scale;
+  }
+  return total;
+}
+
+}  // namespace
+
+// The kubelet takes such a hook and kills it with the container when the grace period ends.
+void PodCheck::check_sleeping_command(View hook, int64_t grace) {
+  const View command = hook.at("exec.command");
+  const std::optional<int64_t> length = slept_seconds(command);
+  if (!length || *length < grace || grace < 0) return;
+  reporter_.add("pod/pre-stop-uses-grace", *command,
+                "the hook sleeps " + std::to_string(*length) + " s, and terminationGracePeriodSeconds is " +
+                    std::to_string(grace),
+                "write terminationGracePeriodSeconds over the sleep and the longest request together");
+}
+
 void PodCheck::check_lifecycle(View container) {
   const View lifecycle = container["lifecycle"];
   for (const std::string_view hook : {"postStart", "preStop"}) {
@@ -238,6 +291,7 @@ void PodCheck::check_lifecycle(View container) {
                     "a sleep of " + std::to_string(*length) +
                         " s does not fit terminationGracePeriodSeconds, " + std::to_string(grace),
                     "raise terminationGracePeriodSeconds above the sleep and the longest request together");
+    if (hook == "preStop" && !pod_.partial) check_sleeping_command(lifecycle[hook], grace);
     if (length && *length == grace && hook == "preStop")
       reporter_.add("pod/pre-stop-uses-grace", *seconds,
                     "the sleep takes the whole grace period of " + std::to_string(grace) + " s");
@@ -307,6 +361,74 @@ void PodCheck::check_limit_and_request(View limits, View requests, const std::st
   }
 }
 
+// The runtime puts CAP_ before each of them (include/uapi/linux/capability.h).
+void PodCheck::check_capabilities(View list) {
+  constexpr std::string_view kNames[] = {"ALL",
+                                         "AUDIT_CONTROL",
+                                         "AUDIT_READ",
+                                         "AUDIT_WRITE",
+                                         "BLOCK_SUSPEND",
+                                         "BPF",
+                                         "CHECKPOINT_RESTORE",
+                                         "CHOWN",
+                                         "DAC_OVERRIDE",
+                                         "DAC_READ_SEARCH",
+                                         "FOWNER",
+                                         "FSETID",
+                                         "IPC_LOCK",
+                                         "IPC_OWNER",
+                                         "KILL",
+                                         "LEASE",
+                                         "LINUX_IMMUTABLE",
+                                         "MAC_ADMIN",
+                                         "MAC_OVERRIDE",
+                                         "MKNOD",
+                                         "NET_ADMIN",
+                                         "NET_BIND_SERVICE",
+                                         "NET_BROADCAST",
+                                         "NET_RAW",
+                                         "PERFMON",
+                                         "SETFCAP",
+                                         "SETGID",
+                                         "SETPCAP",
+                                         "SETUID",
+                                         "SYSLOG",
+                                         "SYS_ADMIN",
+                                         "SYS_BOOT",
+                                         "SYS_CHROOT",
+                                         "SYS_MODULE",
+                                         "SYS_NICE",
+                                         "SYS_PACCT",
+                                         "SYS_PTRACE",
+                                         "SYS_RAWIO",
+                                         "SYS_RESOURCE",
+                                         "SYS_TIME",
+                                         "SYS_TTY_CONFIG",
+                                         "WAKE_ALARM"};
+  for (const Value& item : list.items()) {
+    const View capability(item);
+    std::string name(capability.text());
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    if (name.empty() || name.find_first_of("$<{") != std::string::npos) continue;
+    const bool prefixed = name.starts_with("CAP_");
+    if (prefixed) name.erase(0, 4);
+    if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) {
+      const std::string nearest = nearest_name(name, kNames);
+      reporter_.add("pod/capability", item, shown_text(capability) + " is no capability",
+                    nearest.empty() ? "" : "write " + nearest);
+      continue;
+    }
+    if (!prefixed) continue;
+    Finding& finding =
+        reporter_.add("pod/capability", item,
+                      shown_text(capability) + " becomes CAP_" + std::string(capability.text()) +
+                          ", which is none: Kubernetes adds CAP_ itself",
+                      "write " + name);
+    Reporter::fix_with(finding, replace_scalar(item, name, false));
+  }
+}
+
 void PodCheck::check_security_context(View context, bool of_pod) {
   if (!context.is_map()) return;
   for (const std::string_view key : {"runAsUser", "runAsGroup", "fsGroup"})
@@ -323,6 +445,7 @@ void PodCheck::check_security_context(View context, bool of_pod) {
           local ? "type Localhost needs localhostProfile" : "localhostProfile needs type Localhost");
   }
   if (of_pod) return;
+  for (const std::string_view side : {"add", "drop"}) check_capabilities(context["capabilities"][side]);
   const View escalation = context["allowPrivilegeEscalation"];
   if (escalation.exists() && !escalation.is_true()) {
     if (context["privileged"].is_true())

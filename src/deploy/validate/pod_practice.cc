@@ -120,10 +120,22 @@ void check_gpu_pod(const PodTemplate& pod, View container) {
                        "a container with GPUs asks for no memory");
   check_cpu(pod, container);
   check_gpus_of_node(pod, container);
-  const View context = container["securityContext"];
-  if (context["privileged"].is_true())
-    pod.reporter().add("pod/privileged", *context["privileged"], "privileged is more than RDMA needs",
-                       "write capabilities: {add: [IPC_LOCK]} instead; devices come from the device plugin");
+}
+
+// Agents of a node (device plugins, networks) are DaemonSets and need it.
+void check_privileged(const PodTemplate& pod, View container) {
+  const View privileged = container["securityContext"]["privileged"];
+  if (!privileged.is_true() || pod.document->kind == "DaemonSet") return;
+  const bool serving = is_serving(container);
+  Finding& finding = pod.reporter().add(
+      "pod/privileged", *privileged,
+      serving ? (gpus_of(container) > 0 ? "privileged is more than GPUs and RDMA need"
+                                        : "the engine is privileged, and asks for no device at all")
+              : "the container is privileged: it may do all that root may do on the node",
+      serving ? "write capabilities: {add: [IPC_LOCK]} if it uses RDMA, else nothing; devices come from the "
+                "device plugin"
+              : "leave it out, or add the capabilities that it needs");
+  if (!serving) finding.severity = Severity::kInfo;
 }
 
 void check_host_settings(const PodTemplate& pod, bool serves) {
@@ -207,6 +219,7 @@ void check_pod_practice(const PodTemplate& pod, const RuleContext&) {
     check_root_image(pod, container);
     check_secrets(pod, container);
     check_gpu_pod(pod, container);
+    check_privileged(pod, container);
     check_placeholders(pod, container);
   }
 }

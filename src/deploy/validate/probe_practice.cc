@@ -27,6 +27,75 @@ bool generates_tokens(View probe) {
   return false;
 }
 
+// Paths of other servers' health checks, and which engines have one of them (vLLM's entrypoints/serve and
+// sagemaker routes; SGLang's entrypoints/http_server.py; TensorRT-LLM's serve/openai_server.py): the rest
+// answer 404.
+struct HealthPath {
+  std::string_view path;
+  bool hadal, sglang, vllm, trtllm;
+};
+// clang-format off
+constexpr HealthPath kHealthPaths[] = {
+    {"/healthz", false, false, false, false},      {"/livez", true, false, false, false},
+    {"/readyz", true, false, false, false},        {"/startupz", true, false, false, false},
+    {"/live", false, false, false, false},         {"/ready", false, false, false, false},
+    {"/liveness", false, false, false, false},     {"/readiness", false, false, false, false},
+    {"/healthcheck", false, false, false, false},  {"/health-check", false, false, false, false},
+    {"/health/live", false, false, false, false},  {"/health/ready", false, false, false, false},
+    {"/v1/health", false, false, false, false},    {"/v1/health/live", false, false, false, false},
+    {"/v1/health/ready", false, false, false, false}, {"/v2/health/live", false, false, false, false},
+    {"/v2/health/ready", false, false, false, false}, {"/api/health", false, false, false, false},
+    {"/health_generate", true, true, false, true}, {"/ping", true, true, true, false},
+};
+// clang-format on
+
+// The engine's own; "": it has this path, or it is not known not to.
+std::string_view path_instead(const EngineProgram& engine, std::string_view path) {
+  path = path.substr(0, path.find('?'));
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  for (const HealthPath& row : kHealthPaths) {
+    if (row.path != path) continue;
+    switch (engine.kind) {
+      case EngineName::kHadal:
+        return row.hadal ? "" : "/readyz, and /livez for the livenessProbe";
+      case EngineName::kSglang:
+        return row.sglang ? "" : "/health";
+      case EngineName::kVllm:
+        return row.vllm ? "" : "/health";
+      case EngineName::kTrtllm:
+        return row.trtllm ? "" : "/health";
+      case EngineName::kNone:
+        break;
+    }
+  }
+  return "";
+}
+
+// A sidecar that serves the port has paths of its own.
+bool is_served_beside(const PodTemplate& pod, View container, View port) {
+  for (const View other : all_containers(pod.view())) {
+    if (other.get() == container.get()) continue;
+    for (const Value& p : other["ports"].items()) {
+      if (View(p)["containerPort"].any_text() == port.any_text()) return true;
+    }
+  }
+  return false;
+}
+
+void check_paths(const PodTemplate& pod, View container, const EngineProgram& engine) {
+  if (engine.wrapped || pod.partial || count_engines(container) > 1 ||
+      engine.flag({"--root-path", "--middleware", "--fastapi-root-path"}))
+    return;
+  for (const std::string_view name : {"startupProbe", "readinessProbe", "livenessProbe"}) {
+    const View http = container[name]["httpGet"];
+    const std::string_view instead = path_instead(engine, http["path"].text());
+    if (instead.empty() || is_served_beside(pod, container, http["port"])) continue;
+    pod.reporter().add("probe/no-such-path", *http["path"],
+                       "the engine has no " + std::string(http["path"].text()) + ": it answers 404",
+                       "write " + std::string(instead));
+  }
+}
+
 // Seconds until the probe kills the container.
 int64_t budget_of(View probe) {
   const int64_t period = std::clamp<int64_t>(probe["periodSeconds"].integer_or(10), 0, 1'000'000);
@@ -73,6 +142,17 @@ void check_budget(const PodTemplate& pod, View container, const EngineProgram& e
           : "add a startupProbe: the livenessProbe waits for it");
 }
 
+bool has_light_health(View container) {
+  for (const Value& item : container["env"].items()) {
+    const View env(item);
+    const std::string value = env["value"].any_text();
+    if (env["name"].text() == "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION" &&
+        (value == "0" || value == "false" || value == "False"))
+      return true;
+  }
+  return false;
+}
+
 void check_engine_probes(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const View readiness = container["readinessProbe"];
@@ -90,8 +170,12 @@ void check_engine_probes(const PodTemplate& pod, View container, const EnginePro
     reporter.add(
         "probe/liveness-generates", *liveness,
         "the livenessProbe generates tokens: a full queue kills the server",
-        "ask a path that answers without the queue: /livez of hadal, /health of vLLM and of SGLang, which "
-        "counts whatever the scheduler puts out");
+        engine.kind == EngineName::kSglang
+            ? "ask /health with a timeoutSeconds over 20: from SGLang 0.5 on it asks for a token too, "
+              "which SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION=0 turns off, and takes any sign of life "
+              "within 20 s"
+            : "ask a path that answers without the queue: /livez of hadal, /health of vLLM and "
+              "trtllm-serve");
   if (liveness["failureThreshold"].integer_or(3) == 1)
     reporter.add("probe/liveness-threshold", *liveness["failureThreshold"],
                  "one failed answer kills the container", "write failureThreshold: 6");
@@ -101,6 +185,8 @@ void check_engine_probes(const PodTemplate& pod, View container, const EnginePro
     const std::string_view path = probe.at("httpGet.path").text();
     if (path != "/health" && path != "/health_generate") continue;
     if (probe["timeoutSeconds"].integer_or(1) > 1) continue;
+    // 0.5 brought the token to /health (sglang#8444); this turns it off.
+    if (path == "/health" && has_light_health(container)) continue;
     Finding& finding = reporter.add("probe/sglang-health-timeout",
                                     probe["timeoutSeconds"].exists() ? *probe["timeoutSeconds"] : *probe,
                                     "SGLang's " + std::string(path) + " may take over a second, and the " +
@@ -125,6 +211,7 @@ void check_probe_practice(const PodTemplate& pod, const RuleContext&) {
     const bool served_by_gpus = gpus_of(container) > 0 && pod.document->is("apps", "Deployment");
     if (engine.kind == EngineName::kNone && !served_by_gpus) continue;
     check_budget(pod, container, engine);
+    check_paths(pod, container, engine);
     check_engine_probes(pod, container, engine);
   }
 }

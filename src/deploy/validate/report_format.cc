@@ -119,6 +119,8 @@ std::string report_text(const ValidationReport& report, std::span<const Finding>
          plural(counts[1], "warning") + ", " + std::to_string(counts[2]) + " info";
   if (report.num_unknown_kinds > 0)
     out += "; " + plural(report.num_unknown_kinds, "object") + " of unknown kinds";
+  if (report.num_unchecked > 0)
+    out += "; " + plural(report.num_unchecked, "file") + " not checked (templates)";
   if (fixable > 0) out += "; --fix can put " + std::to_string(fixable) + " right";
   return out + "\n";
 }
@@ -132,6 +134,7 @@ std::string report_json(const ValidationReport& report, std::span<const Finding>
   }
   return to_json(Json(JsonObject{{"objects", Json(report.num_objects)},
                                  {"unknown_kinds", Json(report.num_unknown_kinds)},
+                                 {"unchecked_files", Json(report.num_unchecked)},
                                  {"errors", Json(counts[0])},
                                  {"warnings", Json(counts[1])},
                                  {"infos", Json(counts[2])},

@@ -6,6 +6,8 @@
 
 namespace hadal {
 
+struct EngineProgram;
+
 // kind_rules.cc: apiVersion and kind exist, in this version; names, labels and annotations of the metadata.
 // Sets the document's schema. False: it is no object to look at further.
 bool check_kind(ManifestDocument& document, const ValidateOptions& options, const SchemaSet& schemas);
@@ -18,12 +20,17 @@ void check_storage_object(const ManifestDocument& document);   // storage_object
 void check_scaling_object(const ManifestDocument& document);   // scaling_objects.cc: HPA, PDB, KEDA
 // Webhooks of controllers: LWS, DisaggregatedSet, LLMInferenceService.
 void check_custom_object(const ManifestDocument& document, const RuleContext& context);  // custom_objects.cc
+void check_kserve_object(const ManifestDocument& document, const RuleContext& context);  // kserve_objects.cc
 
 // What is accepted and fails later.
 void check_pod_practice(const PodTemplate& pod, const RuleContext& context);    // pod_practice.cc
 void check_pod_memory(const PodTemplate& pod, const RuleContext& context);      // pod_memory.cc
 void check_probe_practice(const PodTemplate& pod, const RuleContext& context);  // probe_practice.cc
 void check_engine(const PodTemplate& pod, const RuleContext& context);          // engine_rules.cc
+void check_engine_flags(const PodTemplate& pod, const EngineProgram& engine);   // engine_flag_rules.cc
+bool is_invented_flag(std::string_view name);
+void check_engine_ports(const PodTemplate& pod);                                         // engine_ports.cc
+void check_engine_service(const ManifestDocument& service, const RuleContext& context);  // engine_ports.cc
 void check_engine_parity(const ManifestDocument& document, const RuleContext& context);
 void check_network_env(const PodTemplate& pod, const RuleContext& context);               // network_env.cc
 void check_group_practice(const ManifestDocument& document, const RuleContext& context);  // group_practice.cc

@@ -115,4 +115,7 @@ Status add_crd(SchemaSet& set, const Json& crd);
 enum class OpenApiKinds { kAll, kThoseNotRead };
 Status add_openapi(SchemaSet& set, const Json& document, OpenApiKinds kinds = OpenApiKinds::kAll);
 
+// "KServe 0.20.0": where the built-in kinds of the group are from; "" for Kubernetes' own and for none.
+std::string_view builtin_release(std::string_view group);
+
 }  // namespace hadal

@@ -74,8 +74,17 @@ bool counts_as_absent(const Value& value, const Schema& s, bool native) {
 }  // namespace
 
 bool SchemaCheck::fail(std::string_view rule, const Value& at, std::string message, std::string fix) {
-  if (quiet_ == 0) reporter_.add(rule, at, std::move(message), std::move(fix));
+  if (quiet_ > 0) return false;
+  note_broken(at);
+  reporter_.add(rule, at, std::move(message), std::move(fix));
   return false;
+}
+
+// An item of a list is called as the list.
+void SchemaCheck::note_broken(const Value& at) {
+  const Value* v = &at;
+  while (v->key_text == nullptr && v->parent != nullptr) v = v->parent;
+  if (v->key_text != nullptr) broken_names_.insert(*v->key_text);
 }
 
 bool SchemaCheck::check_object(const Value& root, const KindSchema& kind) {
@@ -140,11 +149,21 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
   if (s.type == Type::kIntOrString) right = right && (scalar.is_string() || whole);
   if (right) return true;
   if (quiet_ > 0) return false;
+  note_broken(value);
   Finding& finding = reporter_.add(
       "schema/type", value, "this must be a " + std::string(type_name(s.type)) + ", not " + shown(value));
   if (s.type == Type::kString && value.node != nullptr && value.is_scalar() && !value.is_null()) {
-    finding.fix = "quote it: " + yaml_quoted(value.node->text);
-    Reporter::fix_with(finding, replace_scalar(value, value.node->text, true));
+    const std::string& text = value.node->text;
+    if (fits_as_text(value, text, s)) {
+      finding.fix = "quote it: " + yaml_quoted(text);
+      Reporter::fix_with(finding, replace_scalar(value, text, true));
+    } else if (fits_as_text(value, text + "s", s)) {
+      finding.fix =
+          "write a duration with its unit: " + text + "s if these are seconds, " + text + "m if minutes";
+    } else {
+      finding.fix = "write a string that " +
+                    (s.pattern.empty() ? "is of the form that is asked for" : "matches " + s.pattern);
+    }
   }
   if (value.is_string() && value.node != nullptr && s.type != Type::kString) {
     YamlNode plain = *value.node;
@@ -158,6 +177,18 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
     }
   }
   return false;
+}
+
+// Whether the scalar would do as this string: quoting it puts it right, or only makes another error of it.
+bool SchemaCheck::fits_as_text(const Value& value, const std::string& text, const Schema& s) {
+  Value as_text = value;
+  as_text.scalar = Json(text);
+  ++quiet_;
+  bool ok = check_text(as_text, s);
+  ok = check_enum(as_text, s) && ok;
+  ok = check_combinations(as_text, s) && ok;
+  --quiet_;
+  return ok;
 }
 
 // Fields of kinds that still grow: in Gateway API's experimental channel, or after the version built in.
@@ -174,6 +205,7 @@ bool SchemaCheck::is_newer_field(const KindSchema& kind, std::string_view name) 
 
 void SchemaCheck::report_unknown(const Value& member, const std::string& name, const Schema& s) {
   if (quiet_ > 0 || reporter_.is_full()) return;
+  broken_names_.insert(name);
   if (kind_ != nullptr && !kind_->from_file && is_newer_field(*kind_, name)) {
     reporter_.add_at_key(
         "version/field-too-new", member,
@@ -187,6 +219,11 @@ void SchemaCheck::report_unknown(const Value& member, const std::string& name, c
   std::string fix = nearest.empty() ? "remove it" : "write \"" + nearest + "\", or remove it";
   Finding& finding =
       reporter_.add_at_key("schema/unknown-field", member, "there is no field \"" + name + "\" here", fix);
+  if (kind_ != nullptr && !kind_->from_file) {
+    if (const std::string_view release = builtin_release(kind_->group); !release.empty())
+      finding.why += "; checked with the built-in schema of " + std::string(release) +
+                     ": for a newer one give --schemas-from-cluster, or its CRD with --schemas";
+  }
   if (nearest.empty() || member.parent->find(nearest) != nullptr) return;
   // Only where the value is one that the other field takes.
   ++quiet_;
@@ -236,6 +273,7 @@ bool SchemaCheck::check_required(const Value& value, const Schema& s) {
         member == nullptr || (id != Schema::kNone && counts_as_absent(*member, schemas_.at(id), native_));
     if (absent && is_optional_after_all(value, name)) continue;
     if (!absent || (id != Schema::kNone && schemas_.at(id).has_default)) continue;
+    if (quiet_ == 0) broken_names_.insert(name);
     ok = fail("schema/required", value, "the field \"" + name + "\" is missing", "add \"" + name + ":\"");
   }
   return ok;

@@ -3,6 +3,9 @@
 // maps, combinations, and the CEL rules. One caller at a time.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "deploy/validate/reporter.h"
 #include "deploy/validate/schema.h"
 #include "deploy/validate/value.h"
@@ -21,10 +24,15 @@ class SchemaCheck {
   // A part that has a schema of its own: a Pod's spec inside a kind that is unknown.
   bool check_part(const Value& value, Schema::Id schema, bool native);
 
+  // Of fields with a finding, and those above them that miss one.
+  const std::set<std::string>& broken_names() const { return broken_names_; }
+
  private:
+  void note_broken(const Value& at);
   bool check(const Value& value, Schema::Id id, bool is_root);
   bool check_type(const Value& value, const Schema& s);
   bool check_scalar_type(const Value& value, const Schema& s);
+  bool fits_as_text(const Value& value, const std::string& text, const Schema& s);
   bool check_map(const Value& value, const Schema& s, bool is_root);
   bool is_optional_after_all(const Value& value, const std::string& name) const;
   bool check_required(const Value& value, const Schema& s);
@@ -46,6 +54,7 @@ class SchemaCheck {
   bool native_ = false;
   int quiet_ = 0;  // > 0: nothing is reported
   int64_t num_checks_ = 0;
+  std::set<std::string> broken_names_;
 };
 
 // The object as the API server has it after defaulting: a copy with every default of the schema filled in and

@@ -280,6 +280,7 @@ void check_services(const RuleContext& context) {
     if (d.is("", "Service")) {
       check_service_selector(d, context);
       check_whole_group(d, context);
+      check_engine_service(d, context);
       check_exposure(d, context);
       if (const ManifestDocument* group = context.set.find("LeaderWorkerSet", d.name, d.namespace_name);
           group != nullptr)

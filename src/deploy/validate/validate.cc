@@ -20,6 +20,7 @@ struct OpenFile {
   std::deque<std::unique_ptr<Reporter>> object_reporters;
   // Findings about documents whose text was repaired before: their edits would be at wrong places.
   std::deque<std::vector<Finding>> repaired_findings;
+  std::deque<std::vector<Finding>> untold_findings;
 };
 
 // Files that a kustomization of the same folder names as patches: parts of objects, not objects.
@@ -79,10 +80,12 @@ class Validation {
   void read(const ManifestFile& file) {
     OpenFile& open = open_.emplace_back();
     open.reporter = std::make_unique<Reporter>(file, options_.disabled_rules, report_.findings);
-    open.content = read_documents(file.text, *open.reporter);
+    open.content = read_documents(file, *open.reporter);
+    report_.num_unchecked += open.content.is_template ? 1 : 0;
     for (const ReadDocument& document : open.content.documents) {
-      std::vector<Finding>& findings =
-          document.repaired ? open.repaired_findings.emplace_back() : report_.findings;
+      std::vector<Finding>& findings = document.guessed    ? open.untold_findings.emplace_back()
+                                       : document.repaired ? open.repaired_findings.emplace_back()
+                                                           : report_.findings;
       Reporter& reporter = *open.object_reporters.emplace_back(
           std::make_unique<Reporter>(file, options_.disabled_rules, findings));
       const size_t num_before = findings.size();
@@ -148,7 +151,7 @@ class Validation {
     Value& whole = defaulted_.emplace_back(with_defaults(*d.root, *schemas_, d.schema->root));
     link_parents(whole);
     d.sound = check.check_object(whole, *d.schema);
-    if (d.sound) check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter);
+    check_cel_rules(whole, d.schema->root, *schemas_, *d.reporter, check.broken_names());
   }
 
   void check_rules() {
@@ -160,6 +163,7 @@ class Validation {
       check_storage_object(d);
       check_scaling_object(d);
       check_custom_object(d, context);
+      check_kserve_object(d, context);
       check_group_practice(d, context);
       check_engine_parity(d, context);
     }
@@ -170,6 +174,7 @@ class Validation {
       check_probe_practice(pod, context);
       check_network_env(pod, context);
       check_engine(pod, context);
+      check_engine_ports(pod);
     }
     check_references(context);
     check_services(context);

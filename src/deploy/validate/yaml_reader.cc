@@ -2,8 +2,15 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
+
+#include "base/utf8.h"
+#include "deploy/validate/yaml_dashes.h"
+#include "deploy/validate/yaml_lines.h"
+#include "deploy/validate/yaml_tabs.h"
+#include "deploy/validate/yaml_template.h"
 
 namespace hadal {
 namespace {
@@ -11,54 +18,9 @@ namespace {
 constexpr YamlLimits kLimits{.max_depth = 100, .max_nodes = 500'000};
 constexpr int kMaxRepairs = 30;
 constexpr int kMaxErrors = 50;
-
-struct Line {
-  size_t begin = 0;
-  size_t end = 0;  // without the newline
-};
-
-std::vector<Line> lines_of(std::string_view text) {
-  std::vector<Line> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    out.push_back({begin, end});
-    begin = end + 1;
-  }
-  return out;
-}
-
-size_t indent_of(std::string_view line) {
-  return std::min(line.find_first_not_of(' '), line.size());
-}
-
-bool is_blank(std::string_view line) {
-  const size_t first = line.find_first_not_of(" \t\r");
-  return first == std::string_view::npos || line[first] == '#';
-}
-
-bool is_separator(std::string_view line) {
-  return line.starts_with("---") &&
-         (line.size() == 3 || line[3] == ' ' || line[3] == '\r' || line[3] == '\t');
-}
-
-// "-name: x": the dash's place in the line.
-std::optional<size_t> tight_dash(std::string_view line) {
-  const size_t dash = line.find_first_not_of(" \t");
-  if (dash == std::string_view::npos || line[dash] != '-' || dash + 1 >= line.size()) return std::nullopt;
-  const char next = line[dash + 1];
-  const bool word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z');
-  if (!word) return std::nullopt;
-  const size_t end =
-      line.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.", dash + 1);
-  if (end == std::string_view::npos || line[end] != ':') return std::nullopt;
-  if (end + 1 < line.size() && line[end + 1] != ' ' && line[end + 1] != '\r') return std::nullopt;
-  return dash;
-}
-
-bool has_tab_indent(std::string_view line) {
-  const size_t first = line.find_first_not_of(" \t");
-  return first != std::string_view::npos && line.substr(0, first).find('\t') != std::string_view::npos;
-}
+// Parsed while depths are tried, of one file.
+constexpr size_t kMaxTabBytes = size_t{4} << 20;
+constexpr std::string_view kTabMessage = "a tab stands in the indentation";
 
 std::optional<YamlParseError> first_error(std::string_view text) {
   YamlStream stream = parse_yaml_stream(text, kLimits);
@@ -75,7 +37,8 @@ std::string blanked(std::string text, size_t end) {
 
 class Reader {
  public:
-  Reader(std::string_view text, Reporter& reporter) : original_(text), text_(text), reporter_(reporter) {}
+  Reader(std::string_view text, std::string_view path, Reporter& reporter)
+      : original_(text), path_(path), text_(text), reporter_(reporter) {}
 
   ReadFile run() {
     ReadFile out;
@@ -84,10 +47,8 @@ class Reader {
       take(stream, out);
       if (stream.errors.empty() || out.is_template) return out;
       const YamlParseError& error = stream.errors[0];
-      if (round == 0 && text_.find("{{") != std::string::npos) {
-        out.is_template = true;
-        out.documents.clear();
-        report_template(error.mark);
+      if (is_of_template(error)) {
+        report_template(error.mark, out);
         return out;
       }
       if (repair(error)) {
@@ -102,142 +63,213 @@ class Reader {
 
  private:
   void take(const YamlStream& stream, ReadFile& out) {
-    const size_t count =
-        stream.documents.size() - (stream.errors.empty() || stream.documents.empty() ? 0 : 1);
+    const std::vector<YamlDocument>& all = stream.documents;
+    const size_t count = all.size() - (stream.errors.empty() || all.empty() ? 0 : 1);
     for (size_t i = 0; i < count; ++i) {
-      const YamlDocument& document = stream.documents[i];
+      const YamlDocument& document = all[i];
       if (document.root == nullptr) continue;
-      if (is_template_node(*document.root)) {
-        report_template(document.begin);
-        out.is_template = true;
-        out.documents.clear();
-        return;
+      if (const YamlNode* odd = template_node(*document.root)) {
+        if (is_template()) return report_template(document.begin, out);
+        if (reported_keys_.insert(odd->begin.line).second)
+          reporter_.add_at_mark("yaml/syntax", odd->begin,
+                                "a map stands where a key is: \"{{\" without quotes begins a map in a map");
+        continue;
       }
-      out.documents.push_back({document.root, document.begin, num_repairs_ > 0});
+      ReadDocument& taken = out.documents.emplace_back();
+      taken.root = document.root;
+      taken.begin = document.begin;
+      taken.repaired = num_repairs_ > 0;
+      const int end = i + 1 < all.size() ? all[i + 1].begin.line : INT32_MAX;
+      taken.guessed = is_guessed(document.begin.line, end);
     }
+  }
+
+  bool is_guessed(int begin, int end) const {
+    return std::any_of(guessed_.begin(), guessed_.end(),
+                       [&](int line) { return line >= begin && line < end; });
   }
 
   // The same text will be read again from its beginning.
   static void drop_taken(ReadFile& out, const YamlStream& stream) {
     size_t count = 0;
-    for (size_t i = 0; i + 1 < stream.documents.size(); ++i)
-      count += stream.documents[i].root != nullptr ? 1 : 0;
+    for (size_t i = 0; i + 1 < stream.documents.size(); ++i) {
+      const YamlNodePtr& root = stream.documents[i].root;
+      count += root != nullptr && template_node(*root) == nullptr ? 1 : 0;
+    }
     out.documents.resize(out.documents.size() - std::min(count, out.documents.size()));
   }
 
-  // "{{ .Values.x }}" without quotes is read as a map inside a map's key.
-  static bool is_template_node(const YamlNode& node) {
-    for (const auto& [key, value] : node.entries) {
-      if (key->is_mapping() || is_template_node(*value)) return true;
-    }
-    for (const YamlNodePtr& item : node.items) {
-      if (is_template_node(*item)) return true;
-    }
-    return false;
+  // "{{ .Values.x }}" without quotes is read as a map inside a map's key. Null: there is none.
+  static const YamlNode* template_node(const YamlNode& node) {
+    std::unordered_set<const YamlNode*> seen;
+    return template_node(node, seen);
   }
 
-  void report_template(const YamlMark& mark) {
-    reporter_.add_at_mark("yaml/helm-template", mark, "this is a template (\"{{\"), not yet a manifest");
+  static const YamlNode* template_node(const YamlNode& node, std::unordered_set<const YamlNode*>& seen) {
+    if (!seen.insert(&node).second) return nullptr;
+    for (const auto& [key, value] : node.entries) {
+      if (key->is_mapping()) return key.get();
+      if (const YamlNode* found = template_node(*value, seen)) return found;
+    }
+    for (const YamlNodePtr& item : node.items) {
+      if (const YamlNode* found = template_node(*item, seen)) return found;
+    }
+    return nullptr;
+  }
+
+  // Asked once: the text is looked through.
+  bool is_template() {
+    if (!is_template_) {
+      is_template_ = original_.find("{{") != std::string_view::npos &&
+                     (looks_like_template(original_) ||
+                      (is_chart_template_path(path_) && without_template_actions(original_) != original_ &&
+                       utf8_is_valid(original_)));
+    }
+    return *is_template_;
+  }
+
+  // Without the actions the error would not be there.
+  bool is_of_template(const YamlParseError& error) {
+    if (!is_template()) return false;
+    const auto rest = first_error(without_template_actions(text_));
+    return !rest || rest->mark.offset != error.mark.offset;
+  }
+
+  void report_template(const YamlMark& mark, ReadFile& out) {
+    Finding& finding = reporter_.add_at_mark(
+        "yaml/helm-template", mark, "this is a template (\"{{\"), not yet a manifest: it was not checked");
+    // There it is no surprise.
+    if (is_chart_template_path(path_)) finding.severity = Severity::kInfo;
+    out.is_template = true;
+    out.documents.clear();
   }
 
   void report_error(const YamlParseError& error) {
+    // After a tab or a dash that is reported, what follows from it is not told again.
+    if (is_told_document(error.mark.line)) return;
+    if (error.mark.offset < text_.size() && text_[error.mark.offset] == '\t') {
+      reporter_.add_at_mark("yaml/tab", error.mark, std::string(kTabMessage));
+      return;
+    }
     reporter_.add_at_mark("yaml/syntax", error.mark, "the YAML cannot be read: " + error.message);
+  }
+
+  // The error's document has a line whose depth was guessed.
+  bool is_told_document(int line) const {
+    const std::vector<TextLine> lines = text_lines(text_);
+    int begin = line;
+    while (begin > 1 && !is_document_separator(line_text(lines, begin - 1))) --begin;
+    return is_guessed(begin, line + 1);
+  }
+
+  std::string_view line_text(const std::vector<TextLine>& lines, int number) const {
+    return number >= 0 && number < static_cast<int>(lines.size())
+               ? lines[static_cast<size_t>(number)].of(text_)
+               : std::string_view();
   }
 
   // Tries to put right what people get wrong most; reports it. False: it is something else.
   bool repair(const YamlParseError& error) {
     if (num_repairs_ >= kMaxRepairs) return false;
-    const std::vector<Line> lines = lines_of(text_);
+    const std::vector<TextLine> lines = text_lines(text_);
     const int at = error.mark.line - 1;
     for (const int number : {at, at - 1, at + 1, at - 2}) {
       if (number < 0 || number >= static_cast<int>(lines.size())) continue;
-      const Line& line = lines[static_cast<size_t>(number)];
-      const std::string_view content = std::string_view(text_).substr(line.begin, line.end - line.begin);
-      if (const auto dash = tight_dash(content)) return repair_dash(line, number, *dash, error);
-      if (has_tab_indent(content) && number <= at) return repair_tab(lines, number, error);
+      const std::string_view content = line_text(lines, number);
+      if (const auto dash = tight_dash(content); dash && repair_dash(lines, number, *dash, error))
+        return true;
+      if (has_tab_indent(content) && number <= at && repair_tab(number, error)) return true;
     }
     return false;
   }
 
-  // Makes the change to the text that is read; the finding's edit is of the original, whose lines are the
-  // same.
-  void apply(std::string_view rule, const Line& line, int number, size_t column, std::string message,
-             size_t begin, size_t end, const std::string& replacement) {
+  // The finding, with the edits where they are sure. They are of the text that is read; the original's lines
+  // are the same, those of them that are changed must be so literally.
+  void report_repair(std::string_view rule, int line, size_t column, std::string message,
+                     const std::vector<TextEdit>& edits, bool sure) {
     YamlMark mark;
-    mark.line = number + 1;
+    mark.line = line + 1;
     mark.column = static_cast<int>(column) + 1;
     Finding& finding = reporter_.add_at_mark(rule, mark, std::move(message));
-    const Line original = lines_of(original_)[static_cast<size_t>(number)];
-    const std::string_view before = original_.substr(original.begin, original.end - original.begin);
-    if (before == std::string_view(text_).substr(line.begin, line.end - line.begin))
-      Reporter::fix_with(finding, TextEdit{original.begin + begin, original.begin + end, replacement});
-    text_.replace(line.begin + begin, end - begin, replacement);
+    const std::vector<TextLine> now = text_lines(text_);
+    const std::vector<TextLine> before = text_lines(original_);
+    std::vector<TextEdit> moved;
+    for (const TextEdit& edit : edits) {
+      const auto place = std::upper_bound(now.begin(), now.end(), edit.begin,
+                                          [](size_t offset, const TextLine& l) { return offset < l.begin; });
+      const auto i = static_cast<size_t>(place - now.begin()) - 1;
+      sure = sure && i < before.size() && before[i].of(original_) == now[i].of(text_);
+      if (!sure) break;
+      const size_t offset = before[i].begin - now[i].begin;
+      moved.push_back({edit.begin + offset, edit.end + offset, edit.text});
+    }
     ++num_repairs_;
+    if (!sure) return;
+    for (TextEdit& edit : moved) Reporter::fix_with(finding, std::move(edit));
   }
 
-  bool repair_dash(const Line& line, int number, size_t dash, const YamlParseError& error) {
-    std::string changed = text_;
-    changed.insert(line.begin + dash + 1, " ");
-    const auto next = first_error(changed);
-    if (next && next->mark.line <= error.mark.line && next->mark.line <= number + 1) return false;
-    apply("yaml/dash-without-space", line, number, dash,
-          "a dash without a space begins no list item: YAML reads a key that is called \"" +
-              text_.substr(line.begin + dash, text_.find(':', line.begin + dash) - line.begin - dash) + "\"",
-          dash + 1, dash + 1, " ");
+  bool repair_dash(const std::vector<TextLine>& lines, int number, size_t dash, const YamlParseError& error) {
+    const TextLine& line = lines[static_cast<size_t>(number)];
+    std::vector<TextEdit> edits = dash_edits(text_, lines, number, dash);
+    const int last = last_line_of_item(text_, lines, number, dash);
+    std::string changed;
+    bool reads = false;
+    // With the lines below it moved, and as they are.
+    for (const bool moved : {true, false}) {
+      if (!moved && edits.size() == 1) break;
+      if (!moved) edits.resize(1);
+      changed = apply_edits(text_, edits);
+      const auto next = first_error(changed);
+      reads = !next || next->mark.line > std::max(last + 1, error.mark.line);
+      if (reads) break;
+      // Another item of the same kind follows at once.
+      reads = next->mark.line > last + 1 && next->mark.line >= error.mark.line &&
+              tight_dash(line_text(lines, next->mark.line - 1)).has_value() && next->mark.line - 1 != number;
+      if (reads) break;
+    }
+    if (!reads) return false;
+    const bool sure = !is_told_document(number + 1);
+    report_repair(
+        "yaml/dash-without-space", number, dash,
+        "a dash without a space begins no list item: YAML reads a key that is called \"" +
+            text_.substr(line.begin + dash, text_.find(':', line.begin + dash) - line.begin - dash) + "\"",
+        edits, sure);
+    text_ = std::move(changed);
     return true;
   }
 
-  // The indents that the line may be meant to have, the likeliest first.
-  std::vector<size_t> likely_indents(const std::vector<Line>& lines, int number) const {
-    const auto content = [&](int i) {
-      const Line& l = lines[static_cast<size_t>(i)];
-      return std::string_view(text_).substr(l.begin, l.end - l.begin);
-    };
-    std::vector<size_t> out;
-    int next = number + 1;
-    while (next < static_cast<int>(lines.size()) && is_blank(content(next))) ++next;
-    std::string_view own = content(number);
-    if (const size_t comment = own.find(" #"); comment != std::string_view::npos)
-      own = own.substr(0, comment);
-    own = own.substr(0, own.find_last_not_of(" \r\t") + 1);
-    if (next < static_cast<int>(lines.size()) && !has_tab_indent(content(next))) {
-      const size_t indent = indent_of(content(next));
-      if (own.ends_with(":") && indent >= 2) out.push_back(indent - 2);
-      out.push_back(indent);
+  bool repair_tab(int number, const YamlParseError& error) {
+    auto repaired = repair_tabs(text_, number, tab_budget_);
+    if (!repaired) return false;
+    const auto next = first_error(repaired->text);
+    if (next && next->mark.line <= error.mark.line) return false;
+    const std::vector<TextLine> lines = text_lines(text_);
+    const bool told = is_told_document(repaired->first_line + 1);
+    std::vector<TextEdit> edits;
+    for (int i = repaired->first_line; i <= repaired->last_line; ++i) {
+      const TextLine& line = lines[static_cast<size_t>(i)];
+      const size_t old = std::min(line.of(text_).find_first_not_of(" \t"), line.end - line.begin);
+      edits.push_back({line.begin, line.begin + old,
+                       std::move(repaired->indents[static_cast<size_t>(i - repaired->first_line)])});
     }
-    for (int i = number - 1; i >= 0 && out.size() < 12; --i) {
-      if (is_blank(content(i)) || has_tab_indent(content(i))) continue;
-      const std::string_view line = content(i);
-      const size_t indent = indent_of(line);
-      // A list's item continues two further in.
-      if (indent < line.size() && line[indent] == '-') out.push_back(indent + 2);
-      out.push_back(indent);
-      if (indent == 0) break;
-    }
-    return out;
-  }
-
-  bool repair_tab(const std::vector<Line>& lines, int number, const YamlParseError& error) {
-    const Line& line = lines[static_cast<size_t>(number)];
-    const std::string_view content = std::string_view(text_).substr(line.begin, line.end - line.begin);
-    const size_t first = content.find_first_not_of(" \t");
-    for (const size_t indent : likely_indents(lines, number)) {
-      std::string changed = text_;
-      changed.replace(line.begin, first, std::string(indent, ' '));
-      const auto next = first_error(changed);
-      if (next && next->mark.line <= error.mark.line) continue;
-      apply("yaml/tab", line, number, content.find('\t'), "a tab stands in the indentation", 0, first,
-            std::string(indent, ' '));
-      return true;
-    }
-    return false;
+    std::string message(kTabMessage);
+    if (repaired->last_line > repaired->first_line)
+      message = "tabs stand in the indentation of lines " + std::to_string(repaired->first_line + 1) +
+                " to " + std::to_string(repaired->last_line + 1);
+    if (!repaired->sure && !told) message += ", and the lines around leave more than one depth open";
+    const size_t column = line_text(lines, repaired->first_line).find('\t');
+    report_repair("yaml/tab", repaired->first_line, column, std::move(message), edits,
+                  repaired->sure && !told);
+    if (!repaired->sure) guessed_.push_back(repaired->first_line + 1);
+    text_ = std::move(repaired->text);
+    return true;
   }
 
   // False: nothing follows.
   bool skip_to_next(const YamlParseError& error) {
-    for (const Line& line : lines_of(text_)) {
-      const std::string_view content = std::string_view(text_).substr(line.begin, line.end - line.begin);
-      if (line.begin < error.mark.offset || line.begin <= resumed_ || !is_separator(content)) continue;
+    for (const TextLine& line : text_lines(text_)) {
+      if (line.begin < error.mark.offset || line.begin <= resumed_ || !is_document_separator(line.of(text_)))
+        continue;
       resumed_ = line.begin;
       text_ = blanked(std::move(text_), line.begin);
       return true;
@@ -246,9 +278,14 @@ class Reader {
   }
 
   std::string_view original_;
+  std::string_view path_;
   std::string text_;
   Reporter& reporter_;
   int num_repairs_ = 0;
+  size_t tab_budget_ = kMaxTabBytes;
+  std::vector<int> guessed_;     // lines, from 1
+  std::set<int> reported_keys_;  // lines, from 1
+  std::optional<bool> is_template_;
   size_t resumed_ = 0;  // where reading began again, after an error
 };
 
@@ -271,7 +308,9 @@ void check_keys(const YamlNode& node, std::string_view map_name, Reporter& repor
       Finding& finding = reporter.add_at_mark(
           "yaml/dash-without-space", key->begin,
           "a dash without a space begins no list item: this is a key that is called \"" + key->text + "\"");
-      Reporter::fix_with(finding, TextEdit{key->begin.offset + 1, key->begin.offset + 1, " "});
+      // All items at once: a list with one of them would not be read.
+      for (TextEdit& edit : dash_edits_of_map(reporter.source(), node))
+        Reporter::fix_with(finding, std::move(edit));
     }
     const auto [place, fresh] = lines.try_emplace(key->text, key->begin.line);
     if (!fresh && key->text != "<<")
@@ -296,8 +335,8 @@ const YamlNode* first_anchor(const YamlNode& node, std::unordered_set<const Yaml
 
 }  // namespace
 
-ReadFile read_documents(std::string_view text, Reporter& reporter) {
-  return Reader(text, reporter).run();
+ReadFile read_documents(const ManifestFile& file, Reporter& reporter) {
+  return Reader(file.text, file.path, reporter).run();
 }
 
 void check_yaml_nodes(const YamlNode& root, Reporter& reporter) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/yaml_tree.h"
+#include "deploy/manifest.h"
 #include "deploy/validate/reporter.h"
 
 namespace hadal {
@@ -17,6 +18,8 @@ struct ReadDocument {
   YamlMark begin;
   // Read from a text that was changed before: places of its line's rest are off, edits must not be made.
   bool repaired = false;
+  // A line with a tab may stand deeper or less deep than it was read: what rules find is not told.
+  bool guessed = false;
 };
 
 struct ReadFile {
@@ -24,7 +27,7 @@ struct ReadFile {
   bool is_template = false;  // of Helm: not YAML before it is rendered
 };
 
-ReadFile read_documents(std::string_view text, Reporter& reporter);
+ReadFile read_documents(const ManifestFile& file, Reporter& reporter);
 // Double keys, keys such as "-name", anchors.
 void check_yaml_nodes(const YamlNode& root, Reporter& reporter);
 
