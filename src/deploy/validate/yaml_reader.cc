@@ -131,6 +131,12 @@ class Reader {
   // Without the actions the error would not be there.
   bool is_of_template(const YamlParseError& error) {
     if (!is_template()) return false;
+    const std::vector<TextLine> lines = text_lines(text_);
+    for (const int line : {error.mark.line - 1, error.mark.line - 2}) {
+      const std::string_view content = line_text(lines, line);
+      const size_t first = std::min(content.find_first_not_of(" \t-"), content.size());
+      if (content.substr(first).starts_with("{{")) return true;
+    }
     const auto rest = first_error(without_template_actions(text_));
     return !rest || rest->mark.offset != error.mark.offset;
   }

@@ -167,6 +167,15 @@ TEST(Templates, AreSaidToBeUnchecked) {
   EXPECT_EQ(report.num_unchecked, 1);
 }
 
+// An action in a string of an action, as plug-in indexes of kubectl have it.
+TEST(Templates, ActionsMayHoldStringsWithBraces) {
+  EXPECT_EQ(
+      rules_of("spec:\n  platforms:\n  - bin: x\n    {{addURIAndSha \"https://x/{{ .TagName }}/a.tar.gz\" "
+               ".TagName | indent 6 }}\n    files: [a]\n"),
+      Rules{"yaml/helm-template@5"});
+  EXPECT_EQ(rules_of("a:\n- b: {{ printf \"%s}}\" .x }}\n- c\n"), Rules{"yaml/helm-template@4"});
+}
+
 TEST(Templates, OtherTextWithBracesIsAnError) {
   EXPECT_EQ(rules_of("\x01\x02{{\xff\xfe garbage }}\n"), Rules{"yaml/syntax@1"});
   EXPECT_EQ(rules_of("some prose: with {{ braces\nand more: prose: [\n").size(), 1u);

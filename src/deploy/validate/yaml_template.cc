@@ -8,6 +8,21 @@
 namespace hadal {
 namespace {
 
+// The next "}}" that stands in no string of the action; npos: there is none.
+size_t find_close(std::string_view text, size_t at) {
+  for (size_t i = at; i + 1 < text.size(); ++i) {
+    if (text[i] == '}' && text[i + 1] == '}') return i;
+    if (text[i] != '"' && text[i] != '`') continue;
+    const char quote = text[i];
+    size_t end = i + 1;
+    while (end < text.size() && text[end] != quote && text[end] != '\n')
+      end += quote == '"' && text[end] == '\\' ? 2 : 1;
+    // A string that does not end in its line is none.
+    if (end < text.size() && text[end] == quote) i = end;
+  }
+  return std::string_view::npos;
+}
+
 // The end of the action that begins at `begin`, after its "}}"; npos: it does not end, or begins as none
 // does.
 size_t action_end(std::string_view text, size_t begin) {
@@ -19,7 +34,7 @@ size_t action_end(std::string_view text, size_t begin) {
   const bool starts = std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '$' || c == '(' ||
                       c == '"' || c == '`' || c == '/' || c == '_' || c == '}';
   if (!starts) return std::string_view::npos;
-  const size_t end = text.find("}}", at);
+  const size_t end = find_close(text, at);
   return end == std::string_view::npos ? end : end + 2;
 }
 
