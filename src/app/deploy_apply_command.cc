@@ -82,7 +82,9 @@ int apply_files(Settings& settings, std::stop_token stop) {
   if (!files.ok()) return deploy_failed(files.error());
   const ApplyHooks hooks = make_apply_hooks();
   auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
-  if (!input.ok()) return deploy_failed(input.error());
+  if (!input.ok()) return input_failed(input.error());
+  const Status named = check_namespaces(*input, settings.cluster.namespace_name);
+  if (!named.ok()) return input_failed(named.error());
   if (!say_findings(input->findings)) return 1;
   if (!settings.cluster.skip_validation && !input->from_spec && hooks.validate &&
       !say_findings(hooks.validate(*files)))
@@ -98,7 +100,7 @@ int apply_files(Settings& settings, std::stop_token stop) {
 }
 
 int roll_back(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   auto input = read_revision_input(*client, settings.deploy.arguments[0], settings.cluster.to_revision);
@@ -111,7 +113,7 @@ int roll_back(Settings& settings, std::stop_token stop) {
 }
 
 int delete_named(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   if (settings.cluster.dry_run == "client")

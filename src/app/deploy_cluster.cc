@@ -90,6 +90,15 @@ ApplyHooks make_apply_hooks() {
   return out;
 }
 
+Status check_namespaces(const ApplyInput& input, const std::string& wanted) {
+  if (wanted.empty() || input.from_spec) return {};
+  for (const ApplyObject& object : input.objects) {
+    const std::string own(text_at(object.object, "metadata.namespace"));
+    if (!own.empty() && own != wanted) return namespace_mismatch(object.origin, object.title(), own, wanted);
+  }
+  return {};
+}
+
 Status name_from_spec(Settings& settings) {
   if (settings.deploy.arguments.empty()) return {};
   std::string& argument = settings.deploy.arguments[0];
@@ -98,12 +107,7 @@ Status name_from_spec(Settings& settings) {
   HADAL_ASSIGN(const std::vector<ManifestFile> files, read_manifest_files({argument}));
   HADAL_ASSIGN(const ApplyInput input,
                read_apply_input(files, make_apply_hooks(), settings.cluster.namespace_name));
-  for (const ApplyObject& object : input.objects) {
-    const std::string own(text_at(object.object, "metadata.namespace"));
-    const bool other = !input.from_spec && !own.empty() && own != settings.cluster.namespace_name;
-    if (other && !settings.cluster.namespace_name.empty())
-      return namespace_mismatch(object.origin, object.title(), own, settings.cluster.namespace_name);
-  }
+  HADAL_RETURN_IF_ERROR(check_namespaces(input, settings.cluster.namespace_name));
   argument = default_deployment_name(input, files);
   if (settings.cluster.namespace_name.empty()) settings.cluster.namespace_name = input.namespace_name;
   return {};
@@ -117,6 +121,10 @@ void print_line(const std::string& line) {
 int deploy_failed(const Error& error, int code) {
   std::fprintf(stderr, "hadal deploy: %s\n", error.message.c_str());
   return code;
+}
+
+int input_failed(const Error& error) {
+  return deploy_failed(error, error.code == ErrorCode::kInvalidArgument ? 2 : 1);
 }
 
 }  // namespace hadal

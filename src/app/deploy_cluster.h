@@ -38,13 +38,16 @@ int run_stoppable(const std::function<int(std::stop_token)>& work);
 
 Result<cluster::KubeClient> make_kube_client(const Settings& settings, std::stop_token stop);
 cluster::ApplyHooks make_apply_hooks();
+// That what manifests say of their namespace is not another than `wanted`, of --namespace; "": none was
+// given. A spec's is checked as it is read.
+Status check_namespaces(const cluster::ApplyInput& input, const std::string& wanted);
 // Where a deployment is given by its spec (or manifests) instead of its name: puts the name, and the spec's
-// namespace where none was given, into the settings. Errors: the file; a namespace in it that is not the one
-// of
-// --namespace.
+// namespace where none was given, into the settings. Errors: the file; check_namespaces()'s.
 Status name_from_spec(Settings& settings);
 void print_line(const std::string& line);
 // Says it on standard error; the exit code.
 int deploy_failed(const Error& error, int code = 1);
+// The same of files and specs that were given: what cannot be meant is wrong usage, as for render.
+int input_failed(const Error& error);
 
 }  // namespace hadal

@@ -106,7 +106,7 @@ LogOptions log_options(const DeployClusterConfig& c) {
 }
 
 int show_status(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   if (settings.cluster.watch) return watch_status(*client, settings);
@@ -117,7 +117,7 @@ int show_status(Settings& settings, std::stop_token stop) {
 }
 
 int show_logs(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   const LogOptions options = log_options(settings.cluster);
@@ -154,7 +154,7 @@ int show_logs(Settings& settings, std::stop_token stop) {
 }
 
 int show_history(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
   const auto inventory = find_inventory(*client, settings);
@@ -170,7 +170,7 @@ int show_history(Settings& settings, std::stop_token stop) {
 }
 
 int find_causes(Settings& settings, std::stop_token stop) {
-  if (const Status named = name_from_spec(settings); !named.ok()) return deploy_failed(named.error());
+  if (const Status named = name_from_spec(settings); !named.ok()) return input_failed(named.error());
   const DeployClusterConfig& c = settings.cluster;
   const std::string name = settings.deploy.arguments.empty() ? "" : settings.deploy.arguments[0];
   Result<DoctorSnapshot> snapshot = make_error(ErrorCode::kInternal, "not taken");

@@ -280,6 +280,14 @@ def test_rollback(cluster):
         c.apply(config_map(a=str(value)))
     kept = [k for k in c.kube.objects if k[0] == "Secret"]
     assert len(kept) == 10, "history is bounded"
+    good = json.loads(c.run("history", "model", "--format", "json"))[-1]["revision"]
+    for value in range(12):
+        c.apply(config_map(a=f"bad{value}"), {**service(), "spec": {"unknownField": 1}}, code=1, flags=("--wait=false", "--skip-validation"))
+    listed = json.loads(c.run("history", "model", "--format", "json"))
+    assert len(listed) == 10, "failed applies are bounded too"
+    assert [r["revision"] for r in listed if r["ended"]] == [good], "what worked stays"
+    assert f"rollback to revision {good}" in c.run("rollback", "model", "--wait=false")
+    assert c.kube.get("ConfigMap", "settings")["data"]["a"] == "11"
 
 
 def test_delete(ready_cluster):

@@ -157,6 +157,7 @@ Status ApplyRun::record(const ApplyInput& input) {
   const bool same = !before_.history.empty() && before_.history.back().digest == revision.digest;
   revision.revision = before_.revision + (same ? 0 : 1);
   if (same) revision = before_.history.back();
+  revision.ended = same && revision.ended;
   inventory_ = begin_revision(before_, entries_, revision);
   mark_planned(inventory_, before_);
   // The list first: what comes later is then found by it.
@@ -164,6 +165,8 @@ Status ApplyRun::record(const ApplyInput& input) {
   recorded_ = true;
   HADAL_ASSIGN(const bool stored, store_.save_revision(inventory_, inventory_.revision, objects));
   inventory_.history.back().stored = stored;
+  // Here too: applies that fail each time must not pile revisions up.
+  HADAL_RETURN_IF_ERROR(forget_revisions());
   if (!stored) print_("this revision is too large to be kept: rollback to it will not be possible");
   return {};
 }
@@ -294,11 +297,17 @@ Status ApplyRun::prune_after(int wave) {
 Status ApplyRun::finish() {
   inventory_.in_progress = false;
   inventory_.num_applied = num_applied_;
-  while (inventory_.history.size() > kMaxHistory) {
-    HADAL_RETURN_IF_ERROR(store_.remove_revision(inventory_, inventory_.history.front().revision));
-    inventory_.history.erase(inventory_.history.begin());
-  }
+  inventory_.history.back().ended = true;
+  HADAL_RETURN_IF_ERROR(forget_revisions());
   return store_.save(inventory_);
+}
+
+Status ApplyRun::forget_revisions() {
+  for (const int revision : revisions_to_forget(inventory_)) {
+    HADAL_RETURN_IF_ERROR(store_.remove_revision(inventory_, revision));
+    std::erase_if(inventory_.history, [&](const RevisionEntry& r) { return r.revision == revision; });
+  }
+  return {};
 }
 
 Status ApplyRun::check_one(const ApplyObject& object, const std::vector<std::string>& coming,
@@ -377,8 +386,7 @@ Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& na
   if (inventory.history.empty())
     return make_error(ErrorCode::kNotFound, "hadal has applied nothing under the name ", name,
                       " in namespace ", client.target().namespace_name);
-  if (revision == 0 && inventory.history.size() > 1)
-    revision = inventory.history[inventory.history.size() - 2].revision;
+  if (revision == 0) revision = revision_to_go_back_to(inventory);
   HADAL_RETURN_IF_ERROR(check_revision(inventory, revision));
   HADAL_ASSIGN(const std::vector<Json> objects, store.load_revision(inventory, revision));
   ApplyInput out;

@@ -61,6 +61,7 @@ class ApplyRun {
   Status prune_one(const InventoryEntry& entry);
   Status prune_after(int wave);
   Status finish();
+  Status forget_revisions();
   // Sets what the objects of the next wave are to the inventory, and writes it.
   Status open_next_wave(const ApplyInput& input, int after);
   Error interrupted(Error error) const;
@@ -85,7 +86,7 @@ class ApplyRun {
   bool recorded_ = false;
 };
 
-// The objects of an earlier revision, to be applied again; revision 0: the one before the newest.
+// The objects of an earlier revision, to be applied again; revision 0: revision_to_go_back_to().
 Result<ApplyInput> read_revision_input(KubeClient& client, const std::string& name, int revision);
 
 }  // namespace hadal::cluster

@@ -14,6 +14,8 @@ std::string history_text(const Inventory& inventory) {
     if (current && inventory.in_progress)
       state += "; its apply did not end: " + std::to_string(inventory.num_applied) + " of " +
                std::to_string(inventory.objects.size()) + " objects applied";
+    if (!entry.ended && !(current && inventory.in_progress))
+      state += std::string(state.empty() ? "" : "; ") + "its apply did not end";
     if (!entry.stored)
       state += std::string(state.empty() ? "" : "; ") + "too large to be kept: no rollback to it";
     table.row(
@@ -30,6 +32,7 @@ Json history_json(const Inventory& inventory) {
                              {"source", r.source},
                              {"objects", r.num_objects},
                              {"stored", r.stored},
+                             {"ended", r.ended},
                              {"current", r.revision == inventory.revision}});
   return out;
 }

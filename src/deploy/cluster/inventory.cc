@@ -47,7 +47,8 @@ Result<std::vector<InventoryEntry>> read_entries(const Json& root, std::string_v
 
 Json to_json_revision(const RevisionEntry& r) {
   return JsonObject{{"revision", r.revision}, {"time", r.time},           {"source", r.source},
-                    {"digest", r.digest},     {"objects", r.num_objects}, {"stored", r.stored}};
+                    {"digest", r.digest},     {"objects", r.num_objects}, {"stored", r.stored},
+                    {"ended", r.ended}};
 }
 
 bool contains(std::span<const InventoryEntry> entries, const InventoryEntry& entry) {
@@ -146,7 +147,8 @@ Result<Inventory> read_inventory(const Json& config_map) {
   for (const Json& item : array_at(*content, "history")) {
     out.history.push_back({static_cast<int>(int_at(item, "revision")), std::string(text_at(item, "time")),
                            std::string(text_at(item, "source")), std::string(text_at(item, "digest")),
-                           static_cast<int>(int_at(item, "objects")), bool_at(item, "stored", true)});
+                           static_cast<int>(int_at(item, "objects")), bool_at(item, "stored", true),
+                           bool_at(item, "ended", true)});
   }
   return out;
 }
@@ -251,6 +253,28 @@ Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, Revi
     before.history.back() = revision;
   before.revision = revision.revision;
   return before;
+}
+
+std::vector<int> revisions_to_forget(const Inventory& inventory) {
+  const auto& history = inventory.history;
+  if (history.size() <= kMaxHistory) return {};
+  const auto ended =
+      std::find_if(history.rbegin(), history.rend(), [](const RevisionEntry& r) { return r.ended; });
+  const int good = ended == history.rend() ? 0 : ended->revision;
+  std::vector<int> out;
+  for (size_t i = 0; i + 1 < history.size() && history.size() - out.size() > kMaxHistory; ++i) {
+    if (history[i].revision != good) out.push_back(history[i].revision);
+  }
+  return out;
+}
+
+int revision_to_go_back_to(const Inventory& inventory) {
+  const auto& history = inventory.history;
+  if (history.size() < 2) return 0;
+  for (size_t i = history.size() - 1; i-- > 0;) {
+    if (history[i].ended && history[i].stored) return history[i].revision;
+  }
+  return history[history.size() - 2].revision;
 }
 
 void mark_planned(Inventory& inventory, const Inventory& before) {

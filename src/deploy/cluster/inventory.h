@@ -42,6 +42,7 @@ struct RevisionEntry {
   std::string digest;  // of the objects
   int num_objects = 0;
   bool stored = true;  // false: too large to keep
+  bool ended = true;   // false: its apply was refused, interrupted, or not ready in time
 };
 
 struct Inventory {
@@ -92,6 +93,13 @@ bool is_storage_kind(std::string_view kind);
 // The inventory to write before the first object of a new revision is applied: the new objects, and those of
 // before that are not among them. planned objects of before are forgotten unless they are among the new.
 Inventory begin_revision(Inventory before, std::vector<InventoryEntry> now, RevisionEntry revision);
+
+// The revisions to forget, oldest first, so that kMaxHistory are left: never the newest, nor the newest that
+// ended.
+std::vector<int> revisions_to_forget(const Inventory& inventory);
+// What one goes back to: the newest revision before the current one that ended; where none did, the one
+// before. 0: there is none.
+int revision_to_go_back_to(const Inventory& inventory);
 
 // Marks every object that `before` does not hold in the cluster as planned.
 void mark_planned(Inventory& inventory, const Inventory& before);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "deploy/cluster/apply_input.h"
 #include "deploy/cluster/apply_object.h"
 #include "deploy/cluster/json_path.h"
@@ -108,6 +110,43 @@ TEST(Prune, AnInterruptedApplyForgetsNothing) {
   EXPECT_EQ(plan.remove.size(), 4u) << "a, b, s and the claim";
   EXPECT_EQ(begin_revision(half, now, third).left.size(), 4u);
   EXPECT_EQ(begin_revision(half, now, third).history.size(), 3u);
+}
+
+std::vector<RevisionEntry> revisions(int num, const std::set<int>& failed) {
+  std::vector<RevisionEntry> out;
+  for (int i = 1; i <= num; ++i) {
+    RevisionEntry& entry = out.emplace_back();
+    entry.revision = i;
+    entry.ended = !failed.contains(i);
+  }
+  return out;
+}
+
+TEST(Revisions, AreBoundedAndTheLastGoodOneStays) {
+  Inventory inventory;
+  inventory.history = revisions(10, {});
+  EXPECT_TRUE(revisions_to_forget(inventory).empty());
+  inventory.history = revisions(12, {});
+  EXPECT_EQ(revisions_to_forget(inventory), (std::vector<int>{1, 2}));
+  inventory.history = revisions(12, {3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  EXPECT_EQ(revisions_to_forget(inventory), (std::vector<int>{1, 3}));
+  inventory.history = revisions(11, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
+  EXPECT_EQ(revisions_to_forget(inventory), (std::vector<int>{1}));
+}
+
+TEST(Revisions, OneGoesBackToTheLastThatEnded) {
+  Inventory inventory;
+  EXPECT_EQ(revision_to_go_back_to(inventory), 0);
+  inventory.history = revisions(1, {});
+  EXPECT_EQ(revision_to_go_back_to(inventory), 0);
+  inventory.history = revisions(5, {});
+  EXPECT_EQ(revision_to_go_back_to(inventory), 4);
+  inventory.history = revisions(5, {3, 4, 5});
+  EXPECT_EQ(revision_to_go_back_to(inventory), 2);
+  inventory.history[1].stored = false;
+  EXPECT_EQ(revision_to_go_back_to(inventory), 1);
+  inventory.history = revisions(3, {1, 2, 3});
+  EXPECT_EQ(revision_to_go_back_to(inventory), 2);
 }
 
 TEST(Names, OfDeployments) {
