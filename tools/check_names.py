@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""No two folders of src/ define a type of the same name in the same namespace.
+"""No two folders of src/ define a type of the same name in the same namespace, and no two files of a folder a name of the same
+form in their anonymous namespaces.
 
 One binary holds every folder, and a class's implicit members are merged by name across object files: two classes of one
 name are undefined behaviour that no linker reports. A test's own types (x_test.cc, test_*.h, *_test_util.h) may repeat, as
 each test program holds one folder.
+
+The second rule is for builds from nothing (HADAL_UNITY), which compile files of a folder together. It sees constants, types and
+functions whose parameters read alike; what it does not see, such a build does.
 """
 import collections
 import os
@@ -13,6 +17,57 @@ import sys
 NAMESPACE = re.compile(r"\s*(?:inline )?namespace\s*([\w:]*)\s*\{")
 TYPE = re.compile(r"^(?:template.*>\s*)?(?:class|struct|enum class|enum)\s+(?:\[\[\w+\]\]\s*)?(\w+)(?:\s*final)?\s*(?::[^;]*)?\{")
 TEST_FILE = re.compile(r"(_test|_fuzz|_bench)\.cc$|^test_|_test_util\.")
+
+
+# Compiled file by file in every build: hadal_library(... SEPARATE).
+SEPARATE_FOLDERS = {"app", "config", "kernels", "kernels/op", "net"}
+# Linked into no library: tests' stand-ins and small programs.
+ALONE = re.compile(r"(_test|_test_util|_fuzz|_bench|_tool|_cli)\.cc$|^fake_nvml\.cc$")
+CONSTANT = re.compile(r"(?:inline |static )?(?:const|constexpr) [^=({;]*?\b(k[A-Z]\w*)(?:\[[^\]]*\])*\s*[={(]")
+LOCAL_TYPE = re.compile(r"(?:class|struct|enum class|enum)\s+(\w+)[^;(]*\{")
+FUNCTION = re.compile(r"(?!return|else|if|for|while|using|typedef|template|class|struct|enum|constexpr)"
+                      r"(?:\[\[\w+\]\] )?(?:inline |static )?[\w:<>,&*\s\[\]]+?[\s&*](\w+)\((.*)")
+
+
+def parameter_types(text):
+    """"Json&,int" of "const Json& a, int b = 1"."""
+    parts = (re.sub(r"\s*=.*", "", part).strip().rsplit(" ", 1)[0] for part in re.sub(r"\s+", " ", text).split(","))
+    return ",".join(parts) if text.strip() else ""
+
+
+def local_names_of(path):
+    """What the file defines in anonymous namespaces, functions with their parameters' types."""
+    stack = []
+    with open(path, encoding="utf-8") as f:
+        lines = f.read().split("\n")
+    for i, line in enumerate(lines):
+        opened = NAMESPACE.match(line)
+        if opened and "}" not in line:
+            stack.append(opened.group(1) or "<anonymous>")
+        elif stack and re.match(r"^}\s*// namespace", line):
+            stack.pop()
+        elif "<anonymous>" not in stack or line.startswith((" ", "}", "#", "//")):
+            continue
+        elif found := CONSTANT.match(line) or LOCAL_TYPE.match(line):
+            yield found.group(1)
+        elif found := FUNCTION.match(line):
+            text = found.group(2)
+            while ")" not in text and i + 1 < len(lines):
+                i += 1
+                text += lines[i]
+            if not text.rstrip().endswith(";"):
+                yield f"{found.group(1)}({parameter_types(text.rsplit(')', 1)[0])})"
+
+
+def local_clashes(root):
+    places = collections.defaultdict(set)
+    for folder, _, names in os.walk(root):
+        relative = os.path.relpath(folder, root)
+        for name in names:
+            if name.endswith(".cc") and relative not in SEPARATE_FOLDERS and not ALONE.search(name):
+                for local in local_names_of(os.path.join(folder, name)):
+                    places[relative, local].add(name)
+    return {key: where for key, where in places.items() if len(where) > 1}
 
 
 def types_of(path):
@@ -42,8 +97,11 @@ def main():
     clashes = {name: where for name, where in places.items() if len(where) > 1}
     for name, where in sorted(clashes.items()):
         print(f"{name} is defined in {' and in '.join(sorted(where))}: rename one", file=sys.stderr)
-    print(f"{len(places)} types, {len(clashes)} names that two folders define")
-    return 1 if clashes else 0
+    local = local_clashes(root)
+    for (folder, name), where in sorted(local.items()):
+        print(f"{folder}: {' and '.join(sorted(where))} each have a {name} of their own: rename one, or share it", file=sys.stderr)
+    print(f"{len(places)} types, {len(clashes)} names that two folders define, {len(local)} that two files of a folder do")
+    return 1 if clashes or local else 0
 
 
 if __name__ == "__main__":

@@ -2,29 +2,22 @@
 
 #include <algorithm>
 
+#include "deploy/char_class.h"
+
 namespace hadal {
 namespace {
 
 constexpr size_t kMaxName = 255;  // domain and path
 constexpr size_t kMaxTag = 128;
 
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
 bool is_upper(char c) {
   return c >= 'A' && c <= 'Z';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
 }
 bool is_hex(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'f');
 }
 bool is_word(char c) {
   return is_lower(c) || is_upper(c) || is_digit(c);
-}
-bool all_of(std::string_view text, bool (*ok)(char)) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), ok);
 }
 
 bool is_domain(std::string_view text) {

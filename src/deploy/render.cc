@@ -4,6 +4,7 @@
 
 #include "deploy/render/context.h"
 #include "deploy/render/idle_fields.h"
+#include "deploy/render/ingress.h"
 #include "deploy/render/parts.h"
 #include "deploy/spec_check.h"
 
@@ -72,6 +73,7 @@ void add_warnings(RenderContext& c) {
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
   add_network_warnings(c);
   warn_of_shut_out(c);
+  warn_of_ingress_class(c);
 }
 
 Result<RenderResult> render_once(const DeploySpec& spec) {

@@ -4,26 +4,18 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "deploy/char_class.h"
 #include "deploy/image_ref.h"
 #include "deploy/spec_table.h"
 
 namespace hadal {
 namespace {
 
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_letter(char c) {
   return is_lower(c) || (c >= 'A' && c <= 'Z');
 }
 bool is_alnum(char c) {
   return is_letter(c) || is_digit(c);
-}
-bool all_of(std::string_view text, bool (*ok)(char)) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), ok);
 }
 bool is_name_char(char c) {
   return is_alnum(c) || c == '-' || c == '_' || c == '.';

@@ -1,6 +1,7 @@
 #include "hub/credentials.h"
 
 #include "base/file.h"
+#include "hub/field_text.h"
 #include "hub/web_address.h"
 #include "net/http_message.h"
 
@@ -17,13 +18,6 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
 }
 
-std::string first_of(std::initializer_list<std::string> values) {
-  for (const std::string& value : values) {
-    if (!value.empty()) return value;
-  }
-  return "";
-}
-
 std::string aws_file(const Environment& environment, const char* name, const char* file) {
   const std::string given = variable(environment, name);
   const std::string home = variable(environment, "HOME");
@@ -36,9 +30,9 @@ std::string aws_file(const Environment& environment, const char* name, const cha
 std::string hugging_face_login(const Environment& environment) {
   const std::string home = variable(environment, "HOME");
   const std::string hf_home =
-      first_of({variable(environment, "HF_HOME"), home.empty() ? "" : home + "/.cache/huggingface"});
+      first_given({variable(environment, "HF_HOME"), home.empty() ? "" : home + "/.cache/huggingface"});
   const std::string path =
-      first_of({variable(environment, "HF_TOKEN_PATH"), hf_home.empty() ? "" : hf_home + "/token"});
+      first_given({variable(environment, "HF_TOKEN_PATH"), hf_home.empty() ? "" : hf_home + "/token"});
   if (path.empty()) return "";
   auto token = read_secret_file(path);
   return token.ok() ? *token : "";
@@ -63,7 +57,7 @@ Result<std::string> find_token(const HubConfig& config, const Environment& envir
   if (!config.token_file.empty()) return read_secret_file(config.token_file);
   std::string token;
   if (kind == ModelRef::Kind::kHuggingFace) {
-    token = first_of({variable(environment, "HF_TOKEN"), variable(environment, "HUGGING_FACE_HUB_TOKEN")});
+    token = first_given({variable(environment, "HF_TOKEN"), variable(environment, "HUGGING_FACE_HUB_TOKEN")});
     if (token.empty()) token = hugging_face_login(environment);
   }
   if (kind == ModelRef::Kind::kModelScope) token = variable(environment, "MODELSCOPE_API_TOKEN");
@@ -75,8 +69,8 @@ Result<std::string> find_token(const HubConfig& config, const Environment& envir
 
 void find_network(HubConfig& config, const Environment& environment) {
   config.ca_file =
-      first_of({config.ca_file, variable(environment, "CURL_CA_BUNDLE"),
-                variable(environment, "SSL_CERT_FILE"), variable(environment, "REQUESTS_CA_BUNDLE")});
+      first_given({config.ca_file, variable(environment, "CURL_CA_BUNDLE"),
+                   variable(environment, "SSL_CERT_FILE"), variable(environment, "REQUESTS_CA_BUNDLE")});
   // A lower-case variable comes first, as everywhere.
   if (variable(environment, "http_proxy").empty() && variable(environment, "all_proxy").empty())
     config.http_proxy = variable(environment, "HTTP_PROXY");
@@ -103,12 +97,12 @@ std::string ini_value(std::string_view text, std::string_view section, std::stri
 Result<S3Access> find_s3_access(const HubConfig& config, const Environment& environment) {
   S3Access access;
   const std::string profile =
-      first_of({config.profile, variable(environment, "AWS_PROFILE"), std::string("default")});
+      first_given({config.profile, variable(environment, "AWS_PROFILE"), std::string("default")});
   const std::string keys = aws_file(environment, "AWS_SHARED_CREDENTIALS_FILE", "credentials");
   const std::string settings = aws_file(environment, "AWS_CONFIG_FILE", "config");
   const std::string section = profile == "default" ? profile : "profile " + profile;
   const auto from_files = [&](std::string_view key) {
-    return first_of({ini_value(keys, profile, key), ini_value(settings, section, key)});
+    return first_given({ini_value(keys, profile, key), ini_value(settings, section, key)});
   };
   AwsCredentials& own = access.credentials;
   own = {variable(environment, "AWS_ACCESS_KEY_ID"), variable(environment, "AWS_SECRET_ACCESS_KEY"),
@@ -121,15 +115,15 @@ Result<S3Access> find_s3_access(const HubConfig& config, const Environment& envi
                               ": no access key under that name in ~/.aws/credentials");
     }
   }
-  access.region =
-      first_of({config.region, variable(environment, "AWS_REGION"),
-                variable(environment, "AWS_DEFAULT_REGION"), from_files("region"), std::string("us-east-1")});
+  access.region = first_given({config.region, variable(environment, "AWS_REGION"),
+                               variable(environment, "AWS_DEFAULT_REGION"), from_files("region"),
+                               std::string("us-east-1")});
   if (access.region.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") !=
       std::string::npos)
     return invalid_argument("\"", access.region, "\" is no region");
   const std::string endpoint =
-      first_of({config.endpoint, variable(environment, "AWS_ENDPOINT_URL_S3"),
-                variable(environment, "AWS_ENDPOINT_URL"), from_files("endpoint_url")});
+      first_given({config.endpoint, variable(environment, "AWS_ENDPOINT_URL_S3"),
+                   variable(environment, "AWS_ENDPOINT_URL"), from_files("endpoint_url")});
   access.path_style = config.path_style || !endpoint.empty();
   std::string user_info;
   const bool china = access.region.starts_with("cn-");

@@ -15,7 +15,7 @@ constexpr size_t kBufferBytes = size_t{128} << 10;
 constexpr int64_t kPushBytes = int64_t{8} << 20;
 constexpr size_t kMaxErrorBody = size_t{8} << 10;
 constexpr size_t kMaxManifest = size_t{64} << 20;
-constexpr int kMaxRedirects = 10;
+constexpr int kMaxFileRedirects = 10;
 constexpr int kMaxRestarts = 3;
 constexpr int kMaxRefusals = 2;
 constexpr int kWholeAnswers = 3;
@@ -243,8 +243,8 @@ bool Downloader::Impl::follow_redirect(Flight& flight) {
     flight.problem = "redirects, which peers do not";
     return false;
   }
-  if (++flight.redirects > kMaxRedirects) {
-    flight.problem = "redirects more than " + std::to_string(kMaxRedirects) + " times";
+  if (++flight.redirects > kMaxFileRedirects) {
+    flight.problem = "redirects more than " + std::to_string(kMaxFileRedirects) + " times";
     return false;
   }
   auto target = redirect_target(flight.url, flight.answer.location);

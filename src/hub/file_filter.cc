@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "hub/field_text.h"
+
 namespace hadal {
 namespace {
 
@@ -19,14 +21,6 @@ constexpr std::string_view kOtherFormats[] = {"original/", "metal/",      "onnx/
                                               "*.ot",      "*.mlmodel",   "*.keras", "*.engine"};
 constexpr std::string_view kPictures[] = {"*.png",  "*.jpg", "*.jpeg", "*.gif", "*.svg",
                                           "*.webp", "*.mp4", "*.pdf",  ".git*"};
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 // One [..] at pattern[at]; moves `at` behind it. Nothing closes it: a plain bracket.
 bool class_matches(std::string_view pattern, size_t& at, char c) {

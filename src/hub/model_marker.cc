@@ -19,7 +19,7 @@ namespace hadal {
 namespace {
 
 constexpr size_t kMaxMarker = size_t{64} << 20;
-constexpr size_t kChunk = size_t{1} << 20;
+constexpr size_t kHashChunk = size_t{1} << 20;
 
 bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
@@ -152,7 +152,7 @@ Result<std::string> hash_file(const std::string& path, const std::function<void(
   if (!fd.valid()) return errno_error("cannot open " + path, errno);
   ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
   Digest digest(DigestKind::kSha256);
-  std::string buffer(kChunk, '\0');
+  std::string buffer(kHashChunk, '\0');
   for (;;) {
     if (stop.stop_requested()) return make_error(ErrorCode::kCancelled, "stopped");
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());

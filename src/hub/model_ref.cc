@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "config/model_catalog.h"
+#include "config/nearest_name.h"
 #include "hub/web_address.h"
 #include "net/http_message.h"
 
@@ -56,7 +57,12 @@ Result<ModelRef> parse_hub(ModelRef ref, std::string text, const std::string& wh
       return invalid_argument("\"", whole, "\" is not on ModelScope: use hf:", model->huggingface);
   }
   if (!is_repository(text)) {
-    return invalid_argument("\"", whole, "\" is no model: hadal pull takes ", kForms);
+    std::vector<std::string_view> names;
+    for (const CatalogModel& model : model_catalog()) names.push_back(model.name);
+    const std::string nearest = nearest_name(text, names);
+    return invalid_argument("\"", whole,
+                            "\" is no model: ", nearest.empty() ? "" : "did you mean " + nearest + "? ",
+                            "hadal takes ", kForms);
   }
   ref.repository = text;
   ref.name = last_part(text);

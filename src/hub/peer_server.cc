@@ -24,7 +24,6 @@ namespace {
 constexpr auto kFresh = std::chrono::milliseconds(1000);
 constexpr int kIoThreads = 4;
 constexpr size_t kMaxConnections = 1024;
-constexpr size_t kMaxJournal = size_t{1} << 30;
 constexpr std::string_view kFiles = "/v1/files/";
 
 HttpResponse json_answer(int status, const std::string& message) {

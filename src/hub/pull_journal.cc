@@ -14,9 +14,8 @@ namespace hadal {
 namespace {
 
 constexpr std::string_view kTitle = "hadal-pull 1";
-constexpr size_t kMaxJournal = size_t{1} << 30;
 constexpr int64_t kRewriteBytes = int64_t{4} << 20;
-constexpr int kMaxFiles = 1'000'000;
+constexpr int kMaxJournalFiles = 1'000'000;
 
 // FNV-1a: against torn writes, not against people.
 std::string line_checksum(std::string_view line) {
@@ -75,7 +74,7 @@ struct JournalReader {
       return true;
     }
     int64_t id = 0;
-    if (words.size() < 4 || !read_number(words[1], id) || id > kMaxFiles) return false;
+    if (words.size() < 4 || !read_number(words[1], id) || id > kMaxJournalFiles) return false;
     if (words[0] == "f") return take_file(static_cast<int>(id), words);
     const auto at = state.files.find(static_cast<int>(id));
     if (at == state.files.end()) return false;
@@ -203,7 +202,7 @@ Result<int> PullJournal::file(const std::string& path, int64_t size, const std::
     const JournalFile& file = files_.at(at->second);
     if (file.size == size && file.validator == validator) return at->second;
   }
-  if (next_id_ > kMaxFiles) {
+  if (next_id_ > kMaxJournalFiles) {
     return make_error(ErrorCode::kTooLarge, path_, " is full: delete it and run hadal pull again");
   }
   JournalFile file;

@@ -27,6 +27,8 @@
 
 namespace hadal {
 
+inline constexpr size_t kMaxJournal = size_t{1} << 30;  // bytes of its file
+
 struct JournalFile {
   std::string path;
   int64_t size = 0;

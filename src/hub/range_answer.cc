@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "hub/field_text.h"
+
 namespace hadal {
 namespace {
 
@@ -14,16 +16,11 @@ std::optional<int64_t> read_number(std::string_view text) {
   return out;
 }
 
-std::string field(const HttpHeaders& headers, std::string_view name) {
-  const std::string* value = headers.find(name);
-  return value == nullptr ? "" : *value;
-}
-
 // A strong ETag, or else the time of the last change: what If-Range takes (RFC 9110 section 13.1.5).
 std::string validator_of(const HttpHeaders& headers) {
-  const std::string etag = field(headers, "ETag");
+  const std::string etag = header_of(headers, "ETag");
   if (etag.size() >= 2 && etag.front() == '"') return etag;
-  return field(headers, "Last-Modified");
+  return header_of(headers, "Last-Modified");
 }
 
 RangeAnswer broken(RangeAnswer out, std::string problem) {
@@ -40,7 +37,7 @@ RangeAnswer changed(RangeAnswer out, std::string problem) {
 
 RangeAnswer judge_part(const RangeQuestion& question, const HttpHeaders& headers, RangeAnswer out) {
   if (headers.count("Content-Range") > 1) return broken(out, "says twice which bytes it sends");
-  const std::string text = field(headers, "Content-Range");
+  const std::string text = header_of(headers, "Content-Range");
   if (!parse_content_range(text, out.range, out.file_size))
     return broken(out, "answers 206 and does not say which bytes it sends");
   if (question.file_size >= 0 && out.file_size >= 0 && out.file_size != question.file_size) {
@@ -52,7 +49,7 @@ RangeAnswer judge_part(const RangeQuestion& question, const HttpHeaders& headers
     return broken(out, "sends other bytes (" + std::to_string(out.range.begin) + " to " +
                            std::to_string(out.range.end) + ") than those asked for");
   }
-  const auto length = read_number(field(headers, "Content-Length"));
+  const auto length = read_number(header_of(headers, "Content-Length"));
   if (length && *length != out.range.size()) {
     return broken(out, "announces " + std::to_string(*length) + " bytes for a range of " +
                            std::to_string(out.range.size()));
@@ -62,7 +59,7 @@ RangeAnswer judge_part(const RangeQuestion& question, const HttpHeaders& headers
 }
 
 RangeAnswer judge_whole(const RangeQuestion& question, const HttpHeaders& headers, RangeAnswer out) {
-  const auto length = read_number(field(headers, "Content-Length"));
+  const auto length = read_number(header_of(headers, "Content-Length"));
   if (length) out.file_size = *length;
   if (question.file_size >= 0 && length && *length != question.file_size) {
     return changed(out, "says that the file has " + std::to_string(*length) + " bytes, not " +
@@ -95,9 +92,9 @@ RangeAnswer judge_answer(const RangeQuestion& question, int status, const HttpHe
   using Kind = RangeAnswer::Kind;
   RangeAnswer out;
   out.problem = "answers " + std::to_string(status) + " " + std::string(http_reason(status));
-  out.retry_after = field(headers, "Retry-After");
+  out.retry_after = header_of(headers, "Retry-After");
   if (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) {
-    out.location = field(headers, "Location");
+    out.location = header_of(headers, "Location");
     out.kind = out.location.empty() ? Kind::kBroken : Kind::kRedirect;
     return out;
   }
@@ -108,7 +105,7 @@ RangeAnswer judge_answer(const RangeQuestion& question, int status, const HttpHe
   if (status == 408 || status == 425 || status >= 500 || status == 416) out.kind = Kind::kBroken;
   if (status == 429 || (status == 503 && !out.retry_after.empty())) out.kind = Kind::kThrottled;
   if (status != 200 && status != 206) return out;
-  const std::string coding = field(headers, "Content-Encoding");
+  const std::string coding = header_of(headers, "Content-Encoding");
   if (!coding.empty() && !equals_ignoring_case(coding, "identity"))
     return broken(out, "sends the file encoded as " + coding.substr(0, 40) + ", which was not asked for");
   out.validator = validator_of(headers);

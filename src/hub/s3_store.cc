@@ -20,11 +20,6 @@ std::string decode_key(std::string text) {
   return percent_decode(text);
 }
 
-std::string field(const HttpHeaders& headers, std::string_view name) {
-  const std::string* value = headers.find(name);
-  return value == nullptr ? "" : *value;
-}
-
 std::string unquoted(std::string text) {
   if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
   return text;
@@ -62,11 +57,11 @@ Status parse_s3_list(std::string_view xml, std::vector<S3Object>& objects, std::
 }
 
 Checksum s3_checksum(const HttpHeaders& headers) {
-  const std::string own = field(headers, kS3Sha256Field);
+  const std::string own = header_of(headers, kS3Sha256Field);
   if (is_hex(own, 64)) return {Checksum::Kind::kSha256, own};
-  const std::string etag = unquoted(field(headers, "ETag"));
+  const std::string etag = unquoted(header_of(headers, "ETag"));
   const bool etag_of_parts = etag.size() > 33 && etag[32] == '-' && is_hex(etag.substr(0, 32), 32);
-  const std::string sum = field(headers, "x-amz-checksum-sha256");
+  const std::string sum = header_of(headers, "x-amz-checksum-sha256");
   const size_t dash = sum.find('-');
   const std::string raw = from_base64(sum.substr(0, dash));
   if (raw.size() == 32) {
@@ -75,7 +70,7 @@ Checksum s3_checksum(const HttpHeaders& headers) {
     return {parts ? Checksum::Kind::kSha256OfParts : Checksum::Kind::kSha256, to_hex(raw)};
   }
   // With keys of the user or of KMS the ETag is no MD5.
-  const std::string encryption = field(headers, "x-amz-server-side-encryption");
+  const std::string encryption = header_of(headers, "x-amz-server-side-encryption");
   const bool opaque = encryption.starts_with("aws:kms") ||
                       headers.find("x-amz-server-side-encryption-customer-algorithm") != nullptr;
   if (!opaque && is_hex(etag, 32)) return {Checksum::Kind::kMd5, etag};
@@ -153,8 +148,8 @@ Result<RemoteFile> S3Store::head(ApiClient& api, const std::string& key) const {
   if (response.status != 200) return status_error(response, url(key), what);
   RemoteFile file;
   file.url = url(key);
-  file.etag = field(response.headers, "ETag");
-  file.size = number_in(field(response.headers, "Content-Length"));
+  file.etag = header_of(response.headers, "ETag");
+  file.size = number_in(header_of(response.headers, "Content-Length"));
   file.checksum = s3_checksum(response.headers);
   const bool parts = file.checksum.kind == Checksum::Kind::kSha256OfParts ||
                      file.checksum.kind == Checksum::Kind::kMd5OfParts;
@@ -163,7 +158,7 @@ Result<RemoteFile> S3Store::head(ApiClient& api, const std::string& key) const {
   HADAL_ASSIGN(const CurlResponse part, api.send([&] {
     return request("HEAD", key, {{"partNumber", "1"}}, headers);
   }));
-  file.checksum.part_bytes = number_in(field(part.headers, "Content-Length"));
+  file.checksum.part_bytes = number_in(header_of(part.headers, "Content-Length"));
   if (part.status / 100 != 2 || file.checksum.part_bytes <= 0) file.checksum = {};
   return file;
 }

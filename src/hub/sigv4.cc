@@ -5,18 +5,11 @@
 #include <map>
 
 #include "hub/digest.h"
+#include "hub/field_text.h"
 #include "hub/web_address.h"
 
 namespace hadal {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 // Trimmed, and runs of spaces within made one.
 std::string folded(std::string_view value) {

@@ -7,6 +7,7 @@
 #include "hub/api_client.h"
 #include "hub/credentials.h"
 #include "hub/digest.h"
+#include "hub/field_text.h"
 #include "hub/file_filter.h"
 #include "hub/hub_json.h"
 #include "hub/model_marker.h"
@@ -21,13 +22,6 @@ constexpr int kMaxPages = 2000;
 constexpr int kMaxRedirects = 10;
 constexpr std::chrono::milliseconds kBriefConnect{4000}, kBriefRead{4000};
 constexpr std::chrono::seconds kLongestThrottle{1800}, kBriefThrottle{2};
-
-std::string first_of(std::initializer_list<std::string> values) {
-  for (const std::string& value : values) {
-    if (!value.empty()) return value;
-  }
-  return "";
-}
 
 Result<std::string> hub_endpoint(const std::string& given, const char* standard) {
   std::string user_info;
@@ -82,7 +76,7 @@ struct Opener {
     HADAL_ASSIGN(const std::string token, find_token(settings.hub, settings.environment, ref.kind));
     HADAL_ASSIGN(
         const std::string endpoint,
-        hub_endpoint(first_of({settings.hub.endpoint, variable(settings.environment, "HF_ENDPOINT")}),
+        hub_endpoint(first_given({settings.hub.endpoint, variable(settings.environment, "HF_ENDPOINT")}),
                      "https://huggingface.co"));
     const HttpHeaders headers = bearer(token);
     const std::string what = shown_ref(ref) + (ref.revision.empty() ? "" : "@" + ref.revision);
@@ -127,10 +121,10 @@ struct Opener {
 
   Result<Source> modelscope() {
     HADAL_ASSIGN(const std::string token, find_token(settings.hub, settings.environment, ref.kind));
-    HADAL_ASSIGN(
-        const std::string endpoint,
-        hub_endpoint(first_of({settings.hub.endpoint, variable(settings.environment, "MODELSCOPE_ENDPOINT")}),
-                     "https://www.modelscope.cn"));
+    HADAL_ASSIGN(const std::string endpoint,
+                 hub_endpoint(first_given({settings.hub.endpoint,
+                                           variable(settings.environment, "MODELSCOPE_ENDPOINT")}),
+                              "https://www.modelscope.cn"));
     HttpHeaders headers = bearer(token);
     if (!token.empty()) headers.add("Cookie", "m_session_id=" + token);
     const std::string revision = asked_revision(ref);

@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPausedWait = std::chrono::milliseconds(10);
-constexpr long kBufferBytes = 512 << 10;
+constexpr long kReceiveBytes = 512 << 10;
 constexpr size_t kMaxHeaderBytes = size_t{128} << 10;
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
@@ -206,8 +206,8 @@ struct TransferLoop::Impl {
   }
   // What is not held back yet sits in this and in the sockets.
   long buffer_bytes() const {
-    if (options.max_rate == 0) return kBufferBytes;
-    return static_cast<long>(std::clamp<int64_t>(options.max_rate / 20, 1024, kBufferBytes));
+    if (options.max_rate == 0) return kReceiveBytes;
+    return static_cast<long>(std::clamp<int64_t>(options.max_rate / 20, 1024, kReceiveBytes));
   }
 
   // The bytes that may come now: a tenth of a second's at most are saved up.

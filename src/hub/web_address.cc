@@ -30,7 +30,7 @@ std::string part(const CurlUrl& url, CURLUPart what, unsigned flags = 0) {
   return out;
 }
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_blanks(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
@@ -118,7 +118,7 @@ Result<std::string> without_user_info(const std::string& url, std::string& user_
 }
 
 std::optional<int64_t> parse_retry_after(std::string_view text, int64_t now) {
-  text = trim(text);
+  text = trim_blanks(text);
   if (text.empty() || text.size() > 64) return std::nullopt;
   if (text.find_first_not_of("0123456789") == std::string_view::npos) {
     int64_t seconds = 0;

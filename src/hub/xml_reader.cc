@@ -6,7 +6,7 @@ namespace hadal {
 namespace {
 
 constexpr size_t kMaxXml = size_t{64} << 20;
-constexpr int kMaxDepth = 16;
+constexpr int kMaxXmlDepth = 16;
 constexpr size_t kMaxNodes = 2'000'000;
 
 bool is_space(char c) {
@@ -119,7 +119,7 @@ class XmlReader {
   }
 
   Status read_element(XmlNode& node, int depth) {
-    if (depth > kMaxDepth) return bad("too deeply nested");
+    if (depth > kMaxXmlDepth) return bad("too deeply nested");
     if (++num_nodes_ > kMaxNodes) return bad("too many elements");
     if (!looking_at("<")) return bad("no element");
     ++at_;

@@ -12,7 +12,7 @@ namespace {
 constexpr int kMostNeeded = 256;
 constexpr int kMostSockets = 16;  // beyond which nobody serves one model from CPUs
 
-std::string text_of(const char* format, auto... values) {
+std::string worded(const char* format, auto... values) {
   char text[400];
   std::snprintf(text, sizeof text, format, values...);
   return text;
@@ -265,21 +265,21 @@ void refuse(const PlanContext& c, PlanAnswer& answer) {
 }  // namespace
 
 std::string show_ms(double ms) {
-  if (ms >= 999.5) return text_of(ms >= 9995 ? "%.0f s" : "%.2f s", ms / 1000);
-  return text_of(ms >= 99.5 ? "%.0f ms" : "%.1f ms", ms);
+  if (ms >= 999.5) return worded(ms >= 9995 ? "%.0f s" : "%.2f s", ms / 1000);
+  return worded(ms >= 99.5 ? "%.0f ms" : "%.1f ms", ms);
 }
 
 std::string show_count(double count) {
-  if (count >= 999'500'000) return text_of("%.2fG", count / 1e9);
-  if (count >= 999'500) return text_of(count >= 9'995'000 ? "%.1fM" : "%.2fM", count / 1e6);
-  if (count >= 9'999.5) return text_of(count >= 99'950 ? "%.0fk" : "%.1fk", count / 1e3);
-  std::string digits = text_of("%.0f", count);
+  if (count >= 999'500'000) return worded("%.2fG", count / 1e9);
+  if (count >= 999'500) return worded(count >= 9'995'000 ? "%.1fM" : "%.2fM", count / 1e6);
+  if (count >= 9'999.5) return worded(count >= 99'950 ? "%.0fk" : "%.1fk", count / 1e3);
+  std::string digits = worded("%.0f", count);
   if (digits.size() > 3) digits.insert(digits.size() - 3, ",");
   return digits;
 }
 
 std::string show_percent(double share) {
-  return text_of("%.0f%%", share * 100);
+  return worded("%.0f%%", share * 100);
 }
 
 std::string system_name(const PlannedSystem& s) {

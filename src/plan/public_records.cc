@@ -127,7 +127,7 @@ double predict(const PublicRecord& r) {
   }
 }
 
-constexpr double kGiB = 1024.0 * 1024 * 1024;
+constexpr double kGibibyte = 1024.0 * 1024 * 1024;
 
 double predict_memory(const MemoryRecord& r) {
   const ModelConfig config = catalog_config(*find_catalog_model(r.model)).value();
@@ -135,9 +135,9 @@ double predict_memory(const MemoryRecord& r) {
   const double whole = static_cast<double>(weights.whole().total());
   const auto kv = [&](double tokens) {
     return tokens * static_cast<double>(kv_bytes_per_token(config, r.layout, config.num_hidden_layers, 2)) /
-           kGiB;
+           kGibibyte;
   };
-  if (r.what == kWeightsGib) return static_cast<double>(weights.of_rank(r.layout, 0, 0).total()) / kGiB;
+  if (r.what == kWeightsGib) return static_cast<double>(weights.of_rank(r.layout, 0, 0).total()) / kGibibyte;
   if (r.what == kWholeGb) return whole / 1e9;
   if (r.what == kKv128k) return kv(128'000);
   if (r.what.starts_with("KV of 298,447")) return kv(298'447);

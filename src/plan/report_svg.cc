@@ -19,7 +19,7 @@ constexpr double kGpuWidth = 54;
 constexpr double kGpuGap = 10;
 constexpr double kBarHeight = 210;
 constexpr double kNodePadding = 14;
-constexpr double kMargin = 28;
+constexpr double kPageMargin = 28;
 constexpr double kHeader = 104;
 constexpr double kNodeGap = 26;
 constexpr double kLegendRow = 22;
@@ -100,18 +100,18 @@ class Picture {
     node_height_ = kBarHeight + 104;
     const int rows = (shown_nodes_ + per_row - 1) / per_row;
     const double content = std::max(per_row * (node_width_ + kNodeGap) - kNodeGap, 760.0);
-    width_ = content + 2 * kMargin;
+    width_ = content + 2 * kPageMargin;
     const double nodes_height = rows * (node_height_ + kNodeGap + 14);
     const double legend = kHeader + nodes_height + (nodes > shown_nodes_ ? 26 : 0);
     for (int node = 0; node < shown_nodes_; ++node) {
-      const double x = kMargin + node % per_row * (node_width_ + kNodeGap);
+      const double x = kPageMargin + node % per_row * (node_width_ + kNodeGap);
       const double y = kHeader + node / per_row * (node_height_ + kNodeGap + 14);
       draw_node(node, x, y);
     }
     if (nodes > 1) draw_network(per_row, rows);
     if (nodes > shown_nodes_)
-      text(kMargin, legend - 12, 13, "and " + std::to_string(nodes - shown_nodes_) + " more nodes like these",
-           "#404040");
+      text(kPageMargin, legend - 12, 13,
+           "and " + std::to_string(nodes - shown_nodes_) + " more nodes like these", "#404040");
     const double bottom = draw_legend(legend + 6, content);
     draw_header();
     char open[300];
@@ -156,11 +156,11 @@ class Picture {
 
   void draw_header() {
     const PlanRequest& q = *r_.request;
-    text(kMargin, 36, 21,
+    text(kPageMargin, 36, 21,
          r_.model->name + " on " + std::to_string(q.gpus.count) + "x " + std::string(q.gpus.gpu->name),
          "#1a1a1a", "start", true);
-    text(kMargin, 60, 15, system_name(s_), "#1f4e79");
-    text(kMargin, 82, 13,
+    text(kPageMargin, 60, 15, system_name(s_), "#1f4e79");
+    text(kPageMargin, 82, 13,
          show_count(s_.output_tokens_s) + " tokens/s in all for " + show_count(s_.concurrency) +
              " requests; first token " + show_ms(s_.prediction.ttft_ms) + ", then " +
              show_ms(s_.prediction.tpot_ms) + " a token; bound by " +
@@ -239,27 +239,27 @@ class Picture {
     for (int row = 0; row < rows; ++row) {
       const double y = kHeader + row * (node_height_ + kNodeGap + 14) + node_height_ + 14;
       const int in_row = std::min(per_row, shown_nodes_ - row * per_row);
-      const double right = kMargin + in_row * (node_width_ + kNodeGap) - kNodeGap;
-      line(kMargin, y, right, y, "#c55a11", 3);
+      const double right = kPageMargin + in_row * (node_width_ + kNodeGap) - kNodeGap;
+      line(kPageMargin, y, right, y, "#c55a11", 3);
       for (int i = 0; i < in_row; ++i) {
-        const double x = kMargin + i * (node_width_ + kNodeGap) + node_width_ / 2;
+        const double x = kPageMargin + i * (node_width_ + kNodeGap) + node_width_ / 2;
         line(x, y - 14, x, y, "#c55a11", 3);
       }
-      if (rows > 1) line(kMargin - 10, y, kMargin, y, "#c55a11", 3);
-      if (rows > 1) line(kMargin - 10, kHeader + node_height_ + 14, kMargin - 10, y, "#c55a11", 3);
+      if (rows > 1) line(kPageMargin - 10, y, kPageMargin, y, "#c55a11", 3);
+      if (rows > 1) line(kPageMargin - 10, kHeader + node_height_ + 14, kPageMargin - 10, y, "#c55a11", 3);
       if (row == 0) text(right, y + 15, 11, std::string(r_.request->network->text), "#833c0b", "end");
     }
   }
 
   double draw_legend(double y, double content) {
-    double x = kMargin;
+    double x = kPageMargin;
     for (const Colour& colour : kColours) {
       const auto found = seen_.find(std::string(colour.name));
       if (found == seen_.end()) continue;
       const std::string words = found->first + ", " + show_memory(static_cast<double>(found->second));
       const double width = 30 + 7.2 * static_cast<double>(words.size());
-      if (x + width > kMargin + content) {
-        x = kMargin;
+      if (x + width > kPageMargin + content) {
+        x = kPageMargin;
         y += kLegendRow;
       }
       box(x, y, 13, 13, colour.fill, "#606060");

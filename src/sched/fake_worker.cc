@@ -17,7 +17,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {
   return x;
 }
 
-bool contains(const std::vector<int32_t>& ids, int32_t id) {
+bool has_id(const std::vector<int32_t>& ids, int32_t id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
@@ -28,7 +28,7 @@ int32_t fake_token(uint64_t history, const SamplingParams& sampling, int32_t out
   for (uint64_t attempt = 0;; ++attempt) {
     const uint64_t draw = mix(mix(history, sampling.seed), attempt);
     const auto token = static_cast<int32_t>(draw % static_cast<uint64_t>(vocab_size));
-    const bool ends = contains(sampling.end_ids, token) || contains(sampling.stop_token_ids, token);
+    const bool ends = has_id(sampling.end_ids, token) || has_id(sampling.stop_token_ids, token);
     if (output_index >= sampling.min_tokens || !ends) return token;
   }
 }
@@ -50,8 +50,8 @@ std::vector<int32_t> fake_answer(const std::vector<int32_t>& prompt, const Sampl
     answer.push_back(token);
     hash = mix(hash, static_cast<uint64_t>(token));
     const bool may_stop = index >= sampling.min_tokens;
-    if (may_stop && contains(sampling.stop_token_ids, token)) return answer;
-    if (may_stop && !sampling.ignore_eos && contains(sampling.end_ids, token)) return answer;
+    if (may_stop && has_id(sampling.stop_token_ids, token)) return answer;
+    if (may_stop && !sampling.ignore_eos && has_id(sampling.end_ids, token)) return answer;
     if (index + 1 >= sampling.max_tokens || static_cast<int64_t>(prompt.size() + answer.size()) >= max_len)
       return answer;
   }

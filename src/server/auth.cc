@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kMaxKeyFileBytes = size_t{1} << 20;
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_header(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r'))
     text.remove_suffix(1);
@@ -37,7 +37,7 @@ Result<ApiKeys> ApiKeys::load(const ServerConfig& config) {
     const size_t before = keys.size();
     while (!rest.empty()) {
       const size_t end = std::min(rest.find('\n'), rest.size());
-      const std::string_view line = trim(rest.substr(0, end));
+      const std::string_view line = trim_header(rest.substr(0, end));
       if (!line.empty() && line.front() != '#') keys.emplace_back(line);
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
@@ -47,7 +47,7 @@ Result<ApiKeys> ApiKeys::load(const ServerConfig& config) {
     }
   }
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (trim(keys[i]) == keys[i] && !keys[i].empty() && is_header_value(keys[i])) continue;
+    if (trim_header(keys[i]) == keys[i] && !keys[i].empty() && is_header_value(keys[i])) continue;
     // Never the key itself.
     const bool in_file = i >= config.api_keys.size();
     return invalid_argument(in_file ? "--api-key-file: \"" + config.api_key_file + "\" holds a key"
@@ -69,10 +69,10 @@ bool ApiKeys::allows(const HttpHeaders& headers) const {
   if (const std::string* value = headers.find("Authorization")) {
     constexpr std::string_view kScheme = "Bearer ";
     if (value->size() > kScheme.size() && equals_ignoring_case(value->substr(0, kScheme.size()), kScheme)) {
-      allowed = matches(trim(std::string_view(*value).substr(kScheme.size())));
+      allowed = matches(trim_header(std::string_view(*value).substr(kScheme.size())));
     }
   }
-  if (const std::string* value = headers.find("X-API-Key")) allowed = matches(trim(*value)) | allowed;
+  if (const std::string* value = headers.find("X-API-Key")) allowed = matches(trim_header(*value)) | allowed;
   return allowed;
 }
 

@@ -42,7 +42,7 @@ constexpr std::initializer_list<int> kAnyErrors = {400, 401, 404, 405, 408, 417,
 constexpr std::initializer_list<int> kBodyErrors = {413, 415, 504};
 
 // Not "quoted": with a std::string that name finds std::quoted too.
-std::string in_quotes(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   return "\"" + std::string(text) + "\"";
 }
 
@@ -61,7 +61,7 @@ std::string good_answer(const Operation& operation) {
                R"({"type":"string","description":"A chunk, an error (both JSON) or [DONE]"}}}}})";
     description = "The answer or, with `stream`, its chunks as server-sent events that end with [DONE]";
   }
-  return R"("200":{"description":)" + in_quotes(description) +
+  return R"("200":{"description":)" + json_quoted(description) +
          R"(,"headers":{"X-Request-ID":{"$ref":"#/components/headers/RequestId"}},"content":)" + content +
          "}";
 }
@@ -87,9 +87,9 @@ std::string responses(const Operation& operation) {
 // HEAD and OPTIONS answer without a body.
 std::string bodiless(const Operation& operation, std::string_view prefix, std::string_view summary, int good,
                      std::string_view description, bool is_open) {
-  std::string out = R"({"operationId":)" + in_quotes(std::string(prefix) + std::string(operation.id)) +
-                    R"(,"summary":)" + in_quotes(summary) + R"(,"responses":{")" + std::to_string(good) +
-                    R"(":{"description":)" + in_quotes(description) + "}";
+  std::string out = R"({"operationId":)" + json_quoted(std::string(prefix) + std::string(operation.id)) +
+                    R"(,"summary":)" + json_quoted(summary) + R"(,"responses":{")" + std::to_string(good) +
+                    R"(":{"description":)" + json_quoted(description) + "}";
   for (const int status : kAnyErrors) {
     out += ",\"" + std::to_string(status) + R"(":{"description":"An error"})";
   }
@@ -100,12 +100,12 @@ std::string bodiless(const Operation& operation, std::string_view prefix, std::s
 
 std::string path_item(const Operation& operation) {
   std::string out =
-      in_quotes(operation.path) + R"(:{"parameters":[{"$ref":"#/components/parameters/RequestId"})";
+      json_quoted(operation.path) + R"(:{"parameters":[{"$ref":"#/components/parameters/RequestId"})";
   if (operation.path.find('{') != std::string_view::npos) {
     out += R"(,{"name":"id","in":"path","required":true,"schema":{"type":"string","minLength":1}})";
   }
   out += operation.request.empty() ? R"(],"get":{)" : R"(],"post":{)";
-  out += R"("operationId":)" + in_quotes(operation.id) + R"(,"summary":)" + in_quotes(operation.summary);
+  out += R"("operationId":)" + json_quoted(operation.id) + R"(,"summary":)" + json_quoted(operation.summary);
   if (!operation.request.empty()) {
     out += R"(,"requestBody":{"required":true,"content":)" + schema_content(operation.request) + "}";
   }

@@ -14,7 +14,7 @@ constexpr int64_t kControl = 3;
 constexpr int64_t kUserDefined = 4;
 constexpr int64_t kUnused = 5;
 constexpr int64_t kByte = 6;
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";
+constexpr std::string_view kGgufSpaceMark = "\xE2\x96\x81";
 
 int64_t type_of(const GgufTokenizerFields& fields, size_t id) {
   return fields.token_types == nullptr ? 1 : (*fields.token_types)[id];
@@ -164,10 +164,11 @@ Status read_spm(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   }
   parts.bpe.unk_id = valid_id(fields.unknown_id.value_or(0), parts).value_or(-1);
   const bool space_prefix = fields.add_space_prefix.value_or(true);
-  if (space_prefix) parts.normalizer.push_back(PrependStep{std::string(kSpaceMark)});
-  parts.normalizer.push_back(ReplaceStep{.pattern = std::string(" "), .content = std::string(kSpaceMark)});
+  if (space_prefix) parts.normalizer.push_back(PrependStep{std::string(kGgufSpaceMark)});
+  parts.normalizer.push_back(
+      ReplaceStep{.pattern = std::string(" "), .content = std::string(kGgufSpaceMark)});
   parts.decoder.kind = DecoderSpec::Kind::kSteps;
-  parts.decoder.replaces.emplace_back(kSpaceMark, " ");
+  parts.decoder.replaces.emplace_back(kGgufSpaceMark, " ");
   parts.decoder.byte_fallback = true;
   parts.decoder.fused = true;
   parts.decoder.strip_content = " ";

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMaxEvidence = 6;
 constexpr size_t kMaxLogEvidence = 3;
-constexpr size_t kMaxLine = 300;
+constexpr size_t kMaxShownLine = 300;
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -35,9 +35,9 @@ bool has_all(std::string_view line, std::string_view words) {
 // Lines of logs are untrusted: no control characters reach a terminal.
 std::string printable(std::string_view line) {
   std::string out;
-  for (const char c : line.substr(0, kMaxLine))
+  for (const char c : line.substr(0, kMaxShownLine))
     out += static_cast<unsigned char>(c) < ' ' || c == 0x7f ? ' ' : c;
-  return line.size() > kMaxLine ? out + "..." : out;
+  return line.size() > kMaxShownLine ? out + "..." : out;
 }
 
 DoctorInput make_input(const DoctorSnapshot& snapshot) {

@@ -11,15 +11,13 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-constexpr int kMaxDepth = 64;
-
 bool is_one_of(std::string_view kind, std::initializer_list<std::string_view> kinds) {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 // Every text below `key`, wherever it stands.
 void collect(const Json& value, std::string_view key, int depth, Names& out) {
-  if (depth > kMaxDepth) return;
+  if (depth > kMaxObjectDepth) return;
   if (value.is_array()) {
     for (const Json& item : value.as_array()) collect(item, key, depth + 1, out);
   } else if (value.is_object()) {

@@ -11,7 +11,6 @@ namespace {
 
 constexpr size_t kMaxOwnWords = 300;
 constexpr size_t kMaxFields = 5;
-constexpr int kMaxDepth = 64;
 
 // The ways in which the API server and the CRDs' rules say it.
 constexpr std::string_view kWords[] = {
@@ -48,7 +47,7 @@ constexpr KindAdvice kAdvice[] = {
 // The lines of our manager's managedFields that `wanted` has no more: ".spec.storageClassName".
 void find_left_out(const Json& owned, const Json* wanted, const std::string& path, int depth,
                    std::vector<std::string>& out) {
-  if (!owned.is_object() || depth > kMaxDepth) return;
+  if (!owned.is_object() || depth > kMaxObjectDepth) return;
   for (const auto& [key, value] : owned.as_object()) {
     if (!key.starts_with("f:")) continue;
     const std::string name = key.substr(2);

@@ -10,6 +10,9 @@
 
 namespace hadal::cluster {
 
+// Below this, objects of others are not looked into.
+inline constexpr int kMaxObjectDepth = 64;
+
 // "status.conditions", "spec.containers.0.image"; null where a step is missing.
 const Json* json_at(const Json& root, std::string_view path);
 // "" where it is no string.

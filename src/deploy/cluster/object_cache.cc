@@ -7,7 +7,7 @@
 namespace hadal::cluster {
 namespace {
 
-constexpr size_t kMaxLine = size_t{32} << 20;
+constexpr size_t kMaxWatchLine = size_t{32} << 20;
 constexpr int kWatchSeconds = 240;
 constexpr auto kPollInterval = std::chrono::seconds(2);
 constexpr auto kFirstPause = std::chrono::milliseconds(200);
@@ -24,7 +24,7 @@ Result<std::vector<WatchReader::Event>> WatchReader::feed(std::string_view data)
   while (!data.empty()) {
     const size_t end = data.find('\n');
     line_ += data.substr(0, end);
-    if (line_.size() > kMaxLine) return make_error(ErrorCode::kTooLarge, "a watch event is too long");
+    if (line_.size() > kMaxWatchLine) return make_error(ErrorCode::kTooLarge, "a watch event is too long");
     if (end == std::string_view::npos) break;
     data.remove_prefix(end + 1);
     if (line_.empty()) continue;

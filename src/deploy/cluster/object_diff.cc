@@ -13,7 +13,6 @@ namespace {
 using Lines = std::vector<std::string_view>;
 constexpr size_t kMaxDiffCells = 16'000'000;
 constexpr size_t kContext = 3;
-constexpr int kMaxDepth = 64;
 
 Lines split_lines(std::string_view text) {
   Lines out;
@@ -99,7 +98,7 @@ void append_scalar(const Json& value, const std::string& indent, std::string& ou
 
 // first: what stands before the first line of a mapping or sequence ("- " has been written).
 void append_yaml(const Json& value, const std::string& indent, bool after_dash, int depth, std::string& out) {
-  if (depth > kMaxDepth) {
+  if (depth > kMaxObjectDepth) {
     out += indent + to_json(value) + "\n";
     return;
   }

@@ -13,7 +13,7 @@ namespace hadal::cluster {
 namespace {
 
 constexpr size_t kMaxFollowed = 128;
-constexpr size_t kMaxLine = size_t{1} << 20;
+constexpr size_t kMaxLogLine = size_t{1} << 20;
 constexpr auto kFindInterval = std::chrono::seconds(2);
 constexpr auto kSilence = std::chrono::hours(24);
 constexpr auto kReconnectPause = std::chrono::milliseconds(500);
@@ -57,7 +57,7 @@ class LineSplitter {
     while (!data.empty()) {
       const size_t end = data.find('\n');
       rest_ += data.substr(0, end);
-      if (end == std::string_view::npos && rest_.size() < kMaxLine) return;
+      if (end == std::string_view::npos && rest_.size() < kMaxLogLine) return;
       take(rest_);
       rest_.clear();
       data.remove_prefix(end == std::string_view::npos ? data.size() : end + 1);

@@ -13,18 +13,17 @@ constexpr std::string_view kSharedKinds[] = {"Namespace",     "StorageClass", "C
                                              "Gateway",       "IngressClass", "Queue",
                                              "ClusterQueue",  "LocalQueue",   "ResourceFlavor"};
 constexpr std::string_view kManagerPrefix = "hadal:";
-constexpr int kMaxDepth = 64;
 constexpr size_t kMaxShown = 80;
 
 void find_different(const Json& wanted, const Json* live, const std::string& path, int depth,
                     std::vector<FieldDifference>& out) {
-  if (live != nullptr && depth < kMaxDepth && wanted.is_object() && live->is_object()) {
+  if (live != nullptr && depth < kMaxObjectDepth && wanted.is_object() && live->is_object()) {
     for (const auto& [key, value] : wanted.as_object())
       find_different(value, live->find(key), path + "." + key, depth + 1, out);
     return;
   }
   const bool lists = live != nullptr && wanted.is_array() && live->is_array();
-  if (lists && depth < kMaxDepth && wanted.as_array().size() == live->as_array().size()) {
+  if (lists && depth < kMaxObjectDepth && wanted.as_array().size() == live->as_array().size()) {
     // The server fills in what an item leaves out.
     for (size_t i = 0; i < wanted.as_array().size(); ++i)
       find_different(wanted.as_array()[i], &live->as_array()[i], path + "[" + std::to_string(i) + "]",

@@ -11,6 +11,7 @@
 #include "deploy/render/resolve.h"
 #include "deploy/spec_check.h"
 #include "deploy/spec_table.h"
+#include "plan/weight_map.h"
 
 namespace hadal {
 namespace {
@@ -50,6 +51,15 @@ std::string default_served_name(std::string name) {
   return out.empty() ? "model" : out;
 }
 
+// The bytes of a checkpoint with weights of `dtype` over those of the published one; what hadal's map of a
+// model leaves out (R1's next-token predictor) shrinks and grows alike.
+double type_ratio(const ModelConfig& config, const std::string& dtype) {
+  const auto format = parse_weight_format(dtype);
+  if (!format.ok() || !format->has_value()) return 1;
+  return static_cast<double>(WeightMap(config, *format).whole().total()) /
+         static_cast<double>(WeightMap(config, {}).whole().total());
+}
+
 Status resolve_model(const DeploySpec& spec, RenderContext& c) {
   const ModelSpec& model = spec.model;
   const CatalogModel* known = find_catalog_model(model.ref);
@@ -85,6 +95,7 @@ Status resolve_model(const DeploySpec& spec, RenderContext& c) {
     c.num_parameters = known->num_parameters;
     const auto config = catalog_config(*known);
     c.own_code = config.ok() && config->architecture == Architecture::kDeepseekV3;
+    if (config.ok()) c.weight_bytes *= type_ratio(*config, model.dtype);
   }
   if (!model.size.empty()) parse_quantity(model.size, c.weight_bytes);
   return {};

@@ -104,6 +104,8 @@ struct RenderContext {
 // Errors: kInvalidArgument and kUnsupported with the place, the reason and the fix.
 Result<RenderContext> make_context(const DeploySpec& spec);
 
+inline constexpr double kGibibyte = 1024.0 * 1024 * 1024;
+
 // Ports beside the API's.
 inline constexpr int64_t kDistPort = 20000;      // rendezvous of the hosts of a group
 inline constexpr int64_t kBootstrapPort = 8998;  // sglang: prefill's rendezvous with decode

@@ -1,4 +1,7 @@
 // The Grafana dashboard (schema 39: Grafana 10 and newer).
+#include <cstdint>
+#include <cstdio>
+
 #include "deploy/render/engine.h"
 #include "deploy/render/json_build.h"
 #include "deploy/render/metric_text.h"
@@ -10,6 +13,18 @@ namespace {
 struct Query {
   std::string expression, legend;
 };
+
+// One Grafana may serve many namespaces; it takes 40 characters of uid.
+std::string dashboard_uid(const RenderContext& c) {
+  constexpr size_t kMost = 40;
+  const std::string whole = "hadal-" + c.spec.ns + "-" + c.spec.name;
+  if (whole.size() <= kMost) return whole;
+  uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
+  for (const char letter : whole) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3u;
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016lx", static_cast<unsigned long>(hash));
+  return whole.substr(0, kMost - 17) + "-" + digits;
+}
 
 class Dashboard {
  public:
@@ -67,8 +82,8 @@ std::string grafana_dashboard(const RenderContext& c) {
     dashboard.panel("KV cache in use", "percentunit", {{kv_usage_query(c), "{{pod}}"}});
   const Json source =
       obj({{"name", "datasource"}, {"type", "datasource"}, {"query", "prometheus"}, {"label", "Prometheus"}});
-  const Json out = obj({{"title", c.spec.name + " (" + c.spec.engine.name + ")"},
-                        {"uid", "hadal-" + c.spec.name.substr(0, 34)},
+  const Json out = obj({{"title", c.spec.ns + "/" + c.spec.name + " (" + c.spec.engine.name + ")"},
+                        {"uid", dashboard_uid(c)},
                         {"schemaVersion", 39},
                         {"tags", arr({"hadal", "llm"})},
                         {"refresh", "30s"},

@@ -33,6 +33,8 @@ struct EngineCommand {
   JsonArray args;
 };
 EngineCommand engine_command(const RenderContext& context, const RoleContext& role);
+// Answers 200 when the engine takes requests.
+std::string_view ready_path(EngineKind engine);
 // Environment of the engine alone, without network and caches.
 void add_engine_env(const RenderContext& context, const RoleContext& role, JsonArray& env);
 // Sets startupProbe, readinessProbe, livenessProbe: of one host's pod and of a group's leader; of a group of

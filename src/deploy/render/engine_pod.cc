@@ -87,6 +87,10 @@ Json probe(Json check, bool exec, int64_t period, int64_t timeout, int64_t failu
 
 }  // namespace
 
+std::string_view ready_path(EngineKind engine) {
+  return kPaths[static_cast<size_t>(engine)].ready;
+}
+
 Json env_value(std::string_view name, std::string_view value) {
   return obj({{"name", name}, {"value", value}});
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "deploy/render/engine.h"
+#include "deploy/render/ingress.h"
 #include "deploy/render/json_build.h"
 #include "deploy/render/parts.h"
 
@@ -54,14 +55,11 @@ void add_service(const RenderContext& c, RenderResult& out) {
 
 void add_ingress(const RenderContext& c, RenderResult& out) {
   const ExposureSpec& exposure = c.spec.exposure;
-  const std::string seconds = std::to_string(stream_seconds(c));
+  const IngressAnnotations own =
+      ingress_annotations(c, exposure.class_name, stream_seconds(c), ready_path(c.engine));
   Json metadata = c.metadata(c.spec.name, "route");
-  put_why(metadata, "annotations",
-          exposure_annotations(c, {{"nginx.ingress.kubernetes.io/proxy-read-timeout", seconds},
-                                   {"nginx.ingress.kubernetes.io/proxy-send-timeout", seconds},
-                                   {"nginx.ingress.kubernetes.io/proxy-buffering", "off"},
-                                   {"nginx.ingress.kubernetes.io/proxy-body-size", "16m"}}),
-          "Answers stream for minutes: no buffering, no cut after 60 s.");
+  if (Json all = exposure_annotations(c, own.pairs); all.is_object() && !all.as_object().empty())
+    put_why(metadata, "annotations", std::move(all), own.why);
   Json backend = obj({{"service", obj({{"name", c.api_service}, {"port", obj({{"name", "http"}})}})}});
   Json rule;
   put(rule, "host", exposure.host);

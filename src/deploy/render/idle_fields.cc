@@ -116,7 +116,9 @@ std::string_view hint_of(std::string_view path) {
 
 // What describes the world and asks for nothing: true or false, it may be said anywhere. So may the wishes
 // that are checked against the rest, and a restatement of what holds anyway.
-bool is_statement(std::string_view path) {
+bool is_statement(const DeploySpec& spec, std::string_view path) {
+  const bool rdma = spec.network.type == "rdma" || !spec.network.resource.empty();
+  if (path == "network.fabric") return rdma;  // RoCE with the libraries' own choice of a GID is as InfiniBand
   constexpr std::string_view kStatements[] = {"specVersion",  "name",           "profile",     "topology",
                                               "model.ref",    "model.size",     "model.like",  "gpus.type",
                                               "gpus.count",   "gpus.perNode",   "nodes.count", "nodes.cpu",
@@ -233,7 +235,7 @@ Status check_idle_fields(const DeploySpec& spec, const RenderResult& rendered, R
   const DeploySpec defaults;
   std::string errors;
   for (const SpecField& field : spec_fields()) {
-    if (!spec.has(field.path) || is_statement(field.path)) continue;
+    if (!spec.has(field.path) || is_statement(spec, field.path)) continue;
     // What is the default anyway may be said; but a switch that is on and does nothing is a promise. One that
     // is off where nothing would be done anyway has its way, but for the engines' logs, which are theirs.
     const bool is_default = field.get(spec) == field.get(defaults);

@@ -12,6 +12,9 @@ Status resolve_roles(const DeploySpec& spec, RenderContext& context);
 void resolve_times(const DeploySpec& spec, RenderContext& context);
 // kUnsupported, with what does it instead.
 Status check_support(const DeploySpec& spec, RenderContext& context);
+// What the spec says of its model against what is known of it: the reference, who fills the volume, the
+// context.
+Status check_model(const DeploySpec& spec, RenderContext& context);
 // The planner's verdict on memory and types.
 Status check_fit(const DeploySpec& spec, RenderContext& context);
 

@@ -11,7 +11,6 @@
 namespace hadal {
 namespace {
 
-constexpr double kGi = 1024.0 * 1024 * 1024;
 // Of what the node has left for pods: other pods of the operator's want a little of it.
 constexpr double kOfAllocatable = 0.95;
 
@@ -47,12 +46,13 @@ double default_cpu(const RenderContext& c, const RoleContext& role) {
 
 double default_memory(const RenderContext& c, const RoleContext& role) {
   if (const double node = quantity(c.spec.nodes.memory); node > 0)
-    return std::floor(allocatable_memory_gib(node / kGi) * kOfAllocatable * share_of_node(c, role)) * kGi;
+    return std::floor(allocatable_memory_gib(node / kGibibyte) * kOfAllocatable * share_of_node(c, role)) *
+           kGibibyte;
   const double shm = shm_bytes(c, role);
-  if (c.on_gpus()) return shm + (32 + 24.0 * static_cast<double>(role.gpus_per_node)) * kGi;
+  if (c.on_gpus()) return shm + (32 + 24.0 * static_cast<double>(role.gpus_per_node)) * kGibibyte;
   // The weights of this rank's part, KV, activations.
   const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
-  return std::ceil((shm + weights * 1.2) / kGi + 3) * kGi;
+  return std::ceil((shm + weights * 1.2) / kGibibyte + 3) * kGibibyte;
 }
 
 std::string cpu_text(double cpu) {
@@ -76,8 +76,8 @@ std::string quantity_text(double bytes) {
 
 double shm_bytes(const RenderContext& c, const RoleContext& role) {
   if (const double given = quantity(c.spec.resources.shm); given > 0) return given;
-  if (c.on_gpus()) return std::max(8.0, 8.0 * static_cast<double>(role.gpus_per_node)) * kGi;
-  return c.engine == EngineKind::kHadal ? 0 : 8 * kGi;
+  if (c.on_gpus()) return std::max(8.0, 8.0 * static_cast<double>(role.gpus_per_node)) * kGibibyte;
+  return c.engine == EngineKind::kHadal ? 0 : 8 * kGibibyte;
 }
 
 double memory_bytes(const RenderContext& c, const RoleContext& role) {
@@ -130,7 +130,7 @@ Status check_resources(const RenderContext& c, const RoleContext& role) {
   const auto cpu = cpu_request_obstacle(quantity(asked.cpu), quantity(c.spec.nodes.cpu));
   if (cpu.has_value()) return invalid_argument(c.spec.place("resources.cpu"), ": ", *cpu);
   const auto host =
-      memory_request_obstacle(quantity(asked.memory) / kGi, quantity(c.spec.nodes.memory) / kGi);
+      memory_request_obstacle(quantity(asked.memory) / kGibibyte, quantity(c.spec.nodes.memory) / kGibibyte);
   if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
   const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));

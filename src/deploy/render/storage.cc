@@ -12,8 +12,6 @@
 namespace hadal {
 namespace {
 
-constexpr double kGi = 1024.0 * 1024 * 1024;
-
 int64_t pods_with_model(const RenderContext& c) {
   int64_t pods = 0;
   for (const RoleContext& role : c.roles) pods += role.nodes * role.replicas;
@@ -26,7 +24,7 @@ bool two_claims(const RenderContext& c) {
 
 std::string claim_size(const RenderContext& c) {
   if (!c.spec.storage.size.empty()) return c.spec.storage.size;
-  return quantity_text(std::ceil(c.weight_bytes * 1.15 / kGi + 1) * kGi);
+  return quantity_text(std::ceil(c.weight_bytes * 1.15 / kGibibyte + 1) * kGibibyte);
 }
 
 std::string storage_class(const RenderContext& c) {

@@ -233,6 +233,7 @@ Status check_names(const DeploySpec& spec, const RenderContext& c) {
 
 Status check_support(const DeploySpec& spec, RenderContext& c) {
   HADAL_RETURN_IF_ERROR(check_names(spec, c));
+  HADAL_RETURN_IF_ERROR(check_model(spec, c));
   HADAL_RETURN_IF_ERROR(check_engine(spec, c));
   HADAL_RETURN_IF_ERROR(check_engine_flags(spec, c));
   HADAL_RETURN_IF_ERROR(check_profile(spec, c));

@@ -1,5 +1,6 @@
 // Open WebUI in front of the API.
 #include "deploy/render/engine.h"
+#include "deploy/render/ingress.h"
 #include "deploy/render/json_build.h"
 #include "deploy/render/parts.h"
 #include "deploy/render/pod.h"
@@ -70,8 +71,8 @@ void add_entry(const RenderContext& c, const std::string& name, RenderResult& ou
            {"http",
             obj({{"paths", arr({obj({{"path", "/"}, {"pathType", "Prefix"}, {"backend", backend}})})}})}})}));
   Json metadata = c.metadata(name, "open-webui");
-  metadata.set("annotations", obj({{"nginx.ingress.kubernetes.io/proxy-read-timeout", "3600"},
-                                   {"nginx.ingress.kubernetes.io/proxy-buffering", "off"}}));
+  const IngressAnnotations own = ingress_annotations(c, ui.class_name, 3600, "/health");
+  if (!own.pairs.empty()) put_why(metadata, "annotations", map_json(own.pairs), own.why);
   add_object(out,
              obj({{"apiVersion", "networking.k8s.io/v1"},
                   {"kind", "Ingress"},

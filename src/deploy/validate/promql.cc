@@ -10,7 +10,7 @@ namespace hadal {
 namespace {
 
 enum class Type { kScalar, kVector, kRange, kString };
-constexpr int kMaxDepth = 100;
+constexpr int kMaxQueryDepth = 100;
 constexpr size_t kMaxQuery = 65'536;
 
 struct Function {
@@ -133,7 +133,7 @@ bool is_name_char(char c) {
   return is_name_start(c) || (c >= '0' && c <= '9');
 }
 
-std::string lower(std::string_view text) {
+std::string lower_word(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return out;
@@ -197,7 +197,7 @@ class Parser {
     return std::string(text_.substr(place_, end - place_));
   }
   bool take_word(std::string_view word) {
-    if (lower(peek_word()) != word) return false;
+    if (lower_word(peek_word()) != word) return false;
     place_ += word.size();
     return true;
   }
@@ -208,7 +208,7 @@ class Parser {
 
   std::string operator_here() {
     blanks();
-    const std::string word = lower(peek_word());
+    const std::string word = lower_word(peek_word());
     if (word == "or" || word == "and" || word == "unless" || word == "atan2") return word;
     for (const std::string_view op : {"==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^"}) {
       if (at(op)) return std::string(op);
@@ -217,7 +217,7 @@ class Parser {
   }
 
   Result<Type> expression(int least) {
-    if (++depth_ > kMaxDepth) return invalid_argument("nested too deep");
+    if (++depth_ > kMaxQueryDepth) return invalid_argument("nested too deep");
     HADAL_ASSIGN(Type left, unary());
     for (;;) {
       const std::string op = operator_here();
@@ -278,7 +278,7 @@ class Parser {
   Result<Type> unary() {
     if (at("-") || at("+")) {
       ++place_;
-      if (++depth_ > kMaxDepth) return invalid_argument("nested too deep");
+      if (++depth_ > kMaxQueryDepth) return invalid_argument("nested too deep");
       HADAL_ASSIGN(const Type type, expression(6));
       --depth_;
       if (type != Type::kScalar && type != Type::kVector)
@@ -334,7 +334,7 @@ class Parser {
 
   Status number() {
     blanks();
-    const std::string word = lower(peek_word());
+    const std::string word = lower_word(peek_word());
     if (word == "inf" || word == "nan") {
       place_ += word.size();
       return {};
@@ -393,7 +393,7 @@ class Parser {
       return Type::kScalar;
     }
     const std::string word = peek_word();
-    const std::string low = lower(word);
+    const std::string low = lower_word(word);
     if ((c >= '0' && c <= '9') || c == '.' || low == "inf" || low == "nan") {
       HADAL_RETURN_IF_ERROR(number());
       return Type::kScalar;
@@ -423,7 +423,7 @@ class Parser {
   }
 
   bool is_grouping() {
-    const std::string word = lower(peek_word());
+    const std::string word = lower_word(peek_word());
     return word == "by" || word == "without";
   }
 

@@ -10,7 +10,7 @@
 namespace hadal {
 namespace {
 
-constexpr YamlLimits kLimits{.max_depth = 100, .max_nodes = 100'000};
+constexpr YamlLimits kTabLimits{.max_depth = 100, .max_nodes = 100'000};
 constexpr size_t kMaxBases = 24;
 constexpr int kMaxLines = 400;  // of one run
 constexpr int kSteps[] = {2, 4, 1, 3, 8};
@@ -259,7 +259,7 @@ class TabRun {
           return out;
         }
         budget_ -= text.size();
-        const YamlStream stream = parse_yaml_stream(text, kLimits);
+        const YamlStream stream = parse_yaml_stream(text, kTabLimits);
         if (!stream.errors.empty()) continue;
         Candidate candidate{base, *std::move(indents), {}};
         const int parent = follows_key() ? before_ - begin_ + 1 : 0;

@@ -58,10 +58,6 @@ bool drop_underscores(std::string& s) {
   return true;
 }
 
-[[noreturn]] void too_big() {
-  fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
-}
-
 Value truncated(Runtime& rt, double v) {
   if (std::abs(v) > 1.6e38) too_big();
   return rt.integer(static_cast<int128>(v));

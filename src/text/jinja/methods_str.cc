@@ -14,7 +14,7 @@ namespace hadal::jinja {
 namespace {
 
 template <std::string (*f)(std::string_view)>
-Value mapped(Runtime& rt, Value self, const Value*) {
+Value mapped_str(Runtime& rt, Value self, const Value*) {
   rt.step(self.length / 16);
   return rt.text(f(self.str()), self.markup);
 }
@@ -251,8 +251,8 @@ Value encode_method(Runtime&, Value, const Value*) {
 }
 
 constexpr MethodInfo kMethods[] = {
-    {"capitalize", kNone, mapped<to_capitalized>},
-    {"casefold", kNone, mapped<to_casefold>},
+    {"capitalize", kNone, mapped_str<to_capitalized>},
+    {"casefold", kNone, mapped_str<to_casefold>},
     {"center", {"width fillchar", 1, false}, justify_method<0>},
     {"count", {"sub start end", 1, false}, str_count_method},
     {"encode", {"encoding errors"}, encode_method},
@@ -276,7 +276,7 @@ constexpr MethodInfo kMethods[] = {
     {"isupper", kNone, tested<is_upper_text>},
     {"join", {"iterable", 1, false}, join_method},
     {"ljust", {"width fillchar", 1, false}, justify_method<-1>},
-    {"lower", kNone, mapped<to_lower>},
+    {"lower", kNone, mapped_str<to_lower>},
     {"lstrip", {"chars", 0, false}, stripped<true, false>},
     {"partition", {"sep", 1, false}, partition_method<false>},
     {"removeprefix", {"prefix", 1, false}, remove_affix<false>},
@@ -292,9 +292,9 @@ constexpr MethodInfo kMethods[] = {
     {"splitlines", {"keepends"}, splitlines_method},
     {"startswith", {"prefix start end", 1, false}, affix_method<false>},
     {"strip", {"chars", 0, false}, stripped<true, true>},
-    {"swapcase", kNone, mapped<swap_case>},
-    {"title", kNone, mapped<to_title>},
-    {"upper", kNone, mapped<to_upper>},
+    {"swapcase", kNone, mapped_str<swap_case>},
+    {"title", kNone, mapped_str<to_title>},
+    {"upper", kNone, mapped_str<to_upper>},
     {"zfill", {"width", 1, false}, zfill_method},
 };
 

@@ -108,10 +108,6 @@ bool by_order(CompareOp op, int order) {
              "' and '" + std::string(type_name(b)) + "'");
 }
 
-[[noreturn]] void too_big() {
-  fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
-}
-
 Value repeat(Runtime& rt, Value v, Value times) {
   const int64_t n = std::max<int64_t>(0, to_index(rt, times));
   const auto max_bytes = static_cast<int64_t>(rt.limits().max_output);
@@ -169,6 +165,10 @@ Value concat_text(Runtime& rt, Value a, Value b) {
 }
 
 }  // namespace
+
+void too_big() {
+  fail(ErrorKind::kLimit, "integers of more than 127 bits are not supported");
+}
 
 bool truthy(Runtime& rt, Value v) {
   switch (v.tag) {

@@ -9,6 +9,8 @@ namespace hadal::jinja {
 enum class CompareOp : uint8_t { kEq, kNe, kLt, kLe, kGt, kGe, kIn, kNotIn };
 
 bool truthy(Runtime& rt, Value v);
+// The error of an integer that does not fit.
+[[noreturn]] void too_big();
 bool equals(Runtime& rt, Value a, Value b);
 bool compare(Runtime& rt, CompareOp op, Value a, Value b);
 bool contains(Runtime& rt, Value container, Value item);
