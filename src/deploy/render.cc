@@ -72,6 +72,11 @@ void add_warnings(RenderContext& c) {
            "KServe reads the endpoint from the Secret's annotations, not from here",
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
   add_network_warnings(c);
+  if (spec.tenancy.quota && c.on_gpus())
+    c.warn("tenancy.quota", "quota-of-namespace",
+           "a ResourceQuota bounds the whole namespace " + spec.ns +
+               ": pods of others there count too, and of several quotas the least holds",
+           "give the deployment a namespace of its own, or one quota for all that live there");
   warn_of_shut_out(c);
   warn_of_ingress_class(c);
 }

@@ -391,6 +391,107 @@ TEST(Dtype, IsThatOfTheCheckpoint) {
   EXPECT_TRUE(rendered("{ref: hf:org/R1-INT8, like: deepseek-r1, dtype: int8, size: 680Gi}").ok());
 }
 
+TEST(Dtype, OfAnotherCheckpointScalesItsBytes) {
+  const auto size_of = [](const std::string& model) {
+    const RenderResult rendered =
+        render("name: a\nmodel: " + model +
+               "\nengine: sglang\ngpus: 16xB200\ntopology: group\nstorage: {storageClass: nfs}\n");
+    for (const RenderedObject& one : rendered.objects) {
+      if (text(one.object, "kind") == "PersistentVolumeClaim") {
+        double bytes = 0;
+        EXPECT_TRUE(parse_quantity(
+            one.object.find("spec")->find("resources")->find("requests")->find("storage")->as_string(),
+            bytes));
+        return bytes;
+      }
+    }
+    ADD_FAILURE() << "no claim";
+    return 0.0;
+  };
+  const double published = size_of("{ref: deepseek-r1}");
+  EXPECT_NEAR(size_of("{ref: hf:org/R1-BF16, like: deepseek-r1, dtype: bf16}") / published, 1.95, 0.07);
+  EXPECT_NEAR(size_of("{ref: hf:org/R1-INT4, like: deepseek-r1, dtype: int4}") / published, 0.52, 0.05);
+  EXPECT_EQ(size_of("{ref: hf:org/R1-FP8, like: deepseek-r1, dtype: fp8}"), published);
+}
+
+struct ModelCase {
+  const char* spec;
+  const char* says;
+};
+class ModelErrors : public ::testing::TestWithParam<ModelCase> {};
+TEST_P(ModelErrors, AreSaid) {
+  EXPECT_THAT(error_of(std::string("name: a\n") + GetParam().spec + "\n"), HasSubstr(GetParam().says))
+      << GetParam().spec;
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, ModelErrors,
+    ::testing::Values(
+        ModelCase{"model: {ref: r1-distill-qwen-70b, size: 100Gi}\nengine: hadal",
+                  "did you mean r1-distill-"},
+        ModelCase{"model: {ref: \"hf:me/mine; rm\", size: 100Gi}", "is no model"},
+        ModelCase{"model: {ref: /foo, size: 15Gi}\nstorage: {storageClass: nfs}",
+                  "the volume that is rendered here is empty"},
+        ModelCase{"model: {ref: r1-distill-qwen-7b, contextLength: 200000}\nengine: vllm\ngpus: 1xH100",
+                  "r1-distill-qwen-7b has 131072 positions"},
+        ModelCase{"model: {ref: r1-distill-qwen-7b, kvDtype: fp8}\nengine: trtllm\ngpus: 1xH100",
+                  "kv_cache_config.dtype"},
+        ModelCase{"model: r1-distill-qwen-7b\nreplicas: 2\nstorage: {accessMode: ReadWriteOnce}",
+                  "all but those of one host stay Pending"}));
+
+TEST(Model, WhatIsRightIsTaken) {
+  EXPECT_EQ(error_of("name: a\nmodel: {ref: /foo, size: 15Gi}\nstorage: {claim: mine, create: false}\n"), "");
+  EXPECT_EQ(error_of("name: a\nmodel: {ref: /foo, size: 15Gi}\nstorage: {download: {enabled: false}}\n"), "");
+  EXPECT_EQ(
+      error_of(
+          "name: a\nmodel: {ref: r1-distill-qwen-7b, contextLength: 131072}\nengine: vllm\ngpus: 1xH100\n"),
+      "");
+  const auto rules =
+      rules_of(render("name: a\nmodel: {ref: hf:me/long, like: r1-distill-qwen-7b, contextLength: "
+                      "200000}\nengine: vllm\ngpus: 1xH100\n"));
+  EXPECT_TRUE(rules.contains("spec/long-context"));
+}
+
+TEST(Network, RoceNeedsNoFurtherWord) {
+  EXPECT_EQ(error_of("name: a\nmodel: deepseek-r1\nengine: sglang\ngpus: 16xH20\ntopology: group\n"
+                     "network: {type: rdma, resource: rdma/hca, fabric: roce}\n"),
+            "");
+}
+
+TEST(Ingress, EachControllerIsToldInItsOwnWords) {
+  const auto annotations = [](const std::string& more) {
+    return json_of(render("name: a\nmodel: r1-distill-qwen-7b\nexposure: {type: Ingress, host: a.b.c" + more),
+                   "Ingress", "a");
+  };
+  EXPECT_THAT(annotations("}\n"), HasSubstr("nginx.ingress.kubernetes.io/proxy-read-timeout"));
+  EXPECT_THAT(annotations(", class: nginx-internal}\n"),
+              HasSubstr("nginx.ingress.kubernetes.io/proxy-buffering"));
+  EXPECT_THAT(annotations(", class: alb}\n"), HasSubstr(R"("alb.ingress.kubernetes.io/target-type":"ip")"));
+  EXPECT_THAT(annotations(", class: haproxy}\n"), HasSubstr("haproxy.org/timeout-server"));
+  EXPECT_THAT(annotations("}\nprofile: openshift\n"), HasSubstr("haproxy.router.openshift.io/timeout"));
+  EXPECT_THAT(annotations(", class: traefik}\n"), Not(HasSubstr("nginx")));
+  const std::string base =
+      "name: a\nmodel: r1-distill-qwen-7b\nexposure: {type: Ingress, host: a.b.c, class: ";
+  EXPECT_TRUE(rules_of(render(base + "gce}\n")).contains("spec/ingress-timeout"));
+  EXPECT_FALSE(rules_of(render(base + "gce, annotations: {a.b/c: d}}\n")).contains("spec/ingress-timeout"));
+  EXPECT_FALSE(rules_of(render(base + "nginx}\n")).contains("spec/ingress-timeout"));
+}
+
+TEST(Dashboard, UidsTellNamespacesApart) {
+  const auto uid = [](const std::string& name, const std::string& ns) {
+    const std::string json =
+        json_of(render("name: " + name + "\nnamespace: " + ns +
+                       "\nmodel: r1-distill-qwen-7b\nmonitoring: {type: pod-monitor, dashboard: true}\n"),
+                "ConfigMap", name + "-dashboard");
+    const size_t at = json.find("hadal-" + ns.substr(0, 4));
+    return at == std::string::npos ? std::string() : json.substr(at, json.find('\\', at) - at);
+  };
+  EXPECT_EQ(uid("a", "prod"), "hadal-prod-a");
+  const std::string one = uid("deepseek-r1-of-the-eu", "production-language-models"),
+                    two = uid("deepseek-r1-of-the-us", "production-language-models");
+  EXPECT_EQ(one.size(), 40u) << one;
+  EXPECT_NE(one, two);
+}
+
 TEST(Gpus, NeedAKind) {
   for (const char* gpus : {"{count: 8}", "{perNode: 4}"}) {
     const auto spec =

@@ -88,6 +88,7 @@ struct StorageSpec {
   std::string type;    // pvc, pvc-per-node, host-path, s3, oci, empty-dir
   std::string claim;   // existing claim, or the name of the one to create
   bool create = true;  // the claim
+  std::string access_mode = "auto";
   std::string size;
   std::string storage_class;
   std::string host_path = "/data/models";

@@ -173,6 +173,7 @@ const SpecField kFields[] = {
     {"storage.type", S, "pvc: one claim that every host mounts; pvc-per-node: a claim a rank (ReadWriteOnce); host-path: a disk of each host, filled by a DaemonSet; s3: fetched by an init container; oci: an image volume; empty-dir: fetched at each start", "pvc|pvc-per-node|host-path|s3|oci|empty-dir", R::kAny, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::type)},
     {"storage.claim", S, "Name of the PersistentVolumeClaim. Default: NAME-model", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::claim)},
     {"storage.create", B, "Render the claim; false: it is there", "", R::kAny, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::create)},
+    {"storage.accessMode", S, "Of the claim, which cannot be changed later: ReadWriteMany where one host may become several. auto: ReadWriteOnce while one pod mounts it", "auto|ReadWriteOnce|ReadWriteMany", R::kAny, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::access_mode)},
     {"storage.size", Q, "Size of the claim. Default: the weights plus 15%", "", R::kBytes, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::size)},
     {"storage.storageClass", S, "StorageClass of the claim. Default: the cluster's (tke: cfs-turbo)", "", R::kObjectName, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::storage_class)},
     {"storage.hostPath", S, "Directory on each host (host-path)", "", R::kPath, 0, 0, HADAL_SLOT(&D::storage, &StorageSpec::host_path)},
@@ -269,7 +270,7 @@ const SpecField kFields[] = {
     {"tenancy.networkPolicy", B, "Let in only the API's clients where it is answered, the router and the other ranks where it is computed, and Prometheus at the port of the metrics", "", R::kAny, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::network_policy)},
     {"tenancy.allowNamespaces", L, "Namespaces that may call the API (with networkPolicy), beside what the exposure needs. Default: all", "", R::kNamespace, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::allow_namespaces)},
     {"tenancy.allowCidrs", L, "Networks that may call the API (with networkPolicy), beside allowNamespaces: of clients of a NodePort, of hosts whose own network a controller uses", "", R::kCidr, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::allow_cidrs)},
-    {"tenancy.quota", B, "Render a ResourceQuota of the GPUs this deployment needs", "", R::kAny, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::quota)},
+    {"tenancy.quota", B, "Render a ResourceQuota of the GPUs this deployment needs. It bounds the whole namespace, which should be this deployment's alone", "", R::kAny, 0, 0, HADAL_SLOT(&D::tenancy, &TenancySpec::quota)},
 
     {"timing.longestRequestSeconds", I, "Longest answer that a shutdown waits for", "", R::kAny, 1, kDay, HADAL_SLOT(&D::timing, &TimingSpec::longest_request)},
     {"timing.endpointSeconds", I, "How long routers take to learn that a pod goes", "", R::kAny, 1, 300, HADAL_SLOT(&D::timing, &TimingSpec::endpoint_delay)},

@@ -243,6 +243,16 @@ Status check_request(const PlanRequest& r, PlanAnswer& answer) {
     return invalid_argument(
         "prompts and answers must have from 1 to 100 million tokens, and there may be up to 10 million "
         "requests");
+  const int64_t most = r.weights->model().max_position_embeddings;
+  if (most > 0 && w.isl + w.osl > static_cast<double>(most))
+    return invalid_argument("prompts of ", static_cast<int64_t>(w.isl), " and answers of ",
+                            static_cast<int64_t>(w.osl), " tokens are more than the ", most, " positions of ",
+                            r.model_name,
+                            ": lower --isl or --osl, or name a checkpoint that was made for more");
+  if (most > 0 && r.fit.context_length > most)
+    return invalid_argument("--context-length ", r.fit.context_length, " is more than the ", most,
+                            " positions of ", r.model_name,
+                            ": no engine starts with more than the model has");
   const int usual = r.gpus.gpu->gpus_per_node;
   answer.nodes = r.nodes > 0 ? r.nodes : (r.gpus.count + usual - 1) / usual;
   if (r.gpus.count % answer.nodes != 0) {

@@ -38,6 +38,7 @@ constexpr IdleHint kHints[] = {
     {"resources.shm", "a pod that has a /dev/shm of its own"},
     {"storage.claim", "storage pvc and pvc-per-node"},
     {"storage.create", "storage pvc and pvc-per-node"},
+    {"storage.accessMode", "a rendered claim (pvc, pvc-per-node)"},
     {"storage.size",
      "a rendered claim (pvc, pvc-per-node), or a volume that each start fills (s3, empty-dir)"},
     {"storage.storageClass", "a rendered claim (pvc, pvc-per-node)"},

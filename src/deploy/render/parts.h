@@ -29,6 +29,8 @@ std::string_view api_component(const RenderContext& context);
 std::string prometheus_namespace(const RenderContext& context);
 // A DaemonSet of ours keeps the weights on each host, and its pods feed one another.
 bool seeds_peers(const RenderContext& context);
+// Pods on several hosts mount the claim of storage pvc, or will.
+bool claim_is_shared(const RenderContext& context);
 // A Grafana dashboard of the engine's metrics, as JSON text.
 std::string grafana_dashboard(const RenderContext& context);
 

@@ -32,15 +32,27 @@ std::string storage_class(const RenderContext& c) {
   return c.profile == ProfileKind::kTke && c.storage_type == "pvc" ? "cfs-turbo" : "";
 }
 
-Json claim_spec(const RenderContext& c) {
+}  // namespace
+
+bool claim_is_shared(const RenderContext& c) {
   // A surge's new pod mounts it beside the old one, perhaps on another host.
-  const bool surges = c.spec.rollout.max_surge > 0;
-  const bool shared =
-      c.storage_type == "pvc" && (pods_with_model(c) > 1 || surges || c.profile == ProfileKind::kTke);
+  return c.storage_type == "pvc" && (pods_with_model(c) > 1 || c.spec.rollout.max_surge > 0);
+}
+
+namespace {
+
+Json claim_spec(const RenderContext& c) {
+  const std::string& asked = c.spec.storage.access_mode;
+  const bool several = claim_is_shared(c);
+  const bool shared = asked == "auto" ? several || (c.storage_type == "pvc" && c.profile == ProfileKind::kTke)
+                                      : asked == "ReadWriteMany";
   Json spec;
   put_why(spec, "accessModes", arr({shared ? "ReadWriteMany" : "ReadWriteOnce"}),
-          shared ? "Pods on several hosts mount it: ReadWriteOnce would leave all but one Pending."
-                 : "One host mounts it.");
+          several  ? "Pods on several hosts mount it: ReadWriteOnce would leave all but one Pending."
+          : shared ? "One host mounts it now, and more may later: a claim's access mode cannot be changed."
+          : c.storage_type == "pvc-per-node" ? "One host mounts it."
+                                             : "One host mounts it. This cannot be changed later; "
+                                               "storage.accessMode: ReadWriteMany allows more.");
   put(spec, "storageClassName", storage_class(c));
   Json resources = obj({{"requests", obj({{"storage", claim_size(c)}})}});
   why(spec, "resources", "The weights and 15% for what a resumed or changed download needs.");

@@ -3,6 +3,7 @@
 
 #include "deploy/render/engine.h"
 #include "deploy/render/json_build.h"
+#include "deploy/render/parts.h"
 #include "deploy/render/resolve.h"
 #include "deploy/spec_check.h"
 #include "deploy/spec_table.h"
@@ -158,7 +159,15 @@ Status check_storage(const DeploySpec& spec, const RenderContext& c) {
     return invalid_argument(
         spec.place("storage"), ": hadal does not know how large \"", spec.model.ref,
         "\" is: set storage.size, or model.size, or model.like to a model of the same shape");
+  if (spec.storage.access_mode == "ReadWriteOnce" && claim_is_shared(c))
+    return invalid_argument(
+        spec.place("storage.accessMode"),
+        ": pods on several hosts mount the claim, and with ReadWriteOnce all but those of one host stay "
+        "Pending: use ReadWriteMany, storage pvc-per-node, or one pod");
   if (c.storage_type != "pvc-per-node") return {};
+  if (spec.storage.access_mode == "ReadWriteMany")
+    return invalid_argument(spec.place("storage.accessMode"),
+                            ": pvc-per-node is a claim for each host: use storage pvc with ReadWriteMany");
   const RoleContext& role = c.role();
   const bool ready_made = !role.is_group() || (role.nodes == 2 && role.replicas == 1);
   if (spec.rollout.max_surge > 0 && ready_made)
