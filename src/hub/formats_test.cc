@@ -259,6 +259,11 @@ TEST(ModelRef, WhatIsMeant) {
     EXPECT_FALSE(ref(bad).ok()) << bad;
   }
   EXPECT_FALSE(parse_model_ref({"https://h/a", "hf:a/b"}).ok());
+  // A repository that the catalog knows elsewhere, by its whole name; by a short name nobody could mean it.
+  EXPECT_EQ(ref("ms:HuggingFaceTB/SmolLM2-135M-Instruct")->repository, "HuggingFaceTB/SmolLM2-135M-Instruct");
+  EXPECT_FALSE(ref("ms:smollm2-135m").ok());
+  EXPECT_NE(ref("r1-distill-qwen-70b").error().message.find("did you mean r1-distill-"), std::string::npos);
+  EXPECT_NE(ref("s3://b/x").error().message.find("3 to 63"), std::string::npos);
 }
 
 TEST(PeerNames, ANameOfSeveralHostsIsSeveralPeers) {

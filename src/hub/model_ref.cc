@@ -52,9 +52,12 @@ Result<ModelRef> parse_hub(ModelRef ref, std::string text, const std::string& wh
       return invalid_argument("\"", whole, "\": what follows @ is no branch, tag or commit");
   }
   if (const CatalogModel* model = find_catalog_model(text)) {
-    text = ref.kind == ModelRef::Kind::kModelScope ? model->modelscope : model->huggingface;
-    if (text.empty())
+    const std::string_view there =
+        ref.kind == ModelRef::Kind::kModelScope ? model->modelscope : model->huggingface;
+    // A whole repository's name is the user's word: the catalog need not know every place.
+    if (there.empty() && text.find('/') == std::string::npos)
       return invalid_argument("\"", whole, "\" is not on ModelScope: use hf:", model->huggingface);
+    if (!there.empty()) text = there;
   }
   if (!is_repository(text)) {
     std::vector<std::string_view> names;
@@ -97,8 +100,11 @@ Status parse_s3_address(const std::string& text, std::string& bucket, std::strin
   prefix = rest.substr(std::min(slash + 1, rest.size()));
   while (prefix.ends_with('/')) prefix.pop_back();
   while (prefix.starts_with('/')) prefix.erase(0, 1);
-  if (!text.starts_with("s3://") || !is_word(bucket) || bucket.size() < 3)
+  if (!text.starts_with("s3://") || !is_word(bucket))
     return invalid_argument("\"", text, "\" is no s3://bucket/prefix");
+  if (bucket.size() < 3 || bucket.size() > 63)
+    return invalid_argument("\"", text, "\": buckets of S3 have names of 3 to 63 characters, and \"", bucket,
+                            "\" has ", bucket.size());
   if (prefix.size() > 900) return invalid_argument("\"", text, "\": the prefix is too long");
   return {};
 }
