@@ -320,10 +320,10 @@ TEST(Exposure, ACertificateOfTheGatewayIsNotAskedForTwice) {
 
 bool may_restate(std::string_view path) {
   // Facts about the world and wishes that are checked: see idle_fields.cc.
-  constexpr std::string_view kFree[] = {
-      "specVersion",  "name",        "profile",   "topology",     "model.ref",
-      "model.size",   "model.like",  "gpus.type", "gpus.count",   "createNamespace",
-      "gpus.perNode", "nodes.count", "nodes.cpu", "nodes.memory", "storage.readGBs"};
+  constexpr std::string_view kFree[] = {"specVersion", "name",        "profile",         "topology",
+                                        "model.ref",   "model.dtype", "model.size",      "model.like",
+                                        "gpus.type",   "gpus.count",  "createNamespace", "gpus.perNode",
+                                        "nodes.count", "nodes.cpu",   "nodes.memory",    "storage.readGBs"};
   return path.starts_with("versions.") ||
          std::find(std::begin(kFree), std::end(kFree), path) != std::end(kFree);
 }

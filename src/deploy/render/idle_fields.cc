@@ -21,7 +21,6 @@ constexpr IdleHint kHints[] = {
     {"createNamespace", "a namespace other than default"},
     {"registry", "images that are rendered here"},
     {"model.path", "a volume that holds the model under another path"},
-    {"model.dtype", "GPUs, whose memory and types are checked by it"},
     {"model.revision", "a download, of a reference that names no revision itself"},
     {"engine.version", "the default image; engine.image names its own tag"},
     {"engine.routerImage", "topology prefill-decode of sglang, without dynamo and kserve"},
@@ -120,10 +119,10 @@ std::string_view hint_of(std::string_view path) {
 bool is_statement(const DeploySpec& spec, std::string_view path) {
   const bool rdma = spec.network.type == "rdma" || !spec.network.resource.empty();
   if (path == "network.fabric") return rdma;  // RoCE with the libraries' own choice of a GID is as InfiniBand
-  constexpr std::string_view kStatements[] = {"specVersion",  "name",           "profile",     "topology",
-                                              "model.ref",    "model.size",     "model.like",  "gpus.type",
-                                              "gpus.count",   "gpus.perNode",   "nodes.count", "nodes.cpu",
-                                              "nodes.memory", "storage.readGBs"};
+  constexpr std::string_view kStatements[] = {"specVersion", "name",         "profile",        "topology",
+                                              "model.ref",   "model.dtype",  "model.size",     "model.like",
+                                              "gpus.type",   "gpus.count",   "gpus.perNode",   "nodes.count",
+                                              "nodes.cpu",   "nodes.memory", "storage.readGBs"};
   return path.starts_with("versions.") ||
          std::find(std::begin(kStatements), std::end(kStatements), path) != std::end(kStatements);
 }
