@@ -97,7 +97,9 @@ class ChartValues {
       values.set(name, std::move(value));
     };
     add("namespace", spec_.ns, "Of every object.");
-    if (has_namespace_) add("createNamespace", true, "Render the Namespace too.");
+    if (has_namespace_)
+      add("createNamespace", true,
+          "Render the Namespace too; false where it is there already, or helm --create-namespace makes it.");
     if (!image_.empty()) add("image", image_, "Of the engine.");
     if (has_replicas_)
       add("replicas", spec_.replicas,

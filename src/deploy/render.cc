@@ -72,6 +72,13 @@ void add_warnings(RenderContext& c) {
            "KServe reads the endpoint from the Secret's annotations, not from here",
            "kubectl annotate secret " + spec.storage.secret + " serving.kserve.io/s3-endpoint=HOST:PORT");
   add_network_warnings(c);
+  // Meta's repositories give their files to those alone who have agreed to its terms.
+  if (c.model_source.starts_with("hf:meta-llama/") && spec.storage.download.enabled &&
+      spec.storage.download.token_secret.empty() && spec.storage.uri.empty())
+    c.warn("model.ref", "gated-model",
+           "the hub gives " + c.model_source.substr(3) + " to nobody without a token",
+           "set storage.download.tokenSecret to a Secret with one, of somebody who has accepted the model's "
+           "terms");
   if (spec.tenancy.quota && c.on_gpus())
     c.warn("tenancy.quota", "quota-of-namespace",
            "a ResourceQuota bounds the whole namespace " + spec.ns +

@@ -435,6 +435,14 @@ INSTANTIATE_TEST_SUITE_P(
                   "r1-distill-qwen-7b has 131072 positions"},
         ModelCase{"model: {ref: r1-distill-qwen-7b, kvDtype: fp8}\nengine: trtllm\ngpus: 1xH100",
                   "kv_cache_config.dtype"},
+        ModelCase{"model: r1-distill-qwen-7b\nengine: {name: vllm, memoryFraction: 0.2}\ngpus: 1xL40S",
+                  "set memoryFraction to 0.4"},
+        ModelCase{"model: {ref: \"hf:foo/bar\", size: 300Gi}\nengine: vllm\ngpus: 1xL40S",
+                  "of weights (model.size) do not fit"},
+        ModelCase{
+            "model: r1-distill-qwen-7b\nengine: vllm\ngpus: 2xL40S\nnodes: {count: 2, cpu: 8, memory: 64Gi}",
+            "s.yaml:5:35: /dev/shm of 8Gi counts in the pod's memory of 6Gi, its share of nodes.memory 64Gi "
+            "(1 of a host's 8 GPUs)"},
         ModelCase{"model: r1-distill-qwen-7b\nreplicas: 2\nstorage: {accessMode: ReadWriteOnce}",
                   "all but those of one host stay Pending"}));
 

@@ -8,7 +8,7 @@
 namespace hadal::cluster {
 namespace {
 
-constexpr size_t kMaxNameLength = 40;
+constexpr size_t kMaxNameLength = 52;  // as of a spec
 constexpr size_t kMaxEntries = 20'000;
 constexpr int kInventoryFormat = 1;
 

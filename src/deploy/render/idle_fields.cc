@@ -43,8 +43,12 @@ constexpr IdleHint kHints[] = {
     {"storage.storageClass", "a rendered claim (pvc, pvc-per-node)"},
     {"storage.hostPath", "storage host-path"},
     {"storage.uri", "storage s3"},
-    {"storage.endpoint", "weights that hadal fetches (storage.download)"},
-    {"storage.region", "weights that come from s3://"},
+    {"storage.endpoint",
+     "weights that hadal fetches (storage.download); KServe's own fetch reads the Secret's annotation "
+     "serving.kserve.io/s3-endpoint"},
+    {"storage.region",
+     "weights that hadal fetches from s3://; KServe's own fetch reads the Secret's annotation "
+     "serving.kserve.io/s3-region"},
     {"storage.secret", "weights that come from s3://"},
     {"storage.image", "storage oci"},
     {"storage.download",

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 #include "config/model_catalog.h"
 #include "config/nearest_name.h"
@@ -165,6 +166,35 @@ int64_t fitted_context(const RenderContext& c, const RoleContext& role, const Mo
   return std::max<int64_t>(1024, static_cast<int64_t>(tokens * kSurely) / 1024 * 1024);
 }
 
+// vLLM's fraction is of the GPU's memory, for everything: less than the weights and the work space is no
+// start.
+Status check_fraction(const RenderContext& c, const RoleContext& role, const FitAnswer& fit) {
+  if (c.engine != EngineKind::kVllm || role.memory_fraction <= 0) return {};
+  const RankBytes& rank = fit.rank;
+  const int64_t fixed = rank.weights + rank.activations + rank.communication + rank.runtime;
+  const double have = role.memory_fraction * static_cast<double>(rank.capacity);
+  if (static_cast<double>(fixed) < have) return {};
+  char least[16];
+  std::snprintf(
+      least, sizeof least, "%.2f",
+      std::min(0.95,
+               std::ceil(100.0 * static_cast<double>(fixed) / static_cast<double>(rank.capacity) + 5) / 100));
+  return invalid_argument(
+      c.spec.place("engine.memoryFraction"), ": ", show_memory(have), " of each GPU is less than the ",
+      show_memory(static_cast<double>(rank.weights)),
+      " of weights and their work space, and leaves nothing for the KV cache: set memoryFraction to ", least,
+      " or more, or leave it out");
+}
+
+// What is known of a model that hadal does not know: the bytes that the user states.
+Status check_stated_size(const RenderContext& c, const RoleContext& role, const GpuSpec& gpu) {
+  const double room = static_cast<double>(gpu.memory_bytes) * static_cast<double>(role.gpus());
+  if (c.weight_bytes <= 0 || c.weight_bytes < room * 0.97) return {};
+  return make_error(ErrorCode::kUnsupported, c.spec.place("gpus"), ": ", show_bytes(c.weight_bytes),
+                    " of weights (model.size) do not fit the ", show_memory(room), " of ", role.gpus(), " ",
+                    gpu.name, ": use more or larger GPUs");
+}
+
 // No engine makes int8 of the published weights by itself: another type is another checkpoint.
 Status check_weight_type(const DeploySpec& spec) {
   const ModelSpec& model = spec.model;
@@ -286,7 +316,11 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
   for (const RoleContext& role : c.roles) HADAL_RETURN_IF_ERROR(check_resources(c, role));
   const CatalogModel* model = catalog_model(spec);
   const GpuSpec* gpu = find_gpu(c.gpu_name);
-  if (gpu == nullptr || model == nullptr) return {};
+  if (gpu == nullptr) return {};
+  if (model == nullptr) {
+    for (const RoleContext& role : c.roles) HADAL_RETURN_IF_ERROR(check_stated_size(c, role, *gpu));
+    return {};
+  }
   HADAL_ASSIGN(const ModelConfig config, catalog_config(*model));
   int64_t longest = 0;  // of the roles, the least
   std::string longest_warning;
@@ -308,6 +342,7 @@ Status check_fit(const DeploySpec& spec, RenderContext& c) {
       for (const std::string& refusal : fit->refusals) why += (why.empty() ? "" : "; ") + refusal;
       return make_error(ErrorCode::kUnsupported, spec.place("gpus"), ": ", why);
     }
+    HADAL_RETURN_IF_ERROR(check_fraction(c, role, *fit));
     if (spec.model.context_length == 0) role.fitted_context = fitted_context(c, role, config, *fit);
     for (size_t i = 0; i < fit->warnings.size(); ++i) {
       const bool of_length = fit->longest_request > 0 && i == fit->longest_request_warning;

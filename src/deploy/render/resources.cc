@@ -134,11 +134,19 @@ Status check_resources(const RenderContext& c, const RoleContext& role) {
   if (host.has_value()) return invalid_argument(c.spec.place("resources.memory"), ": ", *host);
   const double shm = shm_bytes(c, role), memory = memory_bytes(c, role);
   const double weights = c.weight_bytes / static_cast<double>(std::max<int64_t>(1, role.nodes));
+  const bool of_node = asked.memory.empty() && !c.spec.nodes.memory.empty() && c.on_gpus();
+  const std::string share = of_node ? ", its share of nodes.memory " + c.spec.nodes.memory + " (" +
+                                          std::to_string(role.gpus_per_node) + " of a host's " +
+                                          std::to_string(c.gpus_per_host) + " GPUs)"
+                                    : "";
   if (shm >= memory) {
-    return invalid_argument(c.spec.place(asked.shm.empty() ? "resources.memory" : "resources.shm"),
+    return invalid_argument(c.spec.place(!asked.shm.empty() ? "resources.shm"
+                                         : of_node          ? "nodes.memory"
+                                                            : "resources.memory"),
                             ": /dev/shm of ", quantity_text(shm), " counts in the pod's memory of ",
-                            quantity_text(memory),
-                            ", and is all of it: raise resources.memory or lower resources.shm");
+                            quantity_text(memory), share,
+                            ", and is all of it: raise resources.memory or lower resources.shm",
+                            of_node ? ", or set gpus.perNode where a host has fewer GPUs" : "");
   }
   if (!c.on_gpus() && weights + shm > memory) {
     return invalid_argument(
