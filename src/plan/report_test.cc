@@ -112,6 +112,36 @@ TEST(Report, SvgIsWellFormed) {
   EXPECT_EQ(plan_svg(plan_of("deepseek-r1", "4xH100")->report), "");
 }
 
+TEST(ModelSource, QuantizationsOfOtherEngines) {
+  const auto format = [](const std::string& quantization, std::string_view asked = "") -> std::string {
+    const TempDir dir;
+    const std::string config =
+        R"({"architectures": ["LlamaForCausalLM"], "hidden_size": 512, "intermediate_size": 1024,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 100,
+    "quantization_config": )" +
+        quantization + "}";
+    HADAL_CHECK(write_file(dir.path() + "/config.json", config).ok());
+    const auto model = load_plan_model(dir.path(), asked);
+    return model.ok() ? model->weights.dominant_format() : model.error().message;
+  };
+  EXPECT_EQ(format(R"({"quant_method": "awq", "bits": 4})"), "int4");
+  EXPECT_EQ(format(R"({"quant_method": "gptq", "bits": 8})"), "int8");
+  EXPECT_EQ(format(R"({"quant_method": "bitsandbytes", "load_in_4bit": true})"), "int4");
+  EXPECT_EQ(format(R"({"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights":
+      {"num_bits": 8, "type": "float"}}}})"),
+            "fp8");
+  EXPECT_EQ(format(R"({"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights":
+      {"num_bits": 4, "type": "int"}}}})"),
+            "int4");
+  EXPECT_EQ(format(R"({"quant_method": "modelopt", "quant_algo": "NVFP4"})"), "int4");
+  EXPECT_EQ(format(R"({"quant_method": "fp8"})"), "fp8");
+  EXPECT_EQ(format(R"({"quant_method": "awq", "bits": 4})", "bf16"), "bf16");
+  for (const char* bad :
+       {R"({"quant_method": "awq", "bits": "four"})", R"({"quant_method": "awq", "bits": 3})",
+        R"({"quant_method": "compressed-tensors", "config_groups": {}})", R"({"quant_method": "quark"})"})
+    EXPECT_NE(format(bad).find("is not supported"), std::string::npos) << bad;
+}
+
 TEST(ModelSource, NamesFilesAndDirectories) {
   EXPECT_EQ(load_plan_model("r1", "")->name, "DeepSeek-R1");
   EXPECT_EQ(load_plan_model("hf:deepseek-ai/DeepSeek-R1", "")->file_bytes, 688'586'727'753);
