@@ -67,6 +67,18 @@ Status take_optional_name(const std::vector<std::string>& arguments, const FlagV
   return {};
 }
 
+// "1", or "0/1".
+bool is_rank(std::string_view text) {
+  constexpr size_t kMaxDigits = 9;
+  const auto is_number = [](std::string_view digits) {
+    return !digits.empty() && digits.size() <= kMaxDigits &&
+           digits.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return is_number(text);
+  return is_number(text.substr(0, slash)) && is_number(text.substr(slash + 1));
+}
+
 Status validate_cluster(const Settings& settings) {
   const DeployClusterConfig& c = settings.cluster;
   if (c.dry_run != "none" && c.dry_run != "client" && c.dry_run != "server")
@@ -75,6 +87,10 @@ Status validate_cluster(const Settings& settings) {
     return invalid_argument("--format is \"", c.format, "\": it takes text or json");
   if (c.to_revision < 0) return invalid_argument("--to is ", c.to_revision, ": it takes a revision's number");
   if (c.tail < -1) return invalid_argument("--tail is ", c.tail, ": it takes a count of lines, or -1");
+  for (const std::string& rank : c.ranks) {
+    if (!is_rank(rank))
+      return invalid_argument("--rank is \"", rank, "\": it takes a rank (1), or group/rank (0/1)");
+  }
   if (c.timeout.count() < 0)
     return invalid_argument("--timeout is negative: it takes a time, as 90s, 15m or 24h");
   if (!c.from_dir.empty() && !c.save_dir.empty())

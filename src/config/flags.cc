@@ -225,7 +225,13 @@ Result<ParsedCommandLine> parse_command_line(const std::vector<std::string>& arg
   if (arguments.empty())
     return invalid_argument("which command? hadal serve MODEL, or hadal chat MODEL|URL; see hadal --help");
   const std::string& first = arguments[0];
-  if (first == "version" || first == "--version") return out.print = version, out;
+  if (first == "version" || first == "--version") {
+    for (const std::string& more : std::span(arguments).subspan(1)) {
+      if (more != "--help" && more != "-h")
+        return invalid_argument("unexpected argument \"", more, "\": hadal version takes none");
+    }
+    return out.print = version, out;
+  }
   if (first == "help" || first == "--help" || first == "-h") {
     if (arguments.size() > 1) return help_about({arguments.data() + 1, arguments.size() - 1}, help_width);
     return out.print = program_help(help_width), out;

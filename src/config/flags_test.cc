@@ -342,6 +342,10 @@ TEST(Flags, CommandsAndHelp) {
   }
   EXPECT_NE(error_of({}).find("hadal --help"), std::string::npos);
   EXPECT_NE(error_of({"sevre", "/m"}).find("did you mean hadal serve?"), std::string::npos);
+  EXPECT_NE(error_of({"version", "--foo"}).find("hadal version takes none"), std::string::npos);
+  EXPECT_NE(error_of({"deploy", "logs", "x", "--rank", "x"}).find("0/1"), std::string::npos);
+  EXPECT_NE(error_of({"deploy", "logs", "x", "--rank", "1/"}).find("--rank is \"1/\""), std::string::npos);
+  EXPECT_EQ(ok({"deploy", "logs", "x", "--rank", "0/1", "--rank", "7"}).cluster.ranks.size(), 2u);
   EXPECT_NE(error_of({"./model.gguf"}).find("hadal serve ./model.gguf"), std::string::npos);
   for (const char* later : {"bench", "route"}) {
     EXPECT_NE(error_of({later, "x"}).find("is not in this version"), std::string::npos) << later;

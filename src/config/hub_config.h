@@ -12,6 +12,7 @@ struct HubConfig {
   // pull: references. push: the directory and the s3:// address.
   std::vector<std::string> arguments;
   std::string directory;  // --to; "": ./NAME
+  bool replace = false;   // what the directory holds of another model goes
   bool verify = false;    // check the directory that is the argument, fetch nothing
 
   std::vector<std::string> include;

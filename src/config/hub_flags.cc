@@ -16,6 +16,7 @@ constexpr unsigned kForHub = kForPull | kForPush;
 const FlagSpec kFlags[] = {
     // clang-format off
     {"--to", kForPull, "Pull", "DIR", "Directory to fill; default: the last part of the reference, here", kOnce, HADAL_FIELD(Hub, &HC::directory)},
+    {"--replace", kForPull, "Pull", "", "Where the directory holds another model: put this one in its place, and remove the files of the other once all is there", kOnce, HADAL_FIELD(Hub, &HC::replace)},
     {"--verify", kForPull, "Pull", "", "Fetch nothing: check every byte of the directory that is the argument against its marker file", kOnce, HADAL_FIELD(Hub, &HC::verify)},
     {"--include", kForPull, "Pull", "GLOB", "Only files whose path matches (* ? [a-z], ** for folders too); repeat for more. A pattern without a slash is matched with the file's name", kMany, HADAL_FIELD(Hub, &HC::include)},
     {"--exclude", kForHub, "Pull", "GLOB", "No files whose path matches; repeat for more", kMany, HADAL_FIELD(Hub, &HC::exclude)},

@@ -20,6 +20,16 @@ int edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+namespace {
+
+size_t common_begin(std::string_view a, std::string_view b) {
+  size_t out = 0;
+  while (out < std::min(a.size(), b.size()) && a[out] == b[out]) ++out;
+  return out;
+}
+
+}  // namespace
+
 std::string nearest_name(std::string_view name, std::span<const std::string_view> candidates) {
   constexpr size_t kMaxNameBytes = 128;  // a longer one is no misspelling
   constexpr size_t kLeastPrefix = 5;
@@ -28,9 +38,12 @@ std::string nearest_name(std::string_view name, std::span<const std::string_view
   int best_distance = static_cast<int>(std::max<size_t>(2, name.size() / 4)) + 1;
   for (std::string_view candidate : candidates) {
     const int distance = edit_distance(name, candidate);
+    // Of two as near, the one that begins alike: "gpus" is meant as gpu and not as cpus.
+    const bool nearer =
+        distance < best_distance || (distance == best_distance && !best.empty() &&
+                                     common_begin(name, candidate) > common_begin(name, best));
     // Two changed letters of three are another word.
-    if (distance < best_distance &&
-        distance < static_cast<int>(std::max(name.size(), candidate.size())) - 1) {
+    if (nearer && distance < static_cast<int>(std::max(name.size(), candidate.size())) - 1) {
       best_distance = distance;
       best = candidate;
     }

@@ -5,6 +5,7 @@
 
 #include "hub/hub_json.h"
 #include "hub/transfer_loop.h"
+#include "hub/transfer_text.h"
 #include "hub/web_address.h"
 #include "hub/xml_reader.h"
 
@@ -28,6 +29,15 @@ std::string body_text(const CurlResponse& response) {
   std::string out;
   for (char c : text.substr(0, 200)) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
   return out;
+}
+
+// What went wrong with a try, for whoever waits for the next one.
+std::string problem_of(const Result<CurlResponse>& response, const std::string& host) {
+  if (response.ok()) return host + " answers " + std::to_string(response->status);
+  // "HOST: what libcurl says"
+  const std::string& text = response.error().message;
+  return "cannot reach " + host + ": " +
+         (text.starts_with(host + ": ") ? text.substr(host.size() + 2) : text);
 }
 
 }  // namespace
@@ -103,9 +113,8 @@ Result<CurlResponse> ApiClient::send(const std::function<CurlRequest()>& make) {
                           " and asks to come back in ", *asked, " seconds: run the same command again then");
       }
       if (asked) wait = std::chrono::milliseconds(*asked * 1000);
-      if (asked && *asked >= 5 && notice_)
-        notice_(host + " asks to wait " + std::to_string(*asked) + " seconds");
     }
+    if (notice_) notice_(trying_again(problem_of(response, host), wait, failures + 2, max_failures_ + 1));
     if (!pause(wait)) return make_error(ErrorCode::kCancelled, "stopped");
   }
 }

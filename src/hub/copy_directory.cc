@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "hub/disk.h"
 #include "hub/file_filter.h"
+#include "hub/fill_record.h"
 
 namespace hadal {
 namespace {
@@ -110,6 +111,41 @@ struct Copier {
   }
 };
 
+// Those of the files that are wanted; says which.
+Result<std::vector<MarkerFile>> choose_local(const std::string& from, const std::vector<MarkerFile>& found,
+                                             const std::vector<RemoteFile>& listed, const HubConfig& config,
+                                             const Notice& notice) {
+  std::map<std::string, MarkerFile> by_path;
+  for (const MarkerFile& file : found) by_path[file.path] = file;
+  auto chosen = choose_files(listed, {config.include, config.exclude, config.allow_pickle, config.all_files});
+  if (!chosen.ok()) return make_error(chosen.error().code, from, ": ", chosen.error().message);
+  std::vector<MarkerFile> out;
+  int64_t bytes = 0;
+  for (const RemoteFile& file : chosen->files) {
+    out.push_back(by_path[file.path]);
+    bytes += file.size;
+  }
+  notice(from + ": " + std::to_string(out.size()) + " files, " + shown_bytes(bytes));
+  for (const std::string& skipped : skipped_lines(*chosen)) notice(skipped);
+  return out;
+}
+
+// From here on, until the new marker is there, the directory is unfinished. Returns what an earlier copy put
+// there.
+Result<std::map<std::string, MarkerFile>> begin_copy(const std::string& directory, const ModelMarker& next) {
+  std::map<std::string, MarkerFile> earlier;
+  const auto old = read_marker(directory);
+  if (old.ok() && old->has_value()) {
+    for (const MarkerFile& file : (*old)->files) earlier[file.path] = file;
+  }
+  std::vector<std::string> coming;
+  for (const MarkerFile& file : next.files) coming.push_back(file.path);
+  HADAL_RETURN_IF_ERROR(begin_filling(directory, next.source, coming));
+  HADAL_RETURN_IF_ERROR(replace_file(directory + "/" + kPullFolder + "/journal", ""));
+  ::unlink((directory + "/" + kMarkerName).c_str());
+  return earlier;
+}
+
 }  // namespace
 
 Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, const std::string& directory,
@@ -118,27 +154,19 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   outcome.directory = directory;
   HADAL_RETURN_IF_ERROR(check_before_loading(ref.path));
   HADAL_ASSIGN(const auto known, read_marker(ref.path));
+  std::error_code ignored;
+  const bool same = std::filesystem::equivalent(ref.path, directory, ignored);
+  outcome.marker.source =
+      known ? known->source : "file:" + std::filesystem::absolute(ref.path, ignored).string();
+  if (!same) HADAL_RETURN_IF_ERROR(check_holds_same(directory, outcome.marker.source, settings.hub.replace));
   HADAL_ASSIGN(const std::vector<MarkerFile> found, list_directory(ref.path));
-  std::map<std::string, MarkerFile> by_path;
-  std::vector<RemoteFile> all;
-  for (const MarkerFile& file : found) {
-    by_path[file.path] = file;
-    all.push_back({file.path, file.size});
-  }
-  const HubConfig& config = settings.hub;
-  auto chosen =
-      choose_files(std::move(all), {config.include, config.exclude, config.allow_pickle, config.all_files});
-  if (!chosen.ok()) return make_error(chosen.error().code, ref.path, ": ", chosen.error().message);
-  for (RemoteFile& file : chosen->files) outcome.marker.files.push_back(by_path[file.path]);
-  notice(ref.path + ": " + std::to_string(outcome.marker.files.size()) + " files, " +
-         shown_bytes(outcome.marker.total_bytes()));
-  for (const std::string& skipped : skipped_lines(*chosen)) notice(skipped);
+  std::vector<RemoteFile> listed;
+  for (const MarkerFile& file : found) listed.push_back({file.path, file.size});
+  HADAL_ASSIGN(outcome.marker.files, choose_local(ref.path, found, listed, settings.hub, notice));
   std::map<std::string, std::string> expected;
   if (known) {
     for (const MarkerFile& file : known->files) expected[file.path] = file.sha256;
   }
-  std::error_code ignored;
-  const bool same = std::filesystem::equivalent(ref.path, directory, ignored);
   std::atomic<int64_t> done{0};
   const int64_t total = outcome.marker.total_bytes();
   HADAL_RETURN_IF_ERROR(make_directories(directory, std::string(kPullFolder) + "/x"));
@@ -146,13 +174,7 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   std::map<std::string, MarkerFile> earlier;
   if (!same) {
     HADAL_RETURN_IF_ERROR(check_space(ref.path, directory, outcome.marker.files));
-    const auto old = read_marker(directory);
-    if (old.ok() && old->has_value()) {
-      for (const MarkerFile& file : (*old)->files) earlier[file.path] = file;
-    }
-    // Until the new marker is there the directory is unfinished.
-    HADAL_RETURN_IF_ERROR(replace_file(directory + "/" + kPullFolder + "/journal", ""));
-    ::unlink((directory + "/" + kMarkerName).c_str());
+    HADAL_ASSIGN(earlier, begin_copy(directory, outcome.marker));
   }
   monitor.watch(same ? "hashing" : "copying", [&] { return PullProgress{"", done, total, 0}; });
   Copier copier{ref.path, directory, stop, done};
@@ -174,8 +196,11 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   outcome.fetched = copier.copied;
   outcome.local = true;
   outcome.nothing_to_do = copier.copied == 0 && !same;
-  outcome.marker.source =
-      known ? known->source : "file:" + std::filesystem::absolute(ref.path, ignored).string();
+  if (!same) {
+    HADAL_ASSIGN(const auto removed, remove_stale(directory, outcome.marker.files, listed));
+    if (!removed.empty()) notice(removed_line(removed));
+    outcome.nothing_to_do &= removed.empty();
+  }
   outcome.marker.revision = known ? known->revision : "";
   outcome.marker.created = timestamp_now();
   HADAL_RETURN_IF_ERROR(write_marker(directory, outcome.marker));

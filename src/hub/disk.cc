@@ -140,7 +140,8 @@ Status require_space(const std::string& directory, int64_t needed) {
   constexpr int64_t kMargin = int64_t{64} << 20;
   HADAL_ASSIGN(const int64_t free, free_space(directory));
   if (needed <= 0 || needed + kMargin <= free) return {};
-  return make_error(ErrorCode::kTooLarge, directory, ": ", shown_bytes(needed), " are needed and ",
+  return make_error(ErrorCode::kTooLarge, directory, ": ", shown_bytes(needed), " are needed, with ",
+                    shown_bytes(kMargin), " of reserve for what else is written there, and ",
                     shown_bytes(free), " are free (", shown_bytes(needed + kMargin - free),
                     " are missing): make room, choose another --to, or leave files out with --exclude");
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "hub/disk.h"
 #include "hub/download_impl.h"
+#include "hub/transfer_text.h"
 #include "hub/web_address.h"
 
 namespace hadal {
@@ -22,6 +23,8 @@ constexpr int kWholeAnswers = 3;
 constexpr int kThrottlesPerFailure = 4;
 // Fewer bytes than this are no progress: a server that sends a few and hangs up would never end.
 constexpr int64_t kProgressBytes = int64_t{64} << 10;
+
+constexpr auto kTroubleInterval = std::chrono::seconds(5);  // between lines about it
 
 std::string shown_range(ByteRange range) {
   if (range.end < 0) return "all bytes";
@@ -63,7 +66,14 @@ void Downloader::Impl::retry(Piece piece, const std::string& host, const std::st
       .field("host", host)
       .field("problem", problem)
       .field("failures", piece.failures);
-  wait_for(std::move(piece), progress ? std::chrono::milliseconds(0) : backoff(piece.failures));
+  const auto wait = progress ? std::chrono::milliseconds(0) : backoff(piece.failures);
+  // Connections fail together: one line tells of all.
+  if (!progress && Clock::now() >= next_trouble) {
+    next_trouble = Clock::now() + kTroubleInterval;
+    notice(trying_again(piece.file->remote.path + ": " + host + " " + problem, wait, piece.failures + 1,
+                        options.max_failures + 1));
+  }
+  wait_for(std::move(piece), wait);
 }
 
 void Downloader::Impl::start(const Piece& piece) {

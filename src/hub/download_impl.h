@@ -138,8 +138,9 @@ struct Downloader::Impl {
   Clock::time_point hold_until{};  // the origin asked to be left alone until then
   Clock::time_point next_sync{};
   Clock::time_point next_flush{};
-  Clock::time_point peers_until{};  // their manifests are waited for
-  int throttled = 0;                // answers in a row that asked to wait, with no byte between them
+  Clock::time_point next_trouble{};  // a line about it, at the earliest
+  Clock::time_point peers_until{};   // their manifests are waited for
+  int throttled = 0;                 // answers in a row that asked to wait, with no byte between them
   size_t turn = 0;
   int64_t num_pieces = 0;  // of the first ones
   std::mt19937_64 random{std::random_device{}()};

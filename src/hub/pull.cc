@@ -15,6 +15,7 @@
 #include "hub/credentials.h"
 #include "hub/disk.h"
 #include "hub/file_filter.h"
+#include "hub/fill_record.h"
 #include "hub/s3_store.h"
 #include "hub/web_address.h"
 
@@ -246,6 +247,9 @@ struct Puller {
     HADAL_ASSIGN(place.journal, PullJournal::open(journal_path, read_boot_id()));
     HADAL_RETURN_IF_ERROR(
         check_space(outcome.directory, files, reserved_bytes(outcome.directory, *place.journal, files)));
+    std::vector<std::string> coming;
+    for (const RemoteFile& file : files) coming.push_back(file.path);
+    HADAL_RETURN_IF_ERROR(begin_filling(outcome.directory, source.listing.source, coming));
     // From here on the directory is not what its marker says.
     const std::string marker_path = outcome.directory + "/" + kMarkerName;
     if (::unlink(marker_path.c_str()) != 0 && errno != ENOENT)
@@ -257,6 +261,9 @@ struct Puller {
     outcome.marker.selection = selection;
     outcome.marker.created = timestamp_now();
     outcome.marker.files = std::move(entries);
+    HADAL_ASSIGN(const auto removed,
+                 remove_stale(outcome.directory, outcome.marker.files, source.listing.files));
+    if (!removed.empty()) notice(removed_line(removed));
     HADAL_RETURN_IF_ERROR(write_marker(outcome.directory, outcome.marker));
     remove_workplace(place, place.journal->ids());
     return {};
@@ -345,6 +352,7 @@ Result<PullOutcome> pull_model(const Settings& settings, const Notice& notice, P
   if (ref.kind == ModelRef::Kind::kDirectory) {
     return copy_model(ref, settings, puller.outcome.directory, notice, monitor, puller.stop);
   }
+  HADAL_RETURN_IF_ERROR(check_holds_same(puller.outcome.directory, shown_ref(ref), settings.hub.replace));
   return puller.run(ref);
 }
 

@@ -13,6 +13,7 @@
 #include "hub/model_marker.h"
 #include "hub/range_answer.h"
 #include "hub/s3_store.h"
+#include "hub/transfer_text.h"
 #include "hub/web_address.h"
 
 namespace hadal {
@@ -306,7 +307,11 @@ struct Opener {
   Status probe(RemoteFile& file, const HttpHeaders& secret) {
     Status last;
     for (int failures = 0; failures <= settings.hub.retries; ++failures) {
-      if (failures > 0 && !pause(failures)) return make_error(ErrorCode::kCancelled, "stopped");
+      const auto wait = std::min(std::chrono::milliseconds(20'000),
+                                 std::chrono::milliseconds(250) * (1 << std::min(failures, 8)));
+      if (failures > 0)
+        notice(trying_again(last.error().message, wait, failures + 1, settings.hub.retries + 1));
+      if (failures > 0 && !pause(wait)) return make_error(ErrorCode::kCancelled, "stopped");
       bool again = false;
       last = probe_once(file, secret, again);
       if (last.ok() || !again) return last;
@@ -314,10 +319,8 @@ struct Opener {
     return last;
   }
 
-  bool pause(int failures) const {
-    const auto end = std::chrono::steady_clock::now() +
-                     std::min(std::chrono::milliseconds(20'000),
-                              std::chrono::milliseconds(250) * (1 << std::min(failures, 8)));
+  bool pause(std::chrono::milliseconds wait) const {
+    const auto end = std::chrono::steady_clock::now() + wait;
     while (std::chrono::steady_clock::now() < end && !stop.stop_requested())
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return !stop.stop_requested();

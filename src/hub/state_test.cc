@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/temp_dir.h"
 #include "hub/disk.h"
 #include "hub/download.h"
+#include "hub/fill_record.h"
 #include "hub/model_marker.h"
 #include "hub/pull_journal.h"
 
@@ -192,6 +194,69 @@ TEST(ModelMarker, KnowsItsDirectory) {
   EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("hadal pull"));
   std::filesystem::remove(dir.file("a.json"));
   EXPECT_THAT(check_before_loading(dir.path()).to_string(), HasSubstr("a.json is missing"));
+}
+
+// A directory is filled with one model.
+TEST(FillRecord, RefusesAnotherModel) {
+  const TempDir dir;
+  EXPECT_TRUE(check_holds_same(dir.path(), "hf:c/d", false).ok());
+  ASSERT_TRUE(write_marker(dir.path(), example(dir)).ok());
+  EXPECT_TRUE(check_holds_same(dir.path(), "hf:a/b", false).ok());
+  const Status refused = check_holds_same(dir.path(), "hf:c/d", false);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+  for (const char* words : {"hf:a/b", "hf:c/d", "--to", "--replace"})
+    EXPECT_THAT(refused.to_string(), HasSubstr(words));
+  EXPECT_TRUE(check_holds_same(dir.path(), "hf:c/d", true).ok());
+  // One that was begun counts too: its files would be mixed.
+  ASSERT_TRUE(make_directories(dir.path(), ".hadal-pull/x").ok());
+  ASSERT_TRUE(begin_filling(dir.path(), "hf:c/d", {"c.json"}).ok());
+  std::filesystem::remove(dir.file(kMarkerName));
+  EXPECT_TRUE(check_holds_same(dir.path(), "hf:c/d", false).ok());
+  EXPECT_THAT(check_holds_same(dir.path(), "hf:a/b", false).to_string(), HasSubstr("is being filled"));
+}
+
+TEST(FillRecord, MoreAddressesAreTheSameModel) {
+  EXPECT_TRUE(is_same_source("https://h/a", "https://h/a https://h/b"));
+  EXPECT_FALSE(is_same_source("https://h/a https://h/b", "https://h/a"));
+  EXPECT_FALSE(is_same_source("hf:a/b", "hf:a/b2"));
+  EXPECT_TRUE(is_same_source("file:/m/./r1/", "file:/m/r1"));
+  EXPECT_FALSE(is_same_source("file:/m/r1", "file:/m/r2"));
+}
+
+// Whatever was listed since the directory was whole last and is listed no more: a pull may be cut short
+// often.
+TEST(FillRecord, RemovesWhatIsListedNoMore) {
+  const TempDir dir;
+  ASSERT_TRUE(write_marker(dir.path(), example(dir)).ok());
+  dir.write("own.txt", "of the user");
+  ASSERT_TRUE(make_directories(dir.path(), ".hadal-pull/x").ok());
+  ASSERT_TRUE(make_directories(dir.path(), "sub/deep/x").ok());
+  ASSERT_TRUE(begin_filling(dir.path(), "hf:c/d", {"sub/deep/second.json", "other.json"}).ok());
+  std::filesystem::remove(dir.file(kMarkerName));
+  for (const char* name : {"sub/deep/second.json", "other.json", "chosen.json", "c.json"})
+    dir.write(name, "1");
+  ASSERT_TRUE(begin_filling(dir.path(), "hf:c/d", {"chosen.json", "c.json"}).ok());
+  const auto removed =
+      remove_stale(dir.path(), {{"chosen.json", 1}}, {{"chosen.json", 1}, {"other.json", 1}, {"c.json", 2}});
+  ASSERT_TRUE(removed.ok()) << removed.error().message;
+  EXPECT_THAT(*removed, testing::ElementsAre("a.json", "b.json", "c.json", "sub/deep/second.json"));
+  EXPECT_FALSE(path_exists(dir.file("a.json")) || path_exists(dir.file("sub")));
+  for (const char* name : {"chosen.json", "other.json", "own.txt"}) EXPECT_TRUE(path_exists(dir.file(name)));
+  EXPECT_THAT(removed_line(*removed), HasSubstr("4 files"));
+}
+
+TEST(FillRecord, RemovesNothingBehindLinks) {
+  const TempDir dir, other;
+  other.write("a.json", "1");
+  std::filesystem::create_directory_symlink(other.path(), dir.file("sub"));
+  ASSERT_TRUE(make_directories(dir.path(), ".hadal-pull/x").ok());
+  ASSERT_TRUE(begin_filling(dir.path(), "hf:a/b", {"sub/a.json"}).ok());
+  dir.write(".hadal-pull/filling",
+            R"({"source":"hf:a/b","paths":["sub/a.json","../a.json","/etc/x",7,".hadal-model.json"]})");
+  const auto removed = remove_stale(dir.path(), {}, {});
+  ASSERT_TRUE(removed.ok());
+  EXPECT_TRUE(removed->empty() && path_exists(other.file("a.json")));
 }
 
 TEST(ModelMarker, ATimeThatIsNotKnownIsNotAChange) {

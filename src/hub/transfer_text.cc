@@ -27,6 +27,12 @@ std::string shown_duration(double seconds) {
   return pair_text(whole / 86400, "d", whole % 86400 / 3600, "h");
 }
 
+std::string trying_again(const std::string& problem, std::chrono::milliseconds wait, int next_try,
+                         int tries) {
+  return problem + "; trying again in " + shown_duration(std::chrono::duration<double>(wait).count()) +
+         " (try " + std::to_string(next_try) + " of " + std::to_string(tries) + ")";
+}
+
 std::string transfer_text(const TransferProgress& progress, bool bar) {
   const double part =
       progress.total > 0

@@ -1,6 +1,7 @@
-// transfer_text: how far a transfer is, as one line. Pure; any thread.
+// transfer_text: how far a transfer is, or what it waits for, as one line. Pure; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -16,5 +17,7 @@ struct TransferProgress {
 std::string transfer_text(const TransferProgress& progress, bool bar);
 // "45 s", "3 min 20 s", "2 h 5 min", "3 d 4 h".
 std::string shown_duration(double seconds);
+// "PROBLEM; trying again in 2 s (try 2 of 9)".
+std::string trying_again(const std::string& problem, std::chrono::milliseconds wait, int next_try, int tries);
 
 }  // namespace hadal

@@ -109,7 +109,10 @@ Status check_names(const PreflightConfig& config) {
     for (const std::string& name : *list) {
       if (is_check_name(name)) continue;
       std::vector<std::string_view> all;
-      for (const CheckSpec& spec : check_table()) all.push_back(spec.name);
+      for (const CheckSpec& spec : check_table()) {
+        all.push_back(spec.name);
+        all.push_back(spec.group);
+      }
       const std::string nearest = nearest_name(name, all);
       return invalid_argument(
           flag, ": there is no check \"", name,

@@ -107,6 +107,8 @@ TEST(Checks, SkipAndRequireByNameAndGroup) {
   }
   config.skip = {"gpu-cont"};
   EXPECT_NE(check_names(config).error().message.find("did you mean gpu-count"), std::string::npos);
+  config.require = {"gpus"};
+  EXPECT_NE(check_names(config).error().message.find("did you mean gpu?"), std::string::npos);
 }
 
 Settings parsed(const std::vector<std::string>& arguments, const Environment& environment = {}) {

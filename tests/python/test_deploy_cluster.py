@@ -111,7 +111,8 @@ def test_dry_run_agrees_with_apply_where_there_is_no_namespace(cluster):
     elsewhere = config_map()
     elsewhere["metadata"]["namespace"] = "absent"
     for flags in (("--dry-run=server",), ("--wait=false",)):
-        assert "ConfigMap absent/settings REFUSED" in c.apply(elsewhere, flags=flags, code=1)
+        text = c.apply(elsewhere, flags=flags, code=1)
+        assert "there is no namespace absent, where ConfigMap absent/settings goes: make it with --create-namespace" in text
 
 
 def test_a_namespace_is_made_and_said_once(cluster):
@@ -214,7 +215,12 @@ def test_namespaces(cluster):
     assert c.kube.get("ConfigMap", "settings", "other")
     elsewhere = config_map()
     elsewhere["metadata"]["namespace"] = "prod"
-    assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=1)
+    assert "not the one of --namespace" in c.apply(elsewhere, flags=("-n", "other"), code=2)
+    path = c.write(elsewhere)
+    text = c.run("diff", path, code=2)
+    assert "# apply would be refused: there is no namespace prod" in text and "+kind: ConfigMap" in text
+    assert "Namespace prod created" in c.apply(elsewhere, flags=("--create-namespace", "--wait=false"))
+    assert c.kube.get("ConfigMap", "settings", "prod") and c.run("diff", path) == ""
 
 
 def test_job_is_replaced_where_its_template_changes(cluster):

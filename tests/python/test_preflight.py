@@ -63,6 +63,7 @@ def test_wrong_usage():
         done = preflight(*flags)
         assert done.returncode == 2 and done.stderr.startswith("hadal: "), flags
     assert "did you mean gpu-count" in preflight("--require", "gpu-cuont").stderr
+    assert "did you mean gpu?" in preflight("--require", "gpus").stderr
 
 
 def test_environment_is_a_shell_script_that_holds():

@@ -338,6 +338,57 @@ def test_local_directory(content, start, tmp_path):
     assert run("--verify", tmp_path / "copy").returncode == 0
 
 
+def test_a_directory_keeps_to_one_model(content, start, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    files = {one: ("config.json", "model.safetensors.index.json", "model-1.safetensors", "sub/a.json"), two: ("config.json", "model.safetensors")}
+    for folder, names in files.items():
+        for i, name in enumerate(names):
+            write_random(folder / name, 1000, f"{folder.name}{i}")
+
+    def held(name):
+        folder = tmp_path / name
+        return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != ".hadal-model.json"}
+
+    assert run(one, "--to", tmp_path / "mix").returncode == 0
+    before = (tmp_path / "mix/config.json").read_bytes()
+    server = start(content)
+    for source, env in ((two, None), ("hf:org/name", hf(server))):
+        refused = run(source, "--to", tmp_path / "mix", env=env)
+        assert refused.returncode == 2 and "holds another model" in refused.stderr and "--replace" in refused.stderr
+    assert held("mix") == set(files[one]) and (tmp_path / "mix/config.json").read_bytes() == before
+    replaced = run(two, "--to", tmp_path / "mix", "--replace")
+    assert replaced.returncode == 0 and "model.safetensors.index.json" in replaced.stderr
+    assert held("mix") == set(files[two]) and not (tmp_path / "mix/sub").exists()
+    assert run("hf:org/name", "--to", tmp_path / "mix", "--replace", env=hf(server)).returncode == 0
+    same(content, tmp_path / "mix", WANTED)
+    # The same reference with other files is an update.
+    (one / "model-1.safetensors").unlink()
+    (one / "model.safetensors.index.json").unlink()
+    write_random(one / "model.safetensors", 1000, "new")
+    assert run(one, "--to", tmp_path / "copy").returncode == 0
+    (one / "model.safetensors").rename(one / "other.safetensors")
+    update = run(f"{tmp_path}/./one/", "--to", tmp_path / "copy")
+    assert update.returncode == 0 and "a file that was pulled before" in update.stderr
+    assert held("copy") == {"config.json", "sub/a.json", "other.safetensors"}
+
+
+def test_a_new_revision_leaves_nothing_of_the_old_one(content, start, tmp_path):
+    old = dict(content, **{"model.safetensors.index.json": write_random(tmp_path / "index", 900, 5)})
+    assert run("hf:org/name", "--to", tmp_path / "m", env=hf(start(old))).returncode == 0
+    assert (tmp_path / "m/model.safetensors.index.json").exists()
+    result = run("hf:org/name", "--to", tmp_path / "m", env=hf(start(content)))
+    assert result.returncode == 0 and "model.safetensors.index.json" in result.stderr
+    same(content, tmp_path / "m", WANTED)
+    assert run("hf:org/name", "--to", tmp_path / "m", "--include", "config.json", env=hf(start(content))).returncode == 0
+    same(content, tmp_path / "m", WANTED)  # the others are only not chosen
+
+
+def test_an_origin_that_is_down_is_said_at_once(tmp_path):
+    result = run("hf:org/name", "--to", tmp_path / "m", "--retries", 1, env=environment(HF_ENDPOINT="http://127.0.0.1:1"))
+    assert result.returncode == 1 and "cannot reach 127.0.0.1" in result.stderr
+    assert "trying again in 1 s (try 2 of 2)" in result.stderr
+
+
 def test_peers(content, start, tmp_path):
     server = start(content, token=TOKEN)
     (tmp_path / "token").write_text("peer-secret\n")

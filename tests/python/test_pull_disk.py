@@ -33,7 +33,8 @@ def small_disk(tmp_path):
 def test_no_room_to_begin_with(start, small_disk, tmp_path):
     server = start({"model.safetensors": write_random(tmp_path / "source/model.safetensors", 30_000_000, 1)})
     result = run("hf:org/name", "--to", small_disk / "m", env=hf(server))
-    assert result.returncode == 1 and "30.0 MB are needed" in result.stderr and "are missing" in result.stderr
+    assert result.returncode == 1 and "30.0 MB are needed, with 67.1 MB of reserve" in result.stderr
+    assert "are missing" in result.stderr
     assert sum(server.sent.values()) == 0
     copy = run(tmp_path / "source", "--to", small_disk / "copy")
     assert copy.returncode == 1 and "30.0 MB are needed" in copy.stderr and not (small_disk / "copy/model.safetensors").exists()

@@ -6,6 +6,7 @@
 
 #include "deploy/cluster/json_path.h"
 #include "deploy/cluster/remove_object.h"
+#include "deploy/cluster/target_namespace.h"
 
 namespace hadal::cluster {
 namespace {
@@ -97,43 +98,32 @@ Status ApplyRun::prepare(ApplyInput& input) {
   return {};
 }
 
-Result<std::optional<ApplyObject>> ApplyRun::namespace_to_make(const ApplyInput& input) {
-  KubeCall request;
-  request.path = object_path(*well_known_resource("Namespace"), "", options_.namespace_name);
-  HADAL_ASSIGN(const KubeReply reply, client_.call(request));
-  std::optional<ApplyObject> out;
-  if (reply.status != 404) return out;  // there, or we may not look
-  for (const ApplyObject& object : input.objects) {
-    if (kind_of(object.object) == "Namespace" && name_of(object.object) == options_.namespace_name) {
-      out = object;
-      return out;
-    }
+Result<std::vector<ApplyObject>> ApplyRun::namespaces_to_make(const ApplyInput& input) {
+  std::vector<ApplyObject> out;
+  for (const auto& [name, user] : namespaces_of(input, options_.namespace_name)) {
+    const ApplyObject* own = namespace_in(input, name);
+    if (own != nullptr && name != options_.namespace_name) continue;  // its wave is the first
+    HADAL_ASSIGN(const bool missing, is_namespace_missing(client_, name));
+    if (!missing) continue;
+    if (own == nullptr && !options_.create_namespace)
+      return make_error(ErrorCode::kNotFound, missing_namespace_advice(name, user));
+    out.push_back(own != nullptr ? *own : made_namespace(name));
   }
-  if (!options_.create_namespace)
-    return make_error(ErrorCode::kNotFound, "there is no namespace ", options_.namespace_name,
-                      ": make it with --create-namespace, or choose another with --namespace");
-  out.emplace();
-  out->object = JsonObject{
-      {"apiVersion", "v1"},
-      {"kind", "Namespace"},
-      {"metadata", JsonObject{{"name", options_.namespace_name},
-                              {"annotations", JsonObject{{kMadeWithAnnotation, "--create-namespace"}}}}}};
-  out->wave = 0;
-  out->resource = *well_known_resource("Namespace");
   return out;
 }
 
-Status ApplyRun::ensure_namespace(const ApplyInput& input) {
-  HADAL_ASSIGN(const std::optional<ApplyObject> made, namespace_to_make(input));
-  if (!made.has_value()) return {};
-  ApplyObjectOptions options = object_options();
-  const bool is_of_input = is_in(entries_, entry_of(made->object, 0));
-  if (!is_of_input) options.owner.clear();  // others may live there: never pruned or deleted
-  HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, *made, options));
-  say_outcome(*made, outcome);
-  if (outcome.failed())
-    return make_error(ErrorCode::kInvalidArgument, "namespace ", options_.namespace_name, " was refused");
-  if (is_of_input) made_namespace_ = options_.namespace_name;
+Status ApplyRun::ensure_namespaces(const ApplyInput& input) {
+  HADAL_ASSIGN(const std::vector<ApplyObject> all, namespaces_to_make(input));
+  for (const ApplyObject& made : all) {
+    ApplyObjectOptions options = object_options();
+    const bool is_of_input = is_in(entries_, entry_of(made.object, 0));
+    if (!is_of_input) options.owner.clear();  // others may live there: never pruned or deleted
+    HADAL_ASSIGN(const ApplyOutcome outcome, apply_object(client_, made, options));
+    say_outcome(made, outcome);
+    if (outcome.failed())
+      return make_error(ErrorCode::kInvalidArgument, "namespace ", name_of(made.object), " was refused");
+    if (is_of_input) made_namespace_ = options_.namespace_name;
+  }
   return {};
 }
 
@@ -339,12 +329,13 @@ Status ApplyRun::check_prune() {
 }
 
 Result<int> ApplyRun::dry_run(const ApplyInput& input) {
-  HADAL_ASSIGN(const std::optional<ApplyObject> made, namespace_to_make(input));
+  HADAL_ASSIGN(const std::vector<ApplyObject> all_made, namespaces_to_make(input));
   ServerCheck check(client_, print_, options_.skip_validation);
   std::vector<std::string> coming;
-  if (made.has_value()) coming.push_back(options_.namespace_name);
-  if (made.has_value() && !is_in(entries_, entry_of(made->object, 0)))
-    HADAL_RETURN_IF_ERROR(check_one(*made, coming, check));
+  for (const ApplyObject& made : all_made) {
+    coming.emplace_back(name_of(made.object));
+    if (!is_in(entries_, entry_of(made.object, 0))) HADAL_RETURN_IF_ERROR(check_one(made, coming, check));
+  }
   for (const ApplyObject& object : input.objects) {
     if (kind_of(object.object) == "Namespace") coming.emplace_back(name_of(object.object));
     HADAL_RETURN_IF_ERROR(check_one(object, coming, check));
@@ -357,7 +348,7 @@ Result<int> ApplyRun::dry_run(const ApplyInput& input) {
 Result<int> ApplyRun::run(ApplyInput input) {
   HADAL_RETURN_IF_ERROR(prepare(input));
   if (options_.dry_run) return dry_run(input);
-  HADAL_RETURN_IF_ERROR(ensure_namespace(input));
+  HADAL_RETURN_IF_ERROR(ensure_namespaces(input));
   num_applied_ = num_changed_ = 0;
   if (const Status recorded = record(input); !recorded.ok()) return interrupted(recorded.error());
   for (int wave = 0; wave < kNumWaves; ++wave) {

@@ -43,10 +43,11 @@ class ApplyRun {
 
  private:
   Status prepare(ApplyInput& input);
-  // The namespace of the deployment where this apply makes it: the input's own, or that of
-  // --create-namespace. nullopt: it is there. Errors: it is not, and nothing makes it.
-  Result<std::optional<ApplyObject>> namespace_to_make(const ApplyInput& input);
-  Status ensure_namespace(const ApplyInput& input);
+  // The namespaces that are missing and that this apply makes before all else: the deployment's own, where
+  // the input has it, and with --create-namespace all that no object of the input makes. Errors: one is
+  // missing, and nothing makes it.
+  Result<std::vector<ApplyObject>> namespaces_to_make(const ApplyInput& input);
+  Status ensure_namespaces(const ApplyInput& input);
   Status record(const ApplyInput& input);
   Result<int> dry_run(const ApplyInput& input);
   Status check_one(const ApplyObject& object, const std::vector<std::string>& coming, ServerCheck& check);

@@ -4,6 +4,7 @@
 #include "deploy/cluster/object_diff.h"
 #include "deploy/cluster/server_check.h"
 #include "deploy/cluster/shared_object.h"
+#include "deploy/cluster/target_namespace.h"
 
 namespace hadal::cluster {
 namespace {
@@ -58,6 +59,12 @@ Result<int> run_diff(KubeClient& client, const ApplyRunOptions& options, ApplyIn
   object_options.dry_run = true;
   object_options.owner = options.namespace_name + "/" + input.name;
   bool differs = false, refused = false;
+  for (const auto& [name, user] : namespaces_of(input, options.namespace_name)) {
+    if (namespace_in(input, name) != nullptr) continue;
+    HADAL_ASSIGN(const bool missing, is_namespace_missing(client, name));
+    if (missing) print("# apply would be refused: " + missing_namespace_advice(name, user));
+    refused |= missing;
+  }
   for (const ApplyObject& object : input.objects) {
     HADAL_ASSIGN(const ApplyOutcome outcome, ask(client, discovery, object, object_options));
     if (outcome.failed()) {

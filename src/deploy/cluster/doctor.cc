@@ -195,6 +195,12 @@ bool line_matches(std::string_view line, std::string_view words) {
   return false;
 }
 
+bool has_pods(const DoctorInput& input, const Json& workload) {
+  return std::any_of(input.members.begin(), input.members.end(), [&](const DoctorInput::Member& m) {
+    return m.workload == &workload && m.pod != nullptr;
+  });
+}
+
 bool DoctorReport::is_wrong() const {
   return std::any_of(findings.begin(), findings.end(),
                      [](const Diagnosis& d) { return d.level != DoctorLevel::kAdvice; });

@@ -57,6 +57,9 @@ struct DoctorInput {
   std::vector<const Json*> pods;  // of the members, and those that belong to none (where no name was given)
 };
 
+// Whether any pod of this one of the input's workloads exists.
+bool has_pods(const DoctorInput& input, const Json& workload);
+
 struct DoctorRule {
   std::string_view id;
   int pain;

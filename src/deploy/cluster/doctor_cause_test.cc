@@ -127,6 +127,46 @@ TEST(DoctorScope, IsTheDeploymentThatWasNamed) {
     EXPECT_NE(find_rule(report, rule), nullptr) << rule << "\n" << report.text();
 }
 
+// Events that differ by the pod's name are one refusal.
+TEST(DoctorCause, ARefusalIsSaidOnce) {
+  std::string events;
+  for (int i = 0; i < 8; ++i) {
+    const std::string name = "x-" + std::to_string(i);
+    events += (i == 0 ? "" : ",") +
+              event("StatefulSet", name, "FailedCreate",
+                    "create Pod " + name + "-1 in StatefulSet " + name + " failed error: pods \\\"" + name +
+                        "-1\\\" is forbidden: exceeded quota: qa, used: 1, limited: 1",
+                    3);
+  }
+  events += "," + event("ReplicaSet", "y", "FailedCreate", "exceeded quota: other");
+  const DoctorReport report = examine(snapshot_of(events));
+  const Diagnosis* found = find_rule(report, "quota/refused");
+  ASSERT_NE(found, nullptr);
+  ASSERT_EQ(found->evidence.size(), 2u) << report.text();
+  EXPECT_NE(found->evidence[0].find("24 times"), std::string::npos) << found->evidence[0];
+  EXPECT_NE(found->evidence[0].find("quota: qa"), std::string::npos) << found->evidence[0];
+  EXPECT_EQ(found->evidence[1].find("times"), std::string::npos) << found->evidence[1];
+}
+
+// A Service of a group that its controller does not make yet has nothing to lead to.
+TEST(DoctorCause, AServiceIsNotBlamedForPodsThatWereNeverMade) {
+  const auto group = [](const std::string& name) {
+    return R"({"kind":"LeaderWorkerSet",)" + meta(name) +
+           R"(,"spec":{"replicas":1,"leaderWorkerTemplate":{"size":2,"workerTemplate":{"metadata":{"labels":{"app":")" +
+           name + R"("}},"spec":{"containers":[{"name":"e"}]}}}}})";
+  };
+  const auto service = [](const std::string& app) {
+    return R"({"kind":"Service",)" + meta("api") + R"(,"spec":{"selector":{"app":")" + app +
+           R"(","leaderworkerset.sigs.k8s.io/worker-index":"0"},"ports":[{"port":80}]}})";
+  };
+  const std::string other = "," + pod(0, kReady);
+  const DoctorReport waiting = examine(snapshot_of(group("y") + "," + service("y") + other));
+  EXPECT_NE(find_rule(waiting, "workload/no-pods"), nullptr) << waiting.text();
+  EXPECT_EQ(find_rule(waiting, "service/no-endpoints"), nullptr) << waiting.text();
+  const DoctorReport wrong = examine(snapshot_of(group("y") + "," + service("z") + other));
+  EXPECT_NE(find_rule(wrong, "service/no-endpoints"), nullptr) << wrong.text();
+}
+
 TEST(DoctorScope, TakesWhatSelectsItsPods) {
   const std::string monitor = R"(,{"kind":"PodMonitor","metadata":{"name":"all","namespace":"llm"},"spec":)";
   const std::string both = lws() + "," + pod(0, kReady) + "," + pod(1, kReady);

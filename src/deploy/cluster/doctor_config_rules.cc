@@ -264,6 +264,47 @@ void look_monitors(const DoctorInput& input, Evidence& out) {
 }
 
 // --- beside the table
+// Whether the pods that a template within the workload would make have these labels. Those that a group's
+// controller adds are taken to be there, but for the workload's name.
+bool would_match(const JsonObject& selector, const Json& workload, const JsonObject& labels) {
+  constexpr std::string_view kGroups = "leaderworkerset.sigs.k8s.io/";
+  return std::all_of(selector.begin(), selector.end(), [&](const auto& entry) {
+    const auto& [key, value] = entry;
+    if (!std::string_view(key).starts_with(kGroups)) {
+      return std::any_of(labels.begin(), labels.end(), [&](const auto& label) {
+        return label.first == key && label.second.is_string() && value.is_string() &&
+               label.second.as_string() == value.as_string();
+      });
+    }
+    return key != std::string(kGroups) + "name" ||
+           (value.is_string() && value.as_string() == name_of(workload));
+  });
+}
+
+bool template_matches(const JsonObject& selector, const Json& workload, const Json& at, int depth) {
+  if (depth > kMaxObjectDepth) return false;
+  if (at.is_array()) {
+    return std::any_of(at.as_array().begin(), at.as_array().end(), [&](const Json& item) {
+      return template_matches(selector, workload, item, depth + 1);
+    });
+  }
+  if (!at.is_object()) return false;
+  if (at.find("containers") != nullptr && would_match(selector, workload, {})) return true;
+  return std::any_of(at.as_object().begin(), at.as_object().end(), [&](const auto& member) {
+    if (member.first == "labels" && member.second.is_object() &&
+        would_match(selector, workload, member.second.as_object()))
+      return true;
+    return template_matches(selector, workload, member.second, depth + 1);
+  });
+}
+
+// It is right, and leads nowhere because there are no pods yet: why there are none is told elsewhere.
+bool waits_for_pods(const DoctorInput& input, const JsonObject& selector) {
+  return std::any_of(input.workloads.begin(), input.workloads.end(), [&](const Json& workload) {
+    return !has_pods(input, workload) && template_matches(selector, workload, workload, 0);
+  });
+}
+
 void look_services(const DoctorInput& input, Evidence& out) {
   for (const Json& service : input.view.others) {
     const JsonObject& selector = object_at(service, "spec.selector");
@@ -284,7 +325,8 @@ void look_services(const DoctorInput& input, Evidence& out) {
       }
     }
     const bool some_pods = !input.pods.empty();
-    if (matched == 0 && some_pods) out.push_back(title_of(service) + " selects no pod");
+    if (matched == 0 && some_pods && !waits_for_pods(input, selector))
+      out.push_back(title_of(service) + " selects no pod");
   }
 }
 

@@ -342,22 +342,55 @@ void look_claims(const DoctorInput& input, Evidence& out) {
     out.push_back(line);
   }
 }
+std::string without(std::string text, const std::string& name) {
+  if (name.empty()) return text;
+  for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1))
+    text.replace(at, name.size(), "*");
+  return text;
+}
+// What an event says, but for the names of the pod and of its maker, which differ from one to the next.
+std::string common_words(const Json& event, const std::string& message) {
+  constexpr std::string_view kPods = "pods \"";
+  const size_t begin = message.find(kPods);
+  std::string pod;
+  if (begin != std::string::npos) {
+    const size_t name = begin + kPods.size();
+    pod = message.substr(name, message.find('"', name) - name);
+  }
+  return std::string(text_at(event, "involvedObject.kind")) + " " +
+         without(without(message, pod), std::string(text_at(event, "involvedObject.name")));
+}
 void look_quota(const DoctorInput& input, Evidence& out) {
+  struct Refusal {
+    std::string words, line;
+    int64_t times = 0;
+  };
+  std::vector<Refusal> all;
   for (const Json& event : input.view.events) {
-    if (text_at(event, "reason") == "FailedCreate")
-      out.push_back("event on " + std::string(text_at(event, "involvedObject.kind")) + " " +
-                    std::string(text_at(event, "involvedObject.name")) + ": " +
-                    last_line(text_at(event, "message")));
+    if (text_at(event, "reason") != "FailedCreate") continue;
+    const std::string message = last_line(text_at(event, "message")), words = common_words(event, message);
+    auto at = std::find_if(all.begin(), all.end(), [&](const Refusal& r) { return r.words == words; });
+    if (at == all.end()) {
+      at = all.insert(all.end(),
+                      {words, "event on " + std::string(text_at(event, "involvedObject.kind")) + " " +
+                                  std::string(text_at(event, "involvedObject.name")) + ": " + message});
+    }
+    at->times += std::max({int64_t{1}, int_at(event, "count", 1), int_at(event, "series.count", 1)});
+  }
+  for (const Refusal& refusal : all) {
+    // The count first: long lines are cut.
+    const size_t colon = refusal.line.find(": ");
+    out.push_back(refusal.times < 2
+                      ? refusal.line
+                      : refusal.line.substr(0, colon) + " (and the like, " + std::to_string(refusal.times) +
+                            " times)" + refusal.line.substr(colon));
   }
 }
 // What no pod can tell: none was made.
 void look_no_pods(const DoctorInput& input, Evidence& out) {
   for (const Json& workload : input.workloads) {
-    const bool has_pods = std::any_of(input.members.begin(), input.members.end(), [&](const Member& m) {
-      return m.workload == &workload && m.pod != nullptr;
-    });
     const Readiness readiness = check_readiness(workload, input.view);
-    if (has_pods || readiness.state == Readiness::State::kReady) continue;
+    if (has_pods(input, workload) || readiness.state == Readiness::State::kReady) continue;
     std::string line = title_of(workload) + " has no pods: " + readiness.summary;
     for (const Readiness::Detail& detail : readiness.details) {
       if (detail.subject == "controller") line += "; " + detail.text;

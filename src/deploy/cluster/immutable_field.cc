@@ -111,6 +111,19 @@ std::string own_words(const KubeReply& reply) {
   return out.size() <= kMaxOwnWords ? out : out.substr(0, kMaxOwnWords) + "...";
 }
 
+// A spec's claim changes its mode with the number of nodes that read it.
+std::string access_mode_advice(const Json& before) {
+  std::string mode;
+  for (const Json& value : array_at(before, "spec.accessModes")) {
+    if (mode.empty() && value.is_string()) mode = value.as_string();
+  }
+  return "\n    in a spec of hadal's: storage.accessMode: " + mode +
+         " keeps this claim as it is (ReadWriteOnce: all pods on one node); or storage.claim: another name, "
+         "as " +
+         std::string(name_of(before)) +
+         "-2, makes a new claim that the model is fetched into, and this one stays with its data";
+}
+
 }  // namespace
 
 std::string immutable_refusal(const KubeReply& reply, const Json& wanted, const Json& before) {
@@ -138,6 +151,11 @@ std::string immutable_refusal(const KubeReply& reply, const Json& wanted, const 
   out += "\n    keep the old value; or give it another name; or delete it (kubectl delete " + kind + " " +
          std::string(name_of(before)) + (name_space.empty() ? "" : " -n " + name_space) +
          ") and apply again: " + (known ? std::string(advice->cost) : "what only it holds is lost");
+  const bool modes = kind_of(before) == "PersistentVolumeClaim" &&
+                     std::any_of(fields.begin(), fields.end(), [](const FieldDifference& field) {
+                       return field.path.starts_with(".spec.accessModes");
+                     });
+  if (modes) out += access_mode_advice(before);
   return out + "\n    the cluster says: " + own_words(reply);
 }
 

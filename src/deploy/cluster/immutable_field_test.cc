@@ -48,6 +48,20 @@ TEST(ImmutableField, SaysFieldValuesReasonAndWayOut) {
               HasSubstr(R"(.spec.resources.requests.storage: from "2Gi" to "1Gi")"));
 }
 
+TEST(ImmutableField, NamesTheSpecsFieldsForAnAccessMode) {
+  const Json before = claim("fast", "1Gi");
+  Json wanted = before;
+  Json spec = *before.find("spec");
+  spec.set("accessModes", JsonArray{Json("ReadWriteMany")});
+  wanted.set("spec", std::move(spec));
+  const std::string text = immutable_refusal(refusal(kClaimWords, "spec"), wanted, before);
+  EXPECT_THAT(text, HasSubstr("ReadWriteMany"));
+  EXPECT_THAT(text, HasSubstr("storage.accessMode: ReadWriteOnce keeps this claim"));
+  EXPECT_THAT(text, HasSubstr("storage.claim: another name, as data-2"));
+  EXPECT_THAT(immutable_refusal(refusal(kClaimWords, "spec"), claim("slow", "1Gi"), before),
+              Not(HasSubstr("storage.accessMode")));
+}
+
 TEST(ImmutableField, SaysWhatWasLeftOut) {
   const Json before = claim(
       "fast", "1Gi",
