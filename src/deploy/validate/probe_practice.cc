@@ -153,15 +153,25 @@ bool has_light_health(View container) {
   return false;
 }
 
+// A probe here would be asked of workers too. Those of SGLang answer it (its
+// launch_dummy_health_check_server).
+bool is_leader_and_workers(const PodTemplate& pod, const EngineProgram& engine) {
+  const View size = pod.document->view().at("spec.leaderWorkerTemplate.size");
+  return pod.role == "worker" && size.integer_or(1) > 1 && engine.kind != EngineName::kSglang;
+}
+
 void check_engine_probes(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const View readiness = container["readinessProbe"];
   const View liveness = container["livenessProbe"];
-  const bool serves_http = pod.role != "worker";
-  if (serves_http && !readiness.exists() && !pod.partial)
-    reporter.add("probe/no-readiness", engine.place == nullptr ? *container : *engine.place,
-                 "the engine has no readinessProbe: requests reach it while it loads",
-                 "add a readinessProbe with httpGet on the engine's health path");
+  if (pod.serves && !readiness.exists() && !pod.partial)
+    reporter.add(
+        "probe/no-readiness", engine.place == nullptr ? *container : *engine.place,
+        "the engine has no readinessProbe: requests reach it while it loads",
+        is_leader_and_workers(pod, engine)
+            ? "add a leaderTemplate whose container has a readinessProbe with httpGet on the engine's "
+              "health path: workers, which this template makes too, do not answer there"
+            : "add a readinessProbe with httpGet on the engine's health path");
   if (readiness["tcpSocket"].exists())
     reporter.add("probe/tcp-readiness", *readiness["tcpSocket"],
                  "an open port says nothing of a model that still loads or hangs",
