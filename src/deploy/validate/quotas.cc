@@ -209,12 +209,40 @@ void check_demand(std::string_view bound, const std::vector<QuotaBound>& quotas,
   }
 }
 
+// The server refuses Pods of which a container does not say what such a quota counts. A LimitRange says it
+// for them.
+void check_values(std::string_view bound, const QuotaBound& quota, const std::vector<CountedPods>& pods) {
+  if (bound != "requests.cpu" && bound != "requests.memory" && bound != "limits.cpu" &&
+      bound != "limits.memory")
+    return;
+  const size_t dot = bound.find('.');
+  const PodBound wanted{bound.substr(0, dot), bound.substr(dot + 1)};
+  for (const CountedPods& counted : pods) {
+    // Of the whole Pod: resources that its containers share.
+    if (counted.pod->view()["resources"].exists()) continue;
+    for (const View container : all_containers(counted.pod->view())) {
+      const View resources = container["resources"];
+      if (resources[wanted.side][wanted.resource].exists() || resources["limits"][wanted.resource].exists())
+        continue;
+      const View name = container["name"];
+      Finding& finding = counted.pod->reporter().add(
+          "quota/value-missing", name.exists() ? *name : *container,
+          "the container says nothing of " + std::string(bound) + ", which the ResourceQuota " +
+              quota.quota->name + " of its namespace counts: the Pod is refused",
+          "add resources." + std::string(bound) + ", or a LimitRange with a default for it to the namespace");
+      if (counted.pod->document->in_kustomization) finding.severity = Severity::kInfo;
+    }
+  }
+}
+
 }  // namespace
 
 void check_quotas(const RuleContext& context) {
   std::map<std::pair<std::string, std::string>, std::vector<QuotaBound>> bounds;  // namespace, bound
   std::set<ObjectKey> seen;
+  std::set<std::string> ranged;  // namespaces with a LimitRange
   for (const ManifestDocument& d : context.set.documents) {
+    if (d.is("", "LimitRange")) ranged.insert(d.namespace_name);
     if (!d.is("", "ResourceQuota") || !seen.insert(key_of(d)).second) continue;
     const View spec = d.view()["spec"];
     // Scopes choose Pods by what these files may not say.
@@ -233,8 +261,10 @@ void check_quotas(const RuleContext& context) {
   for (const auto& [place, quotas] : bounds) {
     check_several(place.second, quotas);
     const auto found = pods.find(place.first);
-    if (found != pods.end() && ++num_demands <= kMostDemands)
+    if (found != pods.end() && ++num_demands <= kMostDemands) {
       check_demand(place.second, quotas, found->second);
+      if (ranged.count(place.first) == 0) check_values(place.second, quotas[0], found->second);
+    }
   }
 }
 

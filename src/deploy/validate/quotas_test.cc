@@ -123,6 +123,29 @@ TEST(Quotas, WhatWorkloadsAskForIsCountedAsTheServerDoes) {
   EXPECT_EQ(too_small(quota("q", "pods: \"2\"") + deployment("d", 3, spec_of(""))).size(), 1u);
 }
 
+TEST(Quotas, OfComputeAskEachContainerForAValue) {
+  const auto missing = [](const std::string& text) {
+    return quota_findings({text}, "quota/value-missing").size();
+  };
+  const std::string limits = quota("q", "limits.cpu: \"64\"");
+  const std::string bare = deployment("d", 1, spec_of("limits: {memory: 1Gi}"));
+  EXPECT_EQ(missing(limits + bare), 1u);
+  EXPECT_EQ(missing(limits + deployment("d", 1, spec_of("requests: {cpu: 1}"))), 1u);
+  EXPECT_EQ(missing(limits + deployment("d", 1, spec_of("limits: {cpu: 1}"))), 0u);
+  EXPECT_EQ(missing(quota("q", "cpu: \"64\"") + deployment("d", 1, spec_of("limits: {cpu: 1}"))), 0u);
+  EXPECT_EQ(missing(limits + deployment("d", 1,
+                                        spec_of("limits: {cpu: 1}",
+                                                "initContainers: [{name: i, image: \"r/i:1\"}], "))),
+            1u);
+  EXPECT_EQ(
+      missing(limits + bare +
+              "---\napiVersion: v1\nkind: LimitRange\nmetadata: {name: l, namespace: t}\nspec: {limits: "
+              "[{type: Container, default: {cpu: 1}}]}\n"),
+      0u);
+  EXPECT_EQ(missing(gpu_quota(8) + deployment("d", 1, spec_of(""))), 0u);
+  EXPECT_EQ(missing(limits + deployment("d", 1, spec_of(""), "u")), 0u);
+}
+
 TEST(Quotas, JobsEndAndAutoscalersCountAtTheirLeast) {
   const auto job = [](int n) {
     return "---\napiVersion: batch/v1\nkind: Job\nmetadata: {name: j, namespace: t}\nspec: {template: {spec: "

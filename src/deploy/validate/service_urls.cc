@@ -52,14 +52,15 @@ UrlText url_parts(std::string_view whole) {
 std::vector<UrlText> urls_of(std::string_view text) {
   constexpr size_t kMost = 1000;
   std::vector<UrlText> out;
-  for (size_t at = text.find("://"); at != std::string_view::npos && out.size() < kMost;
-       at = text.find("://", at + 3)) {
+  size_t at = text.find("://");
+  while (at != std::string_view::npos && out.size() < kMost) {
     size_t begin = at;
     while (begin > 0 && ((text[begin - 1] >= 'a' && text[begin - 1] <= 'z') || text[begin - 1] == '+'))
       --begin;
     size_t end = at + 3;
     while (end < text.size() && !ends_url(text[end])) ++end;
     if (begin < at) out.push_back(url_parts(text.substr(begin, end - begin)));
+    at = text.find("://", end);
   }
   return out;
 }
