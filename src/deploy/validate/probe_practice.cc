@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kLoadRate = 1'000'000'000;
 constexpr int64_t kStartSeconds = 60;
 constexpr int64_t kLeastBudget = 120;
+// A health path may well take so many seconds: a longer timeout is surely none that was meant.
+constexpr int64_t kMeantTimeout = 60;
 
 bool generates_tokens(View probe) {
   std::string text = probe.at("httpGet.path").any_text();
@@ -117,11 +119,14 @@ void check_timing(const PodTemplate& pod, View probe, std::string_view name) {
   const int64_t period = probe["periodSeconds"].integer_or(10);
   const int64_t timeout = probe["timeoutSeconds"].integer_or(1);
   if (timeout > period && period > 0 && probe["timeoutSeconds"].exists()) {
-    Finding& finding =
-        pod.reporter().add("probe/timeout-over-period", *probe["timeoutSeconds"],
-                           "the " + std::string(name) + " may take " + std::to_string(timeout) +
-                               " s and is asked every " + std::to_string(period) + " s",
-                           "write a timeoutSeconds of at most periodSeconds");
+    Finding& finding = pod.reporter().add(
+        "probe/timeout-over-period", *probe["timeoutSeconds"],
+        "the " + std::string(name) + " may take " + std::to_string(timeout) + " s and is asked every " +
+            std::to_string(period) + " s",
+        timeout <= kMeantTimeout ? "raise periodSeconds to " + std::to_string(timeout) +
+                                       ", or lower timeoutSeconds where answers come sooner"
+                                 : "write a timeoutSeconds of at most periodSeconds");
+    if (timeout <= kMeantTimeout) return;
     Reporter::fix_with(finding, replace_scalar(*probe["timeoutSeconds"], std::to_string(period), false));
   }
 }

@@ -121,6 +121,20 @@ TEST(Groups, WithoutALeaderTemplateTheWorkersIsTheLeadersToo) {
   EXPECT_EQ(sglang[0].fix.find("leaderTemplate"), std::string::npos) << sglang[0].fix;
 }
 
+TEST(Probes, TimeoutsThatMayBeMeantAreLeftToTheUser) {
+  const auto fix = [](int timeout) {
+    const auto found =
+        url_findings(client("readinessProbe: {httpGet: {path: /health, port: 80}, periodSeconds: 10, "
+                            "timeoutSeconds: " +
+                            std::to_string(timeout) + "}"),
+                     "probe/timeout-over-period");
+    return found.size() == 1 ? (found[0].safe_fix ? "safe: " : "open: ") + found[0].fix : std::string();
+  };
+  EXPECT_EQ(fix(10), "");
+  EXPECT_NE(fix(30).find("open: raise periodSeconds to 30"), std::string::npos) << fix(30);
+  EXPECT_NE(fix(1800).find("safe: "), std::string::npos) << fix(1800);
+}
+
 TEST(Groups, InsideADisaggregatedSetTheyAreReadTheSameWay) {
   const auto set = [](const std::string& side) {
     std::string role = engine_group(side, 2, kSglangProgram);
