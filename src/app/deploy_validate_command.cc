@@ -132,15 +132,50 @@ Result<std::shared_ptr<const SchemaSet>> load_schemas(Settings& settings) {
   return std::shared_ptr<const SchemaSet>(std::move(set));
 }
 
+bool names_rules(const std::string& disabled) {
+  if (!disabled.ends_with("/*")) return find_rule(disabled) != nullptr;
+  const std::string_view family = std::string_view(disabled).substr(0, disabled.size() - 1);
+  const std::vector<RuleInfo> rules = all_rules();
+  return std::any_of(rules.begin(), rules.end(),
+                     [&](const RuleInfo& rule) { return rule.id.starts_with(family); });
+}
+
+// "1.32", "v0.9.0-rc1".
+bool is_version(std::string_view text) {
+  if (text.starts_with("v")) text.remove_prefix(1);
+  return !text.empty() && text[0] >= '0' && text[0] <= '9';
+}
+
+Status check_settings(const DeployConfig& config) {
+  for (const std::string& rule : config.disabled_rules) {
+    if (!names_rules(rule))
+      return invalid_argument("--disable names no rule: ", rule, " (hadal deploy rules lists them)");
+  }
+  const std::pair<std::string_view, const std::string&> versions[] = {
+      {"--kubernetes-version", config.kubernetes_version},
+      {"--lws-version", config.lws_version},
+      {"--kserve-version", config.kserve_version},
+      {"--volcano-version", config.volcano_version}};
+  for (const auto& [flag, text] : versions) {
+    if (!text.empty() && !is_version(text))
+      return invalid_argument(flag, ": ", text, " is no version: write it as 1.32 or v0.9.0");
+  }
+  return {};
+}
+
+// `helm template ... | hadal deploy validate -` where helm failed: the pipe is green, and nothing was looked
+// at.
+bool is_empty_input(const DeployConfig& config, const ValidationReport& report) {
+  return config.arguments.size() == 1 && config.arguments[0] == "-" && report.num_objects == 0 &&
+         report.num_unchecked == 0 && report.findings.empty();
+}
+
 }  // namespace
 
 int run_deploy_validate(Settings settings) {
   let_signals_end_process();
   DeployConfig& config = settings.deploy;
-  for (const std::string& rule : config.disabled_rules) {
-    if (!rule.ends_with("*") && find_rule(rule) == nullptr)
-      return fail(invalid_argument("--disable names no rule: ", rule, " (hadal deploy rules lists them)"));
-  }
+  if (const Status read = check_settings(config); !read.ok()) return fail(read.error());
   auto files = read_manifest_files(config.arguments);
   if (!files.ok()) return fail(files.error());
   std::vector<Finding> of_specs;
@@ -155,6 +190,9 @@ int run_deploy_validate(Settings settings) {
     fixed = *std::move(done);
   }
   ValidationReport report = validate_manifests(*files, options);
+  if (is_empty_input(config, report) && of_specs.empty())
+    return fail(
+        invalid_argument("standard input held no object: what was to write it failed, or wrote nothing"));
   tell_fixes(fixed, report);
   report.findings.insert(report.findings.begin(), of_specs.begin(), of_specs.end());
   const std::vector<Finding> findings = findings_from(report, severity_of(config.severity));

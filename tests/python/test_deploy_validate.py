@@ -32,6 +32,13 @@ def test_exit_codes(tmp_path):
     assert run("validate", tmp_path / "nothing.yaml").returncode == 2
     assert run("validate", bad, "--disable", "no/such-rule").returncode == 2
     assert run("validate", bad, "--disable", "schema/*").returncode == 0
+    assert run("validate", bad, "--disable", "foo/*").returncode == 2, "there is no such family"
+    assert run("validate", bad, "--disable", "schem*").returncode == 2
+    for flag in ("--kubernetes-version", "--lws-version", "--kserve-version", "--volcano-version"):
+        assert run("validate", good, flag, "abc").returncode == 2, flag
+        assert run("validate", good, flag, "v1.33").returncode == 0, flag
+    nothing = run("validate", "-", text="")
+    assert nothing.returncode == 2 and "held no object" in nothing.stderr, "a pipe whose writer failed is not green"
     assert run("validate", "-", text=BAD).returncode == 1
 
 

@@ -68,17 +68,6 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
   }
 }
 
-// How many Pods there are at the least: what the workload says, or its autoscaler.
-int64_t least_pods(const PodTemplate& pod, const ManifestSet& set) {
-  for (const ManifestDocument& d : set.documents) {
-    const bool keda = d.is("keda.sh", "ScaledObject");
-    if (!keda && !d.is("autoscaling", "HorizontalPodAutoscaler")) continue;
-    if (target_of(d.view().at("spec.scaleTargetRef"), d, set, "Deployment") == pod.document)
-      return d.view().at(keda ? "spec.minReplicaCount" : "spec.minReplicas").integer_or(keda ? 0 : 1);
-  }
-  return pod.num_pods;
-}
-
 void check_budget(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   const View labels = spec.at("selector.matchLabels");
@@ -98,7 +87,7 @@ void check_budget(const ManifestDocument& d, const RuleContext& context) {
   if (pods.size() > 1 || pods[0]->document->kind == "LeaderWorkerSet") return;
   // Who writes this has thought of drains.
   if (spec["unhealthyPodEvictionPolicy"].exists()) return;
-  const int64_t count = least_pods(*pods[0], context.set);
+  const int64_t count = scaled_from(*pods[0]->document, context.set).value_or(pods[0]->num_pods);
   const int64_t least = spec["minAvailable"].exists() ? scaled_value(spec["minAvailable"], count, true) : -1;
   const bool none_may_go =
       spec["maxUnavailable"].exists() && scaled_value(spec["maxUnavailable"], count, true) == 0;
@@ -110,6 +99,16 @@ void check_budget(const ManifestDocument& d, const RuleContext& context) {
 }
 
 }  // namespace
+
+std::optional<int64_t> scaled_from(const ManifestDocument& workload, const ManifestSet& set) {
+  for (const ManifestDocument& d : set.documents) {
+    const bool keda = d.is("keda.sh", "ScaledObject");
+    if (!keda && !d.is("autoscaling", "HorizontalPodAutoscaler")) continue;
+    if (target_of(d.view().at("spec.scaleTargetRef"), d, set, "Deployment") == &workload)
+      return d.view().at(keda ? "spec.minReplicaCount" : "spec.minReplicas").integer_or(keda ? 0 : 1);
+  }
+  return std::nullopt;
+}
 
 void check_autoscaling(const RuleContext& context) {
   for (const ManifestDocument& d : context.set.documents) {

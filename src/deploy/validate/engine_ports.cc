@@ -108,7 +108,7 @@ std::optional<int64_t> closed_beside(const PodTemplate& pod, int64_t target) {
 }  // namespace
 
 void check_engine_ports(const PodTemplate& pod) {
-  if (pod.partial || pod.role == "worker") return;
+  if (pod.partial || !pod.serves) return;
   for (const Value& item : pod.view()["containers"].items()) {
     const View container(item);
     const auto listening = port_of(container, engine_command(container));
@@ -128,7 +128,7 @@ void check_engine_service(const ManifestDocument& service, const RuleContext& co
     if (!number || pods.empty()) continue;
     std::optional<int64_t> listening;
     for (const PodTemplate* pod : pods) {
-      if (pod->role == "worker") continue;
+      if (!pod->serves) continue;
       listening = closed_beside(*pod, *number);
       if (!listening) break;
     }

@@ -88,6 +88,17 @@ int64_t replicas_of(View spec) {
   return spec["replicas"].integer_or(1);
 }
 
+// Sides of a group, also of one inside another object (a DisaggregatedSet's roles), have one name for all
+// rules.
+void set_side(PodTemplate& pod) {
+  if (pod.role == "leaderTemplate") pod.role = "leader";
+  if (pod.role == "workerTemplate") pod.role = "worker";
+  if (pod.role != "worker") return;
+  const Value* side = pod.spec->parent;
+  const View group(side == nullptr ? nullptr : side->parent);
+  pod.serves = group["workerTemplate"].get() == side && side != nullptr && !group["leaderTemplate"].exists();
+}
+
 }  // namespace
 
 std::string ManifestDocument::title() const {
@@ -195,6 +206,7 @@ void collect_templates(const ManifestDocument& document, std::vector<PodTemplate
     collector.walk(*document.root, "pod");
   for (size_t i = first; i < out.size(); ++i) {
     PodTemplate& pod = out[i];
+    set_side(pod);
     pod.num_pods = replicas_of(root["spec"]);
     if (document.kind == "LeaderWorkerSet") {
       const int64_t size = root.at("spec.leaderWorkerTemplate.size").integer_or(1);
@@ -215,11 +227,10 @@ std::vector<std::pair<std::string, std::string>> pod_labels(const PodTemplate& p
     out.emplace_back("leaderworkerset.sigs.k8s.io/name", d.name);
     out.emplace_back("leaderworkerset.sigs.k8s.io/group-index", "*");
     out.emplace_back("leaderworkerset.sigs.k8s.io/group-key", "*");
-    const bool leads =
-        pod.role == "leader" || !d.view().at("spec.leaderWorkerTemplate.leaderTemplate").exists();
-    if (leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "0");
-    if (pod.role == "worker" && !leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "!0");
-    if (pod.role == "worker" && leads) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "*");
+    if (pod.serves) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "0");
+    if (pod.role == "worker" && !pod.serves)
+      out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "!0");
+    if (pod.role == "worker" && pod.serves) out.emplace_back("leaderworkerset.sigs.k8s.io/worker-index", "*");
   } else if (d.kind == "StatefulSet") {
     out.emplace_back("statefulset.kubernetes.io/pod-name", "*");
     out.emplace_back("apps.kubernetes.io/pod-index", "*");

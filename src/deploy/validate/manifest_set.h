@@ -41,7 +41,10 @@ struct PodTemplate {
   bool partial = false;
   // Created by a controller that the API server does not check it for.
   bool inside_crd = false;
-  std::string role;      // "leader", "worker", or the field's name
+  std::string role;  // "leader", "worker", or the field's name
+  // Requests go to Pods of it: false of workers beside a leader's own template. A group without one makes its
+  // leader, too, of the workers' template.
+  bool serves = true;
   int64_t num_pods = 1;  // that share its volumes
   Reporter& reporter() const { return *document->reporter; }
   View view() const { return View(spec); }

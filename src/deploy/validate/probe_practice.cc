@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kLoadRate = 1'000'000'000;
 constexpr int64_t kStartSeconds = 60;
 constexpr int64_t kLeastBudget = 120;
+// A health path may well take so many seconds: a longer timeout is surely none that was meant.
+constexpr int64_t kMeantTimeout = 60;
 
 bool generates_tokens(View probe) {
   std::string text = probe.at("httpGet.path").any_text();
@@ -117,11 +119,14 @@ void check_timing(const PodTemplate& pod, View probe, std::string_view name) {
   const int64_t period = probe["periodSeconds"].integer_or(10);
   const int64_t timeout = probe["timeoutSeconds"].integer_or(1);
   if (timeout > period && period > 0 && probe["timeoutSeconds"].exists()) {
-    Finding& finding =
-        pod.reporter().add("probe/timeout-over-period", *probe["timeoutSeconds"],
-                           "the " + std::string(name) + " may take " + std::to_string(timeout) +
-                               " s and is asked every " + std::to_string(period) + " s",
-                           "write a timeoutSeconds of at most periodSeconds");
+    Finding& finding = pod.reporter().add(
+        "probe/timeout-over-period", *probe["timeoutSeconds"],
+        "the " + std::string(name) + " may take " + std::to_string(timeout) + " s and is asked every " +
+            std::to_string(period) + " s",
+        timeout <= kMeantTimeout ? "raise periodSeconds to " + std::to_string(timeout) +
+                                       ", or lower timeoutSeconds where answers come sooner"
+                                 : "write a timeoutSeconds of at most periodSeconds");
+    if (timeout <= kMeantTimeout) return;
     Reporter::fix_with(finding, replace_scalar(*probe["timeoutSeconds"], std::to_string(period), false));
   }
 }
@@ -153,15 +158,25 @@ bool has_light_health(View container) {
   return false;
 }
 
+// A probe here would be asked of workers too. Those of SGLang answer it (its
+// launch_dummy_health_check_server).
+bool is_leader_and_workers(const PodTemplate& pod, const EngineProgram& engine) {
+  const View size = pod.document->view().at("spec.leaderWorkerTemplate.size");
+  return pod.role == "worker" && size.integer_or(1) > 1 && engine.kind != EngineName::kSglang;
+}
+
 void check_engine_probes(const PodTemplate& pod, View container, const EngineProgram& engine) {
   Reporter& reporter = pod.reporter();
   const View readiness = container["readinessProbe"];
   const View liveness = container["livenessProbe"];
-  const bool serves_http = pod.role != "worker";
-  if (serves_http && !readiness.exists() && !pod.partial)
-    reporter.add("probe/no-readiness", engine.place == nullptr ? *container : *engine.place,
-                 "the engine has no readinessProbe: requests reach it while it loads",
-                 "add a readinessProbe with httpGet on the engine's health path");
+  if (pod.serves && !readiness.exists() && !pod.partial)
+    reporter.add(
+        "probe/no-readiness", engine.place == nullptr ? *container : *engine.place,
+        "the engine has no readinessProbe: requests reach it while it loads",
+        is_leader_and_workers(pod, engine)
+            ? "add a leaderTemplate whose container has a readinessProbe with httpGet on the engine's "
+              "health path: workers, which this template makes too, do not answer there"
+            : "add a readinessProbe with httpGet on the engine's health path");
   if (readiness["tcpSocket"].exists())
     reporter.add("probe/tcp-readiness", *readiness["tcpSocket"],
                  "an open port says nothing of a model that still loads or hangs",

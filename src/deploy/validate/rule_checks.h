@@ -2,6 +2,8 @@
 // reporters. One caller at a time.
 #pragma once
 
+#include <optional>
+
 #include "deploy/validate/manifest_set.h"
 
 namespace hadal {
@@ -35,9 +37,13 @@ void check_engine_parity(const ManifestDocument& document, const RuleContext& co
 void check_network_env(const PodTemplate& pod, const RuleContext& context);               // network_env.cc
 void check_group_practice(const ManifestDocument& document, const RuleContext& context);  // group_practice.cc
 void check_references(const RuleContext& context);                                        // references.cc
-void check_services(const RuleContext& context);         // service_practice.cc
-void check_monitoring(const RuleContext& context);       // monitoring.cc
-void check_autoscaling(const RuleContext& context);      // autoscaling.cc
+void check_services(const RuleContext& context);      // service_practice.cc
+void check_service_urls(const RuleContext& context);  // service_urls.cc
+void check_quotas(const RuleContext& context);        // quotas.cc
+void check_monitoring(const RuleContext& context);    // monitoring.cc
+void check_autoscaling(const RuleContext& context);   // autoscaling.cc
+// The least replicas that an autoscaler of the files leaves the workload; nullopt: none scales it.
+std::optional<int64_t> scaled_from(const ManifestDocument& workload, const ManifestSet& set);
 void check_model_names(const RuleContext& context);      // model_names.cc
 void check_claims(const RuleContext& context);           // claims.cc
 void check_client_commands(const RuleContext& context);  // client_commands.cc

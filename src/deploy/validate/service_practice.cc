@@ -1,6 +1,7 @@
 // Services, routes and the Pods behind them: selectors that match nothing, ports that are not there, the
 // headless Service of a group, timeouts that cut streams.
 #include <algorithm>
+#include <set>
 
 #include "config/nearest_name.h"
 #include "deploy/validate/command_text.h"
@@ -90,96 +91,19 @@ void check_whole_group(const ManifestDocument& d, const RuleContext& context) {
   const View spec = d.view()["spec"];
   if (spec["clusterIP"].text() == "None") return;
   const auto pods = context.set.selected(spec["selector"], d.namespace_name);
-  const bool leader =
-      std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) { return p->role == "leader"; });
-  const bool worker = std::any_of(pods.begin(), pods.end(), [](const PodTemplate* p) {
-    return p->role == "worker" && p->document->kind == "LeaderWorkerSet";
+  std::set<const ManifestDocument*> led;
+  for (const PodTemplate* pod : pods) {
+    if (pod->serves && pod->document->kind == "LeaderWorkerSet") led.insert(pod->document);
+  }
+  const bool names_index = spec["selector"]["leaderworkerset.sigs.k8s.io/worker-index"].exists();
+  const bool reaches_workers = std::any_of(pods.begin(), pods.end(), [&](const PodTemplate* pod) {
+    return pod->role == "worker" && led.count(pod->document) > 0 && !names_index &&
+           pod->document->view().at("spec.leaderWorkerTemplate.size").integer_or(1) > 1;
   });
-  const ManifestDocument* group = leader ? pods[0]->document : nullptr;
-  if (leader && worker && group->view().at("spec.leaderWorkerTemplate.size").integer_or(1) > 1)
+  if (reaches_workers)
     d.reporter->add("service/selects-workers", *spec["selector"],
                     "the Service sends requests to the group's workers too",
                     "add leaderworkerset.sigs.k8s.io/worker-index: \"0\" to the selector");
-}
-
-const ManifestDocument* api_service(const ManifestDocument& group, const RuleContext& context) {
-  for (const ManifestDocument& d : context.set.documents) {
-    if (!d.is("", "Service") || d.name == group.name) continue;
-    for (const PodTemplate* pod : context.set.selected(d.view().at("spec.selector"), d.namespace_name)) {
-      if (pod->document == &group) return &d;
-    }
-  }
-  return nullptr;
-}
-
-// "http://name.ns:30000/api/v1": the host's first label, and the path.
-struct UrlText {
-  std::string host, path;
-};
-UrlText url_parts(std::string_view text) {
-  UrlText out;
-  const size_t scheme = text.find("://");
-  if (scheme == std::string_view::npos) return out;
-  text.remove_prefix(scheme + 3);
-  const size_t end = std::min(text.find_first_of("/?"), text.size());
-  out.host = text.substr(0, std::min(text.substr(0, end).find(':'), end));
-  out.path = text.substr(end);
-  return out;
-}
-
-void check_url(const PodTemplate* pod, const ManifestDocument& d, const Value& value, bool is_api_base,
-               const RuleContext& context) {
-  const std::string_view text = View(value).text();
-  const UrlText url = url_parts(text);
-  if (url.host.empty()) return;
-  if (url.host == "host.docker.internal")
-    d.reporter->add("net/docker-host", value,
-                    "host.docker.internal is a name of Docker on a desktop: no Pod resolves it",
-                    "write the Service's name");
-  if (is_api_base && (url.path == "/api/v1" || url.path == "/api/v1/")) {
-    Finding& finding = d.reporter->add(
-        "net/openai-path", value, "the OpenAI API is under /v1, not under /api/v1", "end the URL with /v1");
-    std::string right(text);
-    right.replace(right.find("/api/v1"), 7, "/v1");
-    Reporter::fix_with(finding, replace_scalar(value, right, true));
-  }
-  const std::string first = url.host.substr(0, url.host.find('.'));
-  const ManifestDocument* group = context.set.find("LeaderWorkerSet", first, d.namespace_name);
-  if (group == nullptr || (pod != nullptr && pod->document == group)) return;
-  const ManifestDocument* service = api_service(*group, context);
-  d.reporter->add(
-      "net/headless-service", value,
-      first + " is the headless Service that LeaderWorkerSet makes: it resolves to the leader and to workers",
-      service == nullptr ? "make a Service that selects the leader, and name it" : "write " + service->name);
-}
-
-bool is_api_base_name(std::string_view name) {
-  return name.find("OPENAI_API_BASE") != std::string_view::npos ||
-         name.find("OPENAI_BASE_URL") != std::string_view::npos || name == "openaiBaseApiUrl";
-}
-
-void check_urls(const RuleContext& context) {
-  for (const PodTemplate& pod : context.set.templates) {
-    for (const View container : all_containers(pod.view())) {
-      for (const Value& item : container["env"].items()) {
-        const View value = View(item)["value"];
-        if (value.is_string())
-          check_url(&pod, *pod.document, *value, is_api_base_name(View(item)["name"].text()), context);
-      }
-    }
-  }
-  for (const ManifestDocument& d : context.set.documents) {
-    if (!d.is("", "ConfigMap")) continue;
-    for (const ValueMember& entry : d.view()["data"].members()) {
-      const View value(entry.value);
-      if (is_api_base_name(entry.key)) check_url(nullptr, d, *value, true, context);
-      if (value.text().find("host.docker.internal") != std::string_view::npos)
-        d.reporter->add_at_mark("net/docker-host",
-                                mark_inside(d.reporter->source(), *value, "host.docker.internal"),
-                                "host.docker.internal is a name of Docker on a desktop: no Pod resolves it",
-                                "write the Service's name");
-    }
-  }
 }
 
 // The Pods that a Service in these files reaches are engines.
@@ -292,7 +216,6 @@ void check_services(const RuleContext& context) {
     if (d.is("route.openshift.io", "Route")) check_route_practice(d, context);
     if (d.is("gateway.networking.k8s.io", "HTTPRoute")) check_http_route_practice(d, context);
   }
-  check_urls(context);
 }
 
 }  // namespace hadal

@@ -178,6 +178,8 @@ class Validation {
     }
     check_references(context);
     check_services(context);
+    check_service_urls(context);
+    check_quotas(context);
     check_monitoring(context);
     check_autoscaling(context);
     check_claims(context);
