@@ -131,6 +131,7 @@ Result<ModelRef> parse_model_ref(const std::vector<std::string>& arguments) {
     if (!is_directory(text)) return make_error(ErrorCode::kNotFound, text, " is no directory");
     ref.kind = ModelRef::Kind::kDirectory;
     ref.path = text;
+    while (ref.path.size() > 1 && ref.path.ends_with('/')) ref.path.pop_back();
     std::error_code ignored;
     ref.name = last_part(std::filesystem::weakly_canonical(text, ignored).string());
     return ref;

@@ -532,7 +532,7 @@ def test_logs(cluster):
     assert text.splitlines() == ["[0/0 dsr1-0] leader 4", "[0/0 dsr1-0] leader 5",
                                  "[0/1 dsr1-0-1] NCCL WARN Call to ibv_reg_mr failed with error Cannot allocate memory"]
     assert cluster.run("logs", "model", "--rank", "1", "--previous") == "[0/1 dsr1-0-1] before\n"
-    assert "it takes a rank" in cluster.run("logs", "model", "--rank", "one", code=1)
+    assert "it takes a rank" in cluster.run("logs", "model", "--rank", "one", code=2)
     assert cluster.run("logs", "model", "--rank", "9", code=1)
 
 

@@ -129,7 +129,7 @@ def test_an_origin_that_is_silent_or_busy_is_not_waited_for(content, tmp_path, s
         down = run("hf:org/name", "--to", tmp_path / "m", env=environment(HF_ENDPOINT=address), timeout=28)
     assert down.returncode == 0 and UNCHECKED in down.stdout
     assert run(url, "--to", tmp_path / "n").returncode == 0
-    gone = run(f"{server.url}/files/nothing.json", "--to", tmp_path / "n")
+    gone = run(f"{server.url}/files/nothing.json", "--to", tmp_path / "n", "--replace")
     assert gone.returncode == 1 and "404" in gone.stderr, "an origin that answers is believed"
 
 
