@@ -9,8 +9,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(hadal_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
   if(HADAL_UNITY)
     # Where files are compiled together GCC takes a class in an anonymous namespace for one of a header, and, with more
-    # inlined, a std::variant that was moved from for one that was never written. Builds file by file keep both warnings.
-    target_compile_options(hadal_flags INTERFACE -Wno-subobject-linkage -Wno-maybe-uninitialized)
+    # inlined, a std::variant that was moved from for one that was never written; and a local name may be another file's too.
+    # Builds file by file keep these warnings.
+    target_compile_options(hadal_flags INTERFACE -Wno-subobject-linkage -Wno-maybe-uninitialized -Wno-shadow)
   endif()
 endif()
 if(HADAL_WERROR)

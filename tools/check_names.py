@@ -24,6 +24,7 @@ SEPARATE_FOLDERS = {"app", "config", "kernels", "kernels/op", "net"}
 # Linked into no library: tests' stand-ins and small programs.
 ALONE = re.compile(r"(_test|_test_util|_fuzz|_bench|_tool|_cli)\.cc$|^fake_nvml\.cc$")
 CONSTANT = re.compile(r"(?:inline |static )?(?:const|constexpr) [^=({;]*?\b(k[A-Z]\w*)(?:\[[^\]]*\])*\s*[={(]")
+ALIAS = re.compile(r"using (\w+) = (.*);")
 LOCAL_TYPE = re.compile(r"(?:class|struct|enum class|enum)\s+(\w+)[^;(]*\{")
 FUNCTION = re.compile(r"(?!return|else|if|for|while|using|typedef|template|class|struct|enum|constexpr)"
                       r"(?:\[\[\w+\]\] )?(?:inline |static )?[\w:<>,&*\s\[\]]+?[\s&*](\w+)\((.*)")
@@ -36,7 +37,7 @@ def parameter_types(text):
 
 
 def local_names_of(path):
-    """What the file defines in anonymous namespaces, functions with their parameters' types."""
+    """What the file defines in anonymous namespaces, functions with their parameters' types; and what an alias means."""
     stack = []
     with open(path, encoding="utf-8") as f:
         lines = f.read().split("\n")
@@ -49,25 +50,28 @@ def local_names_of(path):
         elif "<anonymous>" not in stack or line.startswith((" ", "}", "#", "//")):
             continue
         elif found := CONSTANT.match(line) or LOCAL_TYPE.match(line):
-            yield found.group(1)
+            yield found.group(1), ""
+        elif found := ALIAS.match(line):
+            yield found.group(1), found.group(2)
         elif found := FUNCTION.match(line):
             text = found.group(2)
             while ")" not in text and i + 1 < len(lines):
                 i += 1
                 text += lines[i]
             if not text.rstrip().endswith(";"):
-                yield f"{found.group(1)}({parameter_types(text.rsplit(')', 1)[0])})"
+                yield f"{found.group(1)}({parameter_types(text.rsplit(')', 1)[0])})", ""
 
 
 def local_clashes(root):
-    places = collections.defaultdict(set)
+    places = collections.defaultdict(dict)
     for folder, _, names in os.walk(root):
         relative = os.path.relpath(folder, root)
         for name in names:
             if name.endswith(".cc") and relative not in SEPARATE_FOLDERS and not ALONE.search(name):
-                for local in local_names_of(os.path.join(folder, name)):
-                    places[relative, local].add(name)
-    return {key: where for key, where in places.items() if len(where) > 1}
+                for local, meaning in local_names_of(os.path.join(folder, name)):
+                    places[relative, local][name] = meaning
+    # An alias may be repeated: what matters is that it means the same.
+    return {key: where for key, where in places.items() if len(where) > 1 and (len(set(where.values())) > 1 or not any(where.values()))}
 
 
 def types_of(path):

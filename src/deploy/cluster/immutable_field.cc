@@ -24,7 +24,7 @@ struct KindAdvice {
   std::string_view why;
   std::string_view cost;  // of deleting it and applying again
 };
-constexpr KindAdvice kAdvice[] = {
+constexpr KindAdvice kKindAdvice[] = {
     {"PersistentVolumeClaim", "a claim keeps its class, access modes and volume, and can only grow",
      "ITS DATA IS LOST"},
     {"PersistentVolume", "a volume keeps where its data is", "claims that are bound to it lose their volume"},
@@ -134,9 +134,9 @@ std::string immutable_refusal(const KubeReply& reply, const Json& wanted, const 
   if ((reply.status != 422 && reply.status != 403) || before.is_null() || !says_so) return "";
   const std::vector<FieldDifference> fields = concerned(reply, wanted, before);
   if (fields.empty()) return "";
-  const auto* advice = std::find_if(std::begin(kAdvice), std::end(kAdvice),
+  const auto* advice = std::find_if(std::begin(kKindAdvice), std::end(kKindAdvice),
                                     [&](const KindAdvice& row) { return row.kind == kind_of(before); });
-  const bool known = advice != std::end(kAdvice);
+  const bool known = advice != std::end(kKindAdvice);
   std::string out = "what it has cannot be changed" + (known ? ": " + std::string(advice->why) : "");
   for (size_t i = 0; i < std::min(fields.size(), kMaxFields); ++i) {
     const FieldDifference& field = fields[i];

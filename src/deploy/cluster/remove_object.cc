@@ -10,7 +10,7 @@
 namespace hadal::cluster {
 namespace {
 
-using Kind = RemoveOutcome::Kind;
+using Removal = RemoveOutcome::Kind;
 
 // Those of a namespace whose loss would be noticed.
 constexpr std::string_view kInhabitants[] = {"Pod",
@@ -35,27 +35,27 @@ constexpr std::string_view kInhabitants[] = {"Pod",
                                              "ScaledObject"};
 constexpr size_t kMaxNamed = 3;
 
-std::string_view word_of(Kind kind) {
+std::string_view word_of(Removal kind) {
   switch (kind) {
-    case Kind::kRemoved:
+    case Removal::kRemoved:
       return "removed";
-    case Kind::kAbsent:
+    case Removal::kAbsent:
       return "was gone already";
-    case Kind::kNotOurs:
+    case Removal::kNotOurs:
       return "stays: it is not this deployment's any more";
-    case Kind::kNotMade:
+    case Removal::kNotMade:
       return "stays: this deployment did not make it";
-    case Kind::kShared:
+    case Removal::kShared:
       return "stays: other deployments use it";
-    case Kind::kInhabited:
+    case Removal::kInhabited:
       return "stays: something else lives in it";
-    case Kind::kUnknown:
+    case Removal::kUnknown:
       return "stays: others may use it, and you may not look";
-    case Kind::kUnseen:
+    case Removal::kUnseen:
       return "is left: you may not look whether it is there";
-    case Kind::kForbidden:
+    case Removal::kForbidden:
       return "STAYS: you may not delete it";
-    case Kind::kKept:
+    case Removal::kKept:
       break;
   }
   return "stays: it asks to be kept (helm.sh/resource-policy)";
@@ -122,7 +122,7 @@ bool hand_over(KubeClient& client, const std::string& path, const std::string& h
 Result<RemoveOutcome> check_shared(KubeClient& client, const std::string& path, const Json& live,
                                    const std::string& owner, bool dry_run) {
   HADAL_ASSIGN(const OtherUsers others, find_other_users(client, live, owner));
-  if (!others.known) return RemoveOutcome{Kind::kUnknown, "no right to list ConfigMaps"};
+  if (!others.known) return RemoveOutcome{Removal::kUnknown, "no right to list ConfigMaps"};
   const std::string command =
       "`kubectl delete namespace " + std::string(name_of(live)) + "` removes it and all in it";
   const bool is_namespace = kind_of(live) == "Namespace";
@@ -133,15 +133,15 @@ Result<RemoveOutcome> check_shared(KubeClient& client, const std::string& path, 
       detail += "; its removal is up to " + heir + " now";
     else if (is_namespace)
       detail += "; when they are gone, " + command;
-    return RemoveOutcome{Kind::kShared, std::move(detail)};
+    return RemoveOutcome{Removal::kShared, std::move(detail)};
   }
   if (!is_namespace) return RemoveOutcome{};
   const auto inhabitants = find_inhabitants(client, std::string(name_of(live)), owner);
   if (!inhabitants.ok() && inhabitants.error().code == ErrorCode::kPermissionDenied)
-    return RemoveOutcome{Kind::kUnknown, inhabitants.error().message};
+    return RemoveOutcome{Removal::kUnknown, inhabitants.error().message};
   if (!inhabitants.ok()) return inhabitants.error();
   if (inhabitants->empty()) return RemoveOutcome{};
-  return RemoveOutcome{Kind::kInhabited, joined(*inhabitants) + "; " + command};
+  return RemoveOutcome{Removal::kInhabited, joined(*inhabitants) + "; " + command};
 }
 
 }  // namespace
@@ -170,24 +170,24 @@ Result<RemoveOutcome> remove_object(KubeClient& client, const KubeResource& reso
   KubeCall look;
   look.path = path;
   HADAL_ASSIGN(const KubeReply there, client.call(look));
-  if (there.status == 404) return RemoveOutcome{Kind::kAbsent, ""};
-  if (there.status == 403) return RemoveOutcome{Kind::kUnseen, ""};
+  if (there.status == 404) return RemoveOutcome{Removal::kAbsent, ""};
+  if (there.status == 403) return RemoveOutcome{Removal::kUnseen, ""};
   if (!there.ok()) return kube_error(there, path);
   const Json& live = there.body;
   const bool shared = is_shared_kind(resource.kind);
   const bool is_owned =
       annotation_of(live, kOwnerAnnotation) == owner &&
       (shared ? is_set_by(live, shared_manager(owner)) : is_applied_by(live, kFieldManager));
-  if (!owner.empty() && !is_owned) return RemoveOutcome{shared ? Kind::kNotMade : Kind::kNotOurs, ""};
-  if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome{Kind::kKept, ""};
+  if (!owner.empty() && !is_owned) return RemoveOutcome{shared ? Removal::kNotMade : Removal::kNotOurs, ""};
+  if (annotation_of(live, "helm.sh/resource-policy") == "keep") return RemoveOutcome{Removal::kKept, ""};
   if (shared) {
     HADAL_ASSIGN(RemoveOutcome checked, check_shared(client, path, live, owner, dry_run));
-    if (checked.kind != Kind::kRemoved) return checked;
+    if (checked.kind != Removal::kRemoved) return checked;
   }
   HADAL_ASSIGN(const KubeReply reply, delete_uid(client, path, text_at(live, "metadata.uid"), dry_run));
   if (reply.ok() || reply.status == 404) return RemoveOutcome{};
-  if (reply.status == 409) return RemoveOutcome{Kind::kNotOurs, ""};  // made anew under its name meanwhile
-  if (reply.status == 403) return RemoveOutcome{Kind::kForbidden, ""};
+  if (reply.status == 409) return RemoveOutcome{Removal::kNotOurs, ""};  // made anew under its name meanwhile
+  if (reply.status == 403) return RemoveOutcome{Removal::kForbidden, ""};
   return kube_error(reply, "cannot delete " + path);
 }
 

@@ -11,27 +11,27 @@
 namespace hadal {
 namespace {
 
-using Type = Schema::Type;
+using SchemaType = Schema::Type;
 
 constexpr int64_t kMaxChecks = 20'000'000;
 
-std::string_view type_name(Type type) {
+std::string_view type_name(SchemaType type) {
   switch (type) {
-    case Type::kObject:
+    case SchemaType::kObject:
       return "map";
-    case Type::kArray:
+    case SchemaType::kArray:
       return "list";
-    case Type::kString:
+    case SchemaType::kString:
       return "string";
-    case Type::kInteger:
+    case SchemaType::kInteger:
       return "integer";
-    case Type::kNumber:
+    case SchemaType::kNumber:
       return "number";
-    case Type::kBoolean:
+    case SchemaType::kBoolean:
       return "boolean";
-    case Type::kIntOrString:
+    case SchemaType::kIntOrString:
       return "integer or string";
-    case Type::kAny:
+    case SchemaType::kAny:
       break;
   }
   return "value";
@@ -121,12 +121,12 @@ bool SchemaCheck::check(const Value& value, Schema::Id id, bool is_root) {
 bool SchemaCheck::check_type(const Value& value, const Schema& s) {
   bool right = true;
   switch (s.type) {
-    case Type::kAny:
+    case SchemaType::kAny:
       return true;
-    case Type::kObject:
+    case SchemaType::kObject:
       right = value.is_map();
       break;
-    case Type::kArray:
+    case SchemaType::kArray:
       right = value.is_list();
       break;
     default:
@@ -142,17 +142,17 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
   const bool whole = right && scalar.is_number() && is_whole(scalar);
   // A quantity is decoded from a number too.
   const bool number_is_text = native_ && s.format == "quantity" && right && scalar.is_number();
-  if (s.type == Type::kString) right = right && (scalar.is_string() || number_is_text);
-  if (s.type == Type::kInteger) right = whole;
-  if (s.type == Type::kNumber) right = right && scalar.is_number();
-  if (s.type == Type::kBoolean) right = right && scalar.is_bool();
-  if (s.type == Type::kIntOrString) right = right && (scalar.is_string() || whole);
+  if (s.type == SchemaType::kString) right = right && (scalar.is_string() || number_is_text);
+  if (s.type == SchemaType::kInteger) right = whole;
+  if (s.type == SchemaType::kNumber) right = right && scalar.is_number();
+  if (s.type == SchemaType::kBoolean) right = right && scalar.is_bool();
+  if (s.type == SchemaType::kIntOrString) right = right && (scalar.is_string() || whole);
   if (right) return true;
   if (quiet_ > 0) return false;
   note_broken(value);
   Finding& finding = reporter_.add(
       "schema/type", value, "this must be a " + std::string(type_name(s.type)) + ", not " + shown(value));
-  if (s.type == Type::kString && value.node != nullptr && value.is_scalar() && !value.is_null()) {
+  if (s.type == SchemaType::kString && value.node != nullptr && value.is_scalar() && !value.is_null()) {
     const std::string& text = value.node->text;
     if (fits_as_text(value, text, s)) {
       finding.fix = "quote it: " + yaml_quoted(text);
@@ -165,12 +165,12 @@ bool SchemaCheck::check_scalar_type(const Value& value, const Schema& s) {
                     (s.pattern.empty() ? "is of the form that is asked for" : "matches " + s.pattern);
     }
   }
-  if (value.is_string() && value.node != nullptr && s.type != Type::kString) {
+  if (value.is_string() && value.node != nullptr && s.type != SchemaType::kString) {
     YamlNode plain = *value.node;
     plain.style = YamlNode::Style::kPlain;
     plain.tag.clear();
     const Json read = yaml_scalar(plain, YamlSchema::kCore);
-    const bool fits = s.type == Type::kBoolean ? read.is_bool() : read.is_number() && is_whole(read);
+    const bool fits = s.type == SchemaType::kBoolean ? read.is_bool() : read.is_number() && is_whole(read);
     if (fits && !value.node->text.empty()) {
       finding.fix = "write it without quotes: " + value.node->text;
       Reporter::fix_with(finding, replace_scalar(value, value.node->text, false));
@@ -233,7 +233,7 @@ void SchemaCheck::report_unknown(const Value& member, const std::string& name, c
 }
 
 bool SchemaCheck::check_map(const Value& value, const Schema& s, bool is_root) {
-  if (s.type != Type::kObject && s.properties.empty() && s.additional == Schema::kNone) return true;
+  if (s.type != SchemaType::kObject && s.properties.empty() && s.additional == Schema::kNone) return true;
   bool ok = true;
   for (const ValueMember& member : value.members) {
     if ((is_root || s.embedded_resource) &&
@@ -346,7 +346,7 @@ bool SchemaCheck::check_text(const Value& value, const Schema& s) {
     if (pattern.ok() && pattern->search(text) == false)
       ok = fail("schema/pattern", value, shown(value) + " does not match " + s.pattern);
   }
-  if (!s.format.empty() && s.type == Type::kString && !matches_format(s.format, text)) {
+  if (!s.format.empty() && s.type == SchemaType::kString && !matches_format(s.format, text)) {
     if (s.format == "quantity")
       return fail("schema/quantity", value, shown(value) + " is no quantity",
                   "write a number with a suffix of Kubernetes: 500m, 8, 64Gi, 1T");
@@ -374,7 +374,7 @@ bool SchemaCheck::check_number(const Value& value, const Schema& s) {
   if (!s.multiple_of.is_null() && s.multiple_of.as_double() != 0 &&
       std::fmod(v, s.multiple_of.as_double()) != 0)
     ok = fail("schema/range", value, shown(value) + " is no multiple of " + to_json(s.multiple_of));
-  const bool narrow = s.format == "int32" || (native_ && s.type == Type::kIntOrString);
+  const bool narrow = s.format == "int32" || (native_ && s.type == SchemaType::kIntOrString);
   if (narrow && (v > 2147483647.0 || v < -2147483648.0))
     ok = fail("schema/range", value, shown(value) + " does not fit 32 bits");
   return ok;
