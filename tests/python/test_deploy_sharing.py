@@ -252,3 +252,16 @@ def test_what_cannot_be_changed_is_said_in_words(cluster):
     text = c.run("diff", c.write(changed, config_map(a="3")), code=2)
     assert "# PersistentVolumeClaim llm/data: apply would be refused: " in text and "#     .spec.storageClassName: from none" in text
     assert '+  a: "3"' in text, "the other objects are still shown"
+
+
+def test_records_are_not_overwritten(cluster):
+    c = cluster
+    c.apply(config_map(), name="rr.json")
+    before = c.kube.get("ConfigMap", "hadal-rr")["data"]
+    evil = config_map(a="2")
+    evil["metadata"]["name"] = "hadal-rr"
+    for command in (("apply", "--wait=false"), ("diff",)):
+        text = c.run(command[0], c.write(evil, name="ev.json"), *command[1:], code=1 if command[0] == "apply" else 2)
+        assert "hadal keeps its record of the deployment rr in an object of this name" in text, command
+    assert c.kube.get("ConfigMap", "hadal-rr")["data"] == before
+    assert "current" in c.run("history", "rr")

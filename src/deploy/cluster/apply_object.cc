@@ -345,6 +345,13 @@ Result<ApplyOutcome> apply_object(KubeClient& client, const ApplyObject& object,
   if (!there.ok() && there.status != 404) return kube_error(there, object.title());
   ApplyOutcome out;
   if (there.ok()) out.before = std::move(there.body);
+  // What is recorded in it would be lost: what to prune, what to go back to.
+  if (const std::string recorded = deployment_recorded_by(out.before); !recorded.empty()) {
+    out.kind = ApplyOutcome::Kind::kRefused;
+    out.message = "hadal keeps its record of the deployment " + recorded +
+                  " in an object of this name: give yours another";
+    return out;
+  }
   return is_shared_kind(kind_of(object.object)) ? apply_shared(client, object, options, std::move(out))
                                                 : apply_own(client, object, options, std::move(out));
 }

@@ -8,6 +8,7 @@
 namespace hadal::cluster {
 namespace {
 
+constexpr char kPartLabel[] = "hadal.dev/part";
 constexpr size_t kMaxNameLength = 52;  // as of a spec
 constexpr size_t kMaxEntries = 20'000;
 constexpr int kInventoryFormat = 1;
@@ -60,7 +61,7 @@ Json metadata(const Inventory& inventory, std::string name, std::string_view par
                     {"namespace", inventory.namespace_name},
                     {"labels", JsonObject{{"app.kubernetes.io/managed-by", "hadal"},
                                           {kDeploymentLabel, inventory.name},
-                                          {"hadal.dev/part", part}}}};
+                                          {kPartLabel, part}}}};
 }
 
 }  // namespace
@@ -81,6 +82,10 @@ InventoryEntry entry_of(const Json& object, int wave) {
           std::string(name_of(object)),
           wave,
           false};
+}
+
+std::string deployment_recorded_by(const Json& live) {
+  return label_of(live, kPartLabel).empty() ? "" : std::string(label_of(live, kDeploymentLabel));
 }
 
 std::string inventory_object_name(std::string_view name) {

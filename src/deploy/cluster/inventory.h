@@ -59,6 +59,8 @@ struct Inventory {
 InventoryEntry entry_of(const Json& object, int wave);
 std::string inventory_object_name(std::string_view name);
 std::string revision_object_name(std::string_view name, int revision);
+// The deployment whose inventory or revision the object in the cluster is; "": it is neither.
+std::string deployment_recorded_by(const Json& live);
 // A deployment's name: a DNS label of at most 40 characters. Errors say so.
 Status check_deployment_name(std::string_view name);
 
