@@ -84,7 +84,8 @@ constexpr DoctorLogRule kLogRules[] = {
      "Mount an emptyDir of medium Memory with a sizeLimit at /dev/shm, counted in the memory limit; delete "
      "the pod (not only the container) once, so that what was left goes.",
      "no space left on device&shm|no space left on device&psm_|insufficient shared memory|shm_open|bus "
-     "error|/dev/shm&no space|unable to open shared memory|no space left on device: '/psm"},
+     "error|/dev/shm&no space|unable to open shared memory|no space left on device: '/psm|unable to write to "
+     "file </torch_"},
     {"log/disk-full", 0, kError, 60, false, "A disk is full.",
      "Look which volume: the model's claim (grow it to 1.15 times the model), or the node's ephemeral "
      "storage (images, logs, emptyDir).",
@@ -104,7 +105,8 @@ constexpr DoctorLogRule kLogRules[] = {
      "The model hub refuses access: no token, or one without rights to this model.",
      "Put a token with rights to the model into the Secret that the download reads, and accept the model's "
      "licence on the hub.",
-     "gated repo|401 client error|403 client error|repository not found|access to model&is "
+     "gated repo|401 client error|403 client error|401 unauthorized|403 forbidden&hub|is gated|repository "
+     "not found|access to model&is "
      "restricted|invalid user token"},
     {"log/arbitrary-uid", 19, kError, 80, false,
      "The container runs as a user without a home (OpenShift gives each namespace its own user id), and "
@@ -126,6 +128,37 @@ constexpr DoctorLogRule kLogRules[] = {
      "what fits.",
      "cuda out of memory|outofmemoryerror|cuda error: out of memory|not enough memory. please try|no "
      "available memory for the cache blocks|hip out of memory"},
+    {"log/context-too-long", 0, kError, 80, false,
+     "The longest request that was asked for is more than the model or the KV cache has.",
+     "Lower --max-model-len (vLLM), --context-length (SGLang) or --max_seq_len (TensorRT-LLM) to what the "
+     "line names, "
+     "or use more GPUs: `hadal plan --context-length` computes what fits.",
+     "greater than the derived max_model_len|kv cache is needed, which is larger|larger than the maximum "
+     "number of "
+     "tokens that can be stored in kv cache|is longer than the model's context|exceeds the model's "
+     "maximum&length"},
+    {"log/gpu-too-old", 0, kError, 80, false,
+     "The GPUs cannot compute in the type of the weights or of the KV cache (FP8 needs Ada or Hopper, "
+     "compute "
+     "capability 8.9 or more).",
+     "Use weights in int8, int4 or bf16, or other GPUs: `hadal plan` says which types each GPU has.",
+     "fp8e4nv not supported|fp8&not supported&compute capability|fp8&requires&compute capability|no kernel "
+     "image is "
+     "available for execution"},
+    {"log/wrong-architecture", 0, kError, 85, false, "The image is for another processor than the node's.",
+     "Use an image of the node's architecture (amd64 or arm64), or a nodeSelector on kubernetes.io/arch.",
+     "exec format error"},
+    {"log/certificate", 0, kError, 80, false, "A server's certificate is not trusted in the pod.",
+     "Behind a proxy that opens TLS, mount its CA and set SSL_CERT_FILE (hadal, Go), REQUESTS_CA_BUNDLE and "
+     "CURL_CA_BUNDLE (Python).",
+     "certificate_verify_failed|ssl certificate problem|certificate signed by unknown authority|unable to "
+     "get local "
+     "issuer certificate|self-signed certificate|self signed certificate"},
+    {"log/read-only", 0, kError, 80, false, "A program writes to a file system that is read-only in the pod.",
+     "Mount an emptyDir where it writes, and set HOME and its cache variables there; what fills the model's "
+     "volume must "
+     "mount it without readOnly.",
+     "read-only file system"},
     {"log/gpu-fault", 0, kError, 75, false, "A GPU failed.",
      "Cordon and drain the node, look for Xid and NVRM in its kernel log, run `dcgmi diag -r 3`; the group "
      "will be placed elsewhere.",
@@ -135,7 +168,8 @@ constexpr DoctorLogRule kLogRules[] = {
      "The image's CUDA does not run with the node's driver, or the container sees no GPU.",
      "Use an image for the node's CUDA (`hadal preflight` prints the driver), check the device plugin and "
      "the runtimeClassName.",
-     "cuda driver version is insufficient|no cuda-capable device|libcuda.so.1: cannot open|forward "
+     "cuda driver version is insufficient|nvidia driver on your system is too old|unsatisfied condition: "
+     "cuda>|no cuda-capable device|libcuda.so.1: cannot open|forward "
      "compatibility was attempted|nvidia-smi has failed|failed to initialize nvml"},
     {"log/config-mismatch", 0, kError, 70, false,
      "The ranks of the group do not run the same build or settings.",
@@ -147,7 +181,8 @@ constexpr DoctorLogRule kLogRules[] = {
      "volume is mounted where --model points.",
      "safetensors&incomplete|header too "
      "large|invalidheaderdeserialization|checksum&mismatch|digest&mismatch|does not match its digest|no "
-     "such file or directory&safetensors|no file named&config.json|cannot open&config.json"},
+     "such file or directory&safetensors|no file named&config.json|cannot open&config.json|does not appear "
+     "to have a file named"},
     {"log/preflight", 0, kError, 85, false,
      "The preflight of a rank failed: the node does not have what the rank needs.",
      "The line says what is missing; correct the node or the pod, or let the scheduler choose another "
