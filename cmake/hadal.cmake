@@ -40,7 +40,8 @@ set(HADAL_COMMON_HEADERS
   <deque> <functional> <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread> <unordered_map>
   <utility> <variant> <vector>)
 # And a folder's files are compiled eight at a time: what they include and what templates make of it is then compiled once
-# for all eight, which halves the whole build. Names in a file's anonymous namespace must differ within the folder.
+# for all eight, which halves the build. Names in a file's anonymous namespace must differ within the folder
+# (tools/check_names.py). Tests, whose helpers like to share names, are compiled one by one.
 set(HADAL_UNITY_BATCH 8)
 if(HADAL_UNITY)
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "int main() { return 0; }\n")
@@ -77,21 +78,18 @@ function(hadal_library name)
   endforeach()
 endfunction()
 
-# hadal_test(NAME [SEPARATE] SOURCES... DEPS folder... [LABELS label...] [TIMEOUT seconds])
-# Makes the GoogleTest program NAME and registers it with CTest. SEPARATE: as above, where tests' helpers share names.
+# hadal_test(NAME SOURCES... DEPS folder... [LABELS label...] [TIMEOUT seconds])
+# Makes the GoogleTest program NAME and registers it with CTest.
 function(hadal_test name)
   if(NOT HADAL_TESTS OR HADAL_FUZZ)
     return()
   endif()
-  cmake_parse_arguments(A "SEPARATE" "TIMEOUT" "SOURCES;DEPS;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;DEPS;LINK;LABELS" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE hadal_flags GTest::gmock GTest::gtest GTest::gtest_main ${A_LINK})
   if(HADAL_UNITY)
     target_precompile_headers(${name} REUSE_FROM hadal_test_pch)
-    if(NOT A_SEPARATE)
-      set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${HADAL_UNITY_BATCH})
-    endif()
   endif()
   foreach(dep ${A_DEPS})
     target_link_libraries(${name} PRIVATE hadal_${dep})

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""No two folders of src/ define a type of the same name in the same namespace, and no two files of a folder a name of the same
-form in their anonymous namespaces.
+"""No two folders of src/ define a type of the same name in the same namespace, and no two files of a folder the same name
+in their anonymous namespaces.
 
 One binary holds every folder, and a class's implicit members are merged by name across object files: two classes of one
 name are undefined behaviour that no linker reports. A test's own types (x_test.cc, test_*.h, *_test_util.h) may repeat, as
 each test program holds one folder.
 
-The second rule is for builds from nothing (HADAL_UNITY), which compile files of a folder together. It sees constants, types and
-functions whose parameters read alike; what it does not see, such a build does.
+The second rule is for builds from nothing (HADAL_UNITY), which compile files of a folder together: there such names clash, or,
+worse, overload one another. Tests are compiled file by file.
 """
 import collections
 import os
@@ -30,14 +30,8 @@ FUNCTION = re.compile(r"(?!return|else|if|for|while|using|typedef|template|class
                       r"(?:\[\[\w+\]\] )?(?:inline |static )?[\w:<>,&*\s\[\]]+?[\s&*](\w+)\((.*)")
 
 
-def parameter_types(text):
-    """"Json&,int" of "const Json& a, int b = 1"."""
-    parts = (re.sub(r"\s*=.*", "", part).strip().rsplit(" ", 1)[0] for part in re.sub(r"\s+", " ", text).split(","))
-    return ",".join(parts) if text.strip() else ""
-
-
 def local_names_of(path):
-    """What the file defines in anonymous namespaces, functions with their parameters' types; and what an alias means."""
+    """What the file defines in anonymous namespaces, and what an alias means."""
     stack = []
     with open(path, encoding="utf-8") as f:
         lines = f.read().split("\n")
@@ -59,7 +53,7 @@ def local_names_of(path):
                 i += 1
                 text += lines[i]
             if not text.rstrip().endswith(";"):
-                yield f"{found.group(1)}({parameter_types(text.rsplit(')', 1)[0])})", ""
+                yield f"{found.group(1)}()", ""
 
 
 def local_clashes(root):

@@ -53,7 +53,8 @@ bool may_clone(const std::string& from, const std::string& to) {
   return info.f_type == kBtrfs || info.f_type == kXfs || info.f_type == kZfs;
 }
 
-Status check_space(const std::string& from, const std::string& to, const std::vector<MarkerFile>& files) {
+Status check_copy_space(const std::string& from, const std::string& to,
+                        const std::vector<MarkerFile>& files) {
   if (may_clone(from, to)) return {};
   int64_t needed = 0;
   for (const MarkerFile& file : files) {
@@ -173,7 +174,7 @@ Result<PullOutcome> copy_model(const ModelRef& ref, const Settings& settings, co
   HADAL_ASSIGN(const UniqueFd lock, lock_directory(directory + "/" + kPullFolder + "/lock", directory));
   std::map<std::string, MarkerFile> earlier;
   if (!same) {
-    HADAL_RETURN_IF_ERROR(check_space(ref.path, directory, outcome.marker.files));
+    HADAL_RETURN_IF_ERROR(check_copy_space(ref.path, directory, outcome.marker.files));
     HADAL_ASSIGN(earlier, begin_copy(directory, outcome.marker));
   }
   monitor.watch(same ? "hashing" : "copying", [&] { return PullProgress{"", done, total, 0}; });

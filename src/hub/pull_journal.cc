@@ -54,7 +54,7 @@ std::vector<std::string_view> split(std::string_view line) {
   return out;
 }
 
-bool read_number(std::string_view text, int64_t& out) {
+bool read_field(std::string_view text, int64_t& out) {
   const auto read = std::from_chars(text.data(), text.data() + text.size(), out);
   return read.ec == std::errc() && read.ptr == text.data() + text.size() && out >= 0;
 }
@@ -74,7 +74,7 @@ struct JournalReader {
       return true;
     }
     int64_t id = 0;
-    if (words.size() < 4 || !read_number(words[1], id) || id > kMaxJournalFiles) return false;
+    if (words.size() < 4 || !read_field(words[1], id) || id > kMaxJournalFiles) return false;
     if (words[0] == "f") return take_file(static_cast<int>(id), words);
     const auto at = state.files.find(static_cast<int>(id));
     if (at == state.files.end()) return false;
@@ -84,7 +84,7 @@ struct JournalReader {
 
   bool take_file(int id, const std::vector<std::string_view>& words) {
     JournalFile file;
-    if (words.size() != 5 || !read_number(words[2], file.size)) return false;
+    if (words.size() != 5 || !read_field(words[2], file.size)) return false;
     file.validator = percent_decode(words[3]);
     file.path = percent_decode(words[4]);
     state.files[id] = std::move(file);
@@ -92,7 +92,7 @@ struct JournalReader {
   }
 
   static bool take_done(JournalFile& file, const std::vector<std::string_view>& words) {
-    if (words.size() != 4 || words[2].size() != 64 || !read_number(words[3], file.mtime_ns)) return false;
+    if (words.size() != 4 || words[2].size() != 64 || !read_field(words[3], file.mtime_ns)) return false;
     file.sha256 = words[2];
     file.done = true;
     return true;
@@ -100,7 +100,7 @@ struct JournalReader {
 
   bool take_range(JournalFile& file, const std::vector<std::string_view>& words) {
     ByteRange range;
-    if (words.size() != 4 || !read_number(words[2], range.begin) || !read_number(words[3], range.end))
+    if (words.size() != 4 || !read_field(words[2], range.begin) || !read_field(words[3], range.end))
       return false;
     if (range.begin >= range.end || range.end > file.size) return false;
     if (words[0] == "x") {

@@ -25,7 +25,7 @@ std::string unquoted(std::string text) {
   return text;
 }
 
-bool is_hex(const std::string& text, size_t length) {
+bool is_hex_etag(const std::string& text, size_t length) {
   return text.size() == length && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
@@ -58,9 +58,9 @@ Status parse_s3_list(std::string_view xml, std::vector<S3Object>& objects, std::
 
 Checksum s3_checksum(const HttpHeaders& headers) {
   const std::string own = header_of(headers, kS3Sha256Field);
-  if (is_hex(own, 64)) return {Checksum::Kind::kSha256, own};
+  if (is_hex_etag(own, 64)) return {Checksum::Kind::kSha256, own};
   const std::string etag = unquoted(header_of(headers, "ETag"));
-  const bool etag_of_parts = etag.size() > 33 && etag[32] == '-' && is_hex(etag.substr(0, 32), 32);
+  const bool etag_of_parts = etag.size() > 33 && etag[32] == '-' && is_hex_etag(etag.substr(0, 32), 32);
   const std::string sum = header_of(headers, "x-amz-checksum-sha256");
   const size_t dash = sum.find('-');
   const std::string raw = from_base64(sum.substr(0, dash));
@@ -73,7 +73,7 @@ Checksum s3_checksum(const HttpHeaders& headers) {
   const std::string encryption = header_of(headers, "x-amz-server-side-encryption");
   const bool opaque = encryption.starts_with("aws:kms") ||
                       headers.find("x-amz-server-side-encryption-customer-algorithm") != nullptr;
-  if (!opaque && is_hex(etag, 32)) return {Checksum::Kind::kMd5, etag};
+  if (!opaque && is_hex_etag(etag, 32)) return {Checksum::Kind::kMd5, etag};
   if (!opaque && etag_of_parts) return {Checksum::Kind::kMd5OfParts, etag.substr(0, 32)};
   return {};
 }

@@ -24,7 +24,7 @@ TokenInfo make_token(int32_t id, int num_top) {
   return token;
 }
 
-Result<std::string> render(const Json& variables) {
+Result<std::string> render_text(const Json& variables) {
   std::string out;
   for (const Json& message : variables.find("messages")->as_array()) {
     const Json* content = message.find("content");
@@ -264,7 +264,7 @@ ServedModel make_dummy_model(DummyEngine& engine, const DummyEngineOptions& opti
   model.names = {"dummy"};
   model.engine = &engine;
   model.tokenizer = std::make_shared<DummyTokenizer>();
-  model.render_chat = render;
+  model.render_chat = render_text;
   model.context_length = options.context_length;
   model.hidden_size = options.hidden_size;
   model.end_ids = {DummyTokenizer::kEos};

@@ -16,7 +16,7 @@ constexpr int64_t kUnused = 5;
 constexpr int64_t kByte = 6;
 constexpr std::string_view kGgufSpaceMark = "\xE2\x96\x81";
 
-int64_t type_of(const GgufTokenizerFields& fields, size_t id) {
+int64_t gguf_token_type(const GgufTokenizerFields& fields, size_t id) {
   return fields.token_types == nullptr ? 1 : (*fields.token_types)[id];
 }
 
@@ -44,7 +44,7 @@ void read_tokens(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   parts.model_tokens.resize(count);
   for (size_t id = 0; id < count; ++id) {
     const std::string_view token = (*fields.tokens)[id];
-    const int64_t type = type_of(fields, id);
+    const int64_t type = gguf_token_type(fields, id);
     if (token.empty() || !utf8_is_valid(token)) continue;
     parts.tokens[id] = token;
     if (type == kUnused) parts.silent.push_back(static_cast<int32_t>(id));
@@ -97,7 +97,7 @@ void read_prefix(const GgufTokenizerFields& fields, bool add_bos, TokenizerParts
   if (fields.add_eos.value_or(false) && parts.eos_id) parts.suffix.push_back(*parts.eos_id);
 }
 
-Status read_merges(const GgufTokenizerFields& fields, TokenizerParts& parts) {
+Status read_gguf_merges(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   if (fields.merges == nullptr) return invalid_argument("GGUF: tokenizer.ggml.merges is missing");
   if (fields.merges->size() >= MergeTable::kMaxRanks) {
     return make_error(ErrorCode::kTooLarge, "GGUF: tokenizer.ggml.merges has ", fields.merges->size(),
@@ -157,7 +157,7 @@ Status read_spm(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   parts.bpe.byte_fallback = true;
   parts.bpe.byte_ids.fill(-1);
   for (size_t id = 0; id < parts.tokens.size(); ++id) {
-    if (type_of(fields, id) != kByte && fields.token_types != nullptr) continue;
+    if (gguf_token_type(fields, id) != kByte && fields.token_types != nullptr) continue;
     if (const auto byte = byte_token(parts.tokens[id])) {
       parts.bpe.byte_ids[static_cast<unsigned char>(*byte)] = static_cast<int32_t>(id);
     }
@@ -176,7 +176,7 @@ Status read_spm(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   return {};
 }
 
-void read_template_tokens(const GgufTokenizerFields& fields, TokenizerParts& parts) {
+void read_gguf_template_tokens(const GgufTokenizerFields& fields, TokenizerParts& parts) {
   const auto set = [&](const char* name, const std::optional<int64_t>& id) {
     if (id && *id >= 0 && static_cast<size_t>(*id) < parts.tokens.size())
       parts.template_tokens.set(name, Json(parts.tokens[static_cast<size_t>(*id)]));
@@ -203,10 +203,10 @@ Result<TokenizerParts> tokenizer_parts_from_gguf(const GgufTokenizerFields& fiel
     parts.pre_tokenizer = std::move(pre.pre_tokenizer);
     parts.bpe.ignore_merges = pre.ignore_merges;
     parts.decoder.kind = DecoderSpec::Kind::kByteLevel;
-    HADAL_RETURN_IF_ERROR(read_merges(fields, parts));
+    HADAL_RETURN_IF_ERROR(read_gguf_merges(fields, parts));
     read_ends(fields, parts);
     read_prefix(fields, pre.add_bos, parts);
-    read_template_tokens(fields, parts);
+    read_gguf_template_tokens(fields, parts);
     return parts;
   }
   if (fields.model != "llama") {
@@ -219,7 +219,7 @@ Result<TokenizerParts> tokenizer_parts_from_gguf(const GgufTokenizerFields& fiel
   if (!fields.eos_id) with_defaults.eos_id = 2;
   read_ends(with_defaults, parts);
   read_prefix(with_defaults, true, parts);
-  read_template_tokens(with_defaults, parts);
+  read_gguf_template_tokens(with_defaults, parts);
   return parts;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using hadal::Json;
 
-bool flag(const Json& line, std::string_view key, bool otherwise) {
+bool line_flag(const Json& line, std::string_view key, bool otherwise) {
   const Json* value = line.find(key);
   return value != nullptr && value->is_bool() ? value->as_bool() : otherwise;
 }
@@ -25,8 +25,8 @@ std::string answer(const std::shared_ptr<const hadal::Tokenizer>& tokenizer, con
   if (const Json* text = line.find("text"); text != nullptr && text->is_string()) {
     writer.begin_array();
     for (const int32_t id :
-         tokenizer->encode(text->as_string(), {.add_special_tokens = flag(line, "special", false),
-                                              .parse_special = flag(line, "parse", true)})) {
+         tokenizer->encode(text->as_string(), {.add_special_tokens = line_flag(line, "special", false),
+                                              .parse_special = line_flag(line, "parse", true)})) {
       writer.value(id);
     }
     writer.end_array();
@@ -36,7 +36,7 @@ std::string answer(const std::shared_ptr<const hadal::Tokenizer>& tokenizer, con
   if (list == nullptr || !list->is_array()) return "null";
   std::vector<int32_t> ids;
   for (const Json& id : list->as_array()) ids.push_back(static_cast<int32_t>(id.is_int() ? id.as_int() : -1));
-  const bool skip = flag(line, "skip", false);
+  const bool skip = line_flag(line, "skip", false);
   const std::string whole = tokenizer->decode(ids, skip);
   hadal::IncrementalDecoder decoder(tokenizer, skip);
   std::string streamed;

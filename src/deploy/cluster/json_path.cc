@@ -32,7 +32,7 @@ bool expression_matches(const Json& expression, const JsonObject& labels) {
   return op == "In" ? listed : op == "NotIn" && !listed;
 }
 
-bool has_label(const JsonObject& labels, const JsonMember& wanted) {
+bool is_label(const JsonObject& labels, const JsonMember& wanted) {
   return std::find(labels.begin(), labels.end(), wanted) != labels.end();
 }
 
@@ -146,7 +146,7 @@ bool condition_is(const Json& object, std::string_view type, std::string_view st
 
 bool selector_matches(const Json& selector, const JsonObject& labels) {
   for (const JsonMember& wanted : object_at(selector, "matchLabels")) {
-    if (!has_label(labels, wanted)) return false;
+    if (!is_label(labels, wanted)) return false;
   }
   for (const Json& expression : array_at(selector, "matchExpressions")) {
     if (!expression_matches(expression, labels)) return false;
@@ -156,7 +156,7 @@ bool selector_matches(const Json& selector, const JsonObject& labels) {
 
 bool map_selector_matches(const JsonObject& selector, const JsonObject& labels) {
   for (const JsonMember& wanted : selector) {
-    if (!has_label(labels, wanted)) return false;
+    if (!is_label(labels, wanted)) return false;
   }
   return !selector.empty();
 }

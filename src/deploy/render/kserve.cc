@@ -97,7 +97,7 @@ Json parallelism_of(const RenderContext& c, const RoleContext& role) {
 }
 
 // template, worker, replicas, parallelism, labels of the service or of its prefill.
-void add_role(const RenderContext& c, const RoleContext& role, Json& spec) {
+void add_role_spec(const RenderContext& c, const RoleContext& role, Json& spec) {
   Json pod = pod_template(c, role, "main");
   spec.set("replicas", role.replicas);
   spec.set("parallelism", parallelism_of(c, role));
@@ -117,10 +117,10 @@ void add_role(const RenderContext& c, const RoleContext& role, Json& spec) {
 void add_llm_service(const RenderContext& c, RenderResult& out) {
   Json spec;
   spec.set("model", obj({{"uri", c.model_uri}, {"name", c.served_name}}));
-  add_role(c, c.roles.back(), spec);  // decode, or the one role
+  add_role_spec(c, c.roles.back(), spec);  // decode, or the one role
   if (c.split) {
     Json prefill;
-    add_role(c, c.roles.front(), prefill);
+    add_role_spec(c, c.roles.front(), prefill);
     spec.set("prefill", std::move(prefill));
   }
   const std::string& type = c.spec.exposure.type;

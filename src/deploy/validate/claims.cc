@@ -64,7 +64,7 @@ void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& use
 }
 
 // What the Pods say that they load.
-const CatalogModel* model_of(View spec) {
+const CatalogModel* model_in(View spec) {
   for (const View container : all_containers(spec)) {
     for (const CommandWord& word : command_words(container)) {
       std::string text = word.text;
@@ -84,7 +84,7 @@ void check_size(const ManifestDocument& claim, const std::vector<ClaimUse>& uses
   const auto bytes = parse_quantity(size.any_text());
   if (!bytes) return;
   for (const ClaimUse& use : uses) {
-    const CatalogModel* model = model_of(use.pod->view());
+    const CatalogModel* model = model_in(use.pod->view());
     if (model == nullptr || bytes->value >= static_cast<long double>(model->weight_bytes)) continue;
     claim.reporter->add("storage/claim-too-small", *size,
                         std::string(model->name) + " has " +

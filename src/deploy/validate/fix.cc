@@ -29,7 +29,7 @@ int line_of(std::string_view text, size_t offset) {
 }
 
 // Lines of other places, sizes and counts in a message change with the text.
-std::string key_of(const Finding& f) {
+std::string finding_key(const Finding& f) {
   std::string out = f.file + "|" + f.rule + "|" + f.object + "|" + f.path + "|";
   for (const char c : f.message) {
     if (std::isdigit(static_cast<unsigned char>(c)) == 0) out += c;
@@ -93,7 +93,7 @@ class Trial {
  public:
   Trial(const Files& files, const ValidationReport& report, const ValidateOptions& options)
       : files_(files), options_(options) {
-    for (const Finding& f : report.findings) ++before_[key_of(f)];
+    for (const Finding& f : report.findings) ++before_[finding_key(f)];
   }
 
   // chosen: of the report, each with edits.
@@ -128,7 +128,7 @@ class Trial {
     std::map<std::string, int> left = before_;
     std::vector<const Finding*> fresh;
     for (const Finding& f : report.findings) {
-      if (f.severity != Severity::kInfo && --left[key_of(f)] < 0) fresh.push_back(&f);
+      if (f.severity != Severity::kInfo && --left[finding_key(f)] < 0) fresh.push_back(&f);
     }
     std::set<const Finding*> explained;
     for (const Finding* fix : chosen) {

@@ -131,7 +131,7 @@ void check_timing(const PodTemplate& pod, View probe, std::string_view name) {
   }
 }
 
-void check_budget(const PodTemplate& pod, View container, const EngineProgram& engine) {
+void check_startup_budget(const PodTemplate& pod, View container, const EngineProgram& engine) {
   const View startup = container["startupProbe"];
   const View liveness = container["livenessProbe"];
   const int64_t needed = needed_seconds(engine);
@@ -225,7 +225,7 @@ void check_probe_practice(const PodTemplate& pod, const RuleContext&) {
     const EngineProgram engine = engine_command(container);
     const bool served_by_gpus = gpus_of(container) > 0 && pod.document->is("apps", "Deployment");
     if (engine.kind == EngineName::kNone && !served_by_gpus) continue;
-    check_budget(pod, container, engine);
+    check_startup_budget(pod, container, engine);
     check_paths(pod, container, engine);
     check_engine_probes(pod, container, engine);
   }

@@ -92,7 +92,7 @@ int64_t least_pods(const PodTemplate& pod, const ManifestSet& set) {
 
 // The same object may stand in two files (a spec and what was rendered from it): it is one object.
 using ObjectKey = std::tuple<std::string_view, std::string_view, std::string_view>;
-ObjectKey key_of(const ManifestDocument& d) {
+ObjectKey quota_key(const ManifestDocument& d) {
   return {d.kind, ManifestSet::namespace_of(d), d.name};
 }
 
@@ -107,7 +107,7 @@ PodsOfNamespaces count_pods(const ManifestSet& set) {
   std::map<ObjectKey, const ManifestDocument*> first;
   for (const PodTemplate& pod : set.templates) {
     const ManifestDocument& d = *pod.document;
-    if (first.emplace(key_of(d), &d).first->second != &d) continue;
+    if (first.emplace(quota_key(d), &d).first->second != &d) continue;
     if (const int64_t least = least_pods(pod, set); least > 0) out[d.namespace_name].push_back({&pod, least});
   }
   return out;
@@ -243,7 +243,7 @@ void check_quotas(const RuleContext& context) {
   std::set<std::string> ranged;  // namespaces with a LimitRange
   for (const ManifestDocument& d : context.set.documents) {
     if (d.is("", "LimitRange")) ranged.insert(d.namespace_name);
-    if (!d.is("", "ResourceQuota") || !seen.insert(key_of(d)).second) continue;
+    if (!d.is("", "ResourceQuota") || !seen.insert(quota_key(d)).second) continue;
     const View spec = d.view()["spec"];
     // Scopes choose Pods by what these files may not say.
     if (!spec["scopes"].items().empty() || spec["scopeSelector"].exists()) continue;

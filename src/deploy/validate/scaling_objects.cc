@@ -31,7 +31,7 @@ void check_target(Reporter& reporter, View target, const std::string& source) {
 }
 
 // Whether the metric lets the target go to zero.
-bool check_metric(Reporter& reporter, View metric) {
+bool check_hpa_metric(Reporter& reporter, View metric) {
   const View type = metric["type"];
   if (!check_present(reporter, metric, "type") ||
       !check_choice(reporter, type, {"Resource", "ContainerResource", "Pods", "Object", "External"}))
@@ -85,7 +85,7 @@ void check_hpa(const ManifestDocument& d) {
   }
   bool to_zero = false;
   for (const Value& metric : spec["metrics"].items())
-    to_zero = check_metric(reporter, View(metric)) || to_zero;
+    to_zero = check_hpa_metric(reporter, View(metric)) || to_zero;
   const View low = spec["minReplicas"];
   const View high = spec["maxReplicas"];
   check_range(reporter, high, 1, INT32_MAX);
@@ -101,7 +101,7 @@ void check_hpa(const ManifestDocument& d) {
   check_behavior(reporter, spec.at("behavior.scaleDown"));
 }
 
-void check_budget(const ManifestDocument& d) {
+void check_pdb(const ManifestDocument& d) {
   Reporter& reporter = *d.reporter;
   const View spec = d.view()["spec"];
   if (spec["minAvailable"].exists() && spec["maxUnavailable"].exists()) {
@@ -140,7 +140,7 @@ void check_scaled_object(const ManifestDocument& d) {
 
 void check_scaling_object(const ManifestDocument& d) {
   if (d.is("autoscaling", "HorizontalPodAutoscaler")) check_hpa(d);
-  if (d.is("policy", "PodDisruptionBudget")) check_budget(d);
+  if (d.is("policy", "PodDisruptionBudget")) check_pdb(d);
   if (d.is("keda.sh", "ScaledObject")) check_scaled_object(d);
 }
 

@@ -28,7 +28,7 @@ Json number_of(const Json* value) {
   return value != nullptr && value->is_number() ? *value : Json();
 }
 
-std::vector<std::string> texts_of(const Json* value) {
+std::vector<std::string> texts_in(const Json* value) {
   std::vector<std::string> out;
   if (value == nullptr || !value->is_array()) return out;
   for (const Json& item : value->as_array()) {
@@ -131,7 +131,7 @@ class SchemaReader {
     const std::string list = text_of(json.find("x-kubernetes-list-type"));
     if (list == "set") s.list_type = Schema::ListType::kSet;
     if (list == "map") s.list_type = Schema::ListType::kMap;
-    s.map_keys = texts_of(json.find("x-kubernetes-list-map-keys"));
+    s.map_keys = texts_in(json.find("x-kubernetes-list-map-keys"));
     if (const Json* value = json.find("default"); value != nullptr) {
       s.has_default = true;
       s.default_value = *value;
@@ -140,7 +140,7 @@ class SchemaReader {
 
   static void read_bounds(const Json& json, Schema& s) {
     s.pattern = text_of(json.find("pattern"));
-    s.required = texts_of(json.find("required"));
+    s.required = texts_in(json.find("required"));
     if (const Json* e = json.find("enum"); e != nullptr && e->is_array()) s.enums = e->as_array();
     s.minimum = number_of(json.find("minimum"));
     s.maximum = number_of(json.find("maximum"));
