@@ -75,11 +75,8 @@ bool is_inhabitant(const Json& object, const std::string& owner) {
   if (goes || is_dependent || is_of_every_namespace(object)) return false;
   if (annotation_of(object, kOwnerAnnotation) == owner) return false;
   // The inventory itself.
-  const std::string_view deployment = label_of(object, kDeploymentLabel);
-  const bool is_own_record = label_of(object, "app.kubernetes.io/managed-by") == "hadal" &&
-                             !label_of(object, "hadal.dev/part").empty() &&
-                             owner == std::string(namespace_of(object)) + "/" + std::string(deployment);
-  return !is_own_record;
+  const std::string recorded = deployment_recorded_by(object);
+  return recorded.empty() || owner != std::string(namespace_of(object)) + "/" + recorded;
 }
 
 // What lives in a namespace beside the deployment. Errors: the connection; kPermissionDenied.
