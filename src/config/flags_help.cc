@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/join_text.h"
 #include "config/flag_table.h"
 #include "config/flags.h"
 #include "config/sglang_flags.h"
@@ -40,11 +41,7 @@ void add_entry(std::string& out, std::string_view left, std::string_view text, i
 }
 
 std::string names_with_value(const FlagSpec& flag) {
-  std::string names;
-  for (std::string_view name : flag_names(flag)) {
-    if (!names.empty()) names += ", ";
-    names += name;
-  }
+  std::string names = join_text(flag_names(flag), ", ");
   if (!flag.metavar.empty()) names += " " + std::string(flag.metavar);
   return names;
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "base/join_text.h"
 
 namespace hadal {
 namespace {
@@ -49,9 +50,8 @@ Status validate_server_config(const ServerConfig& c) {
   const auto known =
       std::find(std::begin(kReasoningParsers), std::end(kReasoningParsers), c.reasoning_parser);
   if (!c.reasoning_parser.empty() && known == std::end(kReasoningParsers)) {
-    std::string list;
-    for (std::string_view name : kReasoningParsers) list += (list.empty() ? "" : ", ") + std::string(name);
-    return invalid_argument("--reasoning-parser is \"", c.reasoning_parser, "\": it takes ", list);
+    return invalid_argument("--reasoning-parser is \"", c.reasoning_parser, "\": it takes ",
+                            join_text(kReasoningParsers, ", "));
   }
   return {};
 }

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "base/file.h"
 #include "deploy/emit.h"
 #include "deploy/render.h"
@@ -313,6 +315,32 @@ TEST(Render, MetricsAreThoseOfTheEngine) {
   }
   EXPECT_GE(names.size(), 8u);
   for (const std::string& name : names) EXPECT_THAT(source, HasSubstr("\"" + name + "\"")) << name;
+}
+
+// What Prometheus makes of pod=~"...": the whole name must match.
+TEST(Render, AlertsLookAtThisDeploymentsPodsAlone) {
+  const auto matches = [](const std::string& spec, const std::string& pod) {
+    const RenderResult rendered = render(spec + "monitoring: pod-monitor\n");
+    const std::string rules = to_json(object_of(rendered, "PrometheusRule"));
+    const std::string begin = "restarts_total{namespace=\\\"default\\\",pod=~\\\"";
+    const size_t from = rules.find(begin);
+    EXPECT_NE(from, std::string::npos) << rules;
+    if (from == std::string::npos) return false;
+    const size_t pattern = from + begin.size();
+    return std::regex_match(pod, std::regex(rules.substr(pattern, rules.find("\\\"", pattern) - pattern)));
+  };
+  const std::string one = "name: r1\nmodel: smollm2-135m\nopenWebUI: true\n";
+  for (const char* pod : {"r1-7d9c4b6f8-x2x4z", "r1-open-webui-5f7d9-abcde"})
+    EXPECT_TRUE(matches(one, pod)) << pod;
+  for (const char* pod : {"r1-awq-7d9c4b6f8-x2x4z", "r1-awq-0", "r1-awq-0-1", "r10-7d9c4b6f8-x2x4z", "r1"})
+    EXPECT_FALSE(matches(one, pod)) << pod;
+  for (const char* pod : {"r1-0", "r1-0-1"}) EXPECT_TRUE(matches(kGroup, pod)) << pod;
+  EXPECT_FALSE(matches(kGroup, "r1-awq-0-1"));
+  const std::string split =
+      "name: r1\nmodel: r1-distill-qwen-7b\nengine: sglang\ngpus: 2xH200\ntopology: prefill-decode\n";
+  for (const char* pod : {"r1-prefill-7d9c4b6f8-x2x4z", "r1-decode-7d9c4b6f8-x2x4z", "r1-router-7d9c4-x2x4z"})
+    EXPECT_TRUE(matches(split, pod)) << pod;
+  EXPECT_FALSE(matches(split, "r1-awq-7d9c4b6f8-x2x4z"));
 }
 
 }  // namespace

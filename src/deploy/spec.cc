@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/join_text.h"
 #include "base/yaml_tree.h"
 #include "config/nearest_name.h"
 #include "deploy/render.h"
@@ -83,10 +84,8 @@ class SpecReader {
     spec_.places[path] = key.begin;
     if (value.is_mapping()) return read_section(value, path);
     if (section->shorthand.empty() || value.is_sequence()) {
-      std::string names;
-      for (std::string_view name : spec_children(path))
-        names += (names.empty() ? "" : ", ") + std::string(name);
-      return fail(value.begin, path + " is " + kind_of(value) + ": it must be a mapping of " + names);
+      return fail(value.begin, path + " is " + kind_of(value) + ": it must be a mapping of " +
+                                   join_text(spec_children(path), ", "));
     }
     read_field(*find_spec_field(join(path, section->shorthand)), value);
   }
@@ -186,16 +185,15 @@ class SpecReader {
 
   bool wrong_choice(const SpecField& field, const YamlNode& value, const std::string& text) {
     std::vector<std::string_view> names;
-    std::string listed;
     for (std::string_view rest = field.choices; !rest.empty();) {
       const size_t end = std::min(rest.find('|'), rest.size());
       names.push_back(rest.substr(0, end));
-      listed += (listed.empty() ? "" : ", ") + std::string(names.back());
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
     const std::string nearest = nearest_name(text, names);
-    return wrong(field, value,
-                 "one of " + listed + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+    return wrong(
+        field, value,
+        "one of " + join_text(names, ", ") + (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
   }
 
   bool convert_number(const SpecField& field, const YamlNode& value, Json& out) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/join_text.h"
 #include "deploy/engine_flags.h"
 #include "deploy/spec_table.h"
 
@@ -142,9 +143,7 @@ class SpecChecker {
     const ExposureSpec& exposure = spec_.exposure;
     const auto only = [&](std::string_view field, std::initializer_list<std::string_view> types) {
       if (!spec_.has(field) || std::find(types.begin(), types.end(), exposure.type) != types.end()) return;
-      std::string names;
-      for (std::string_view type : types) names += (names.empty() ? "" : ", ") + std::string(type);
-      fail(field, field, " goes with ", names, ", not ", exposure.type);
+      fail(field, field, " goes with ", join_text(types, ", "), ", not ", exposure.type);
     };
     only("exposure.nodePort", {"NodePort"});
     only("exposure.host", {"Ingress", "Gateway", "Route", "InferencePool"});

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/join_text.h"
 #include "preflight/words.h"
 
 namespace hadal {
@@ -43,7 +44,7 @@ std::vector<Candidate> choose_rails(std::vector<Candidate> all, FabricEnv& out) 
   for (const Candidate& one : all) {
     if (one.port->gigabits < fastest) slower.push_back(one.device->name);
   }
-  if (!slower.empty()) out.notes.push_back("left out, slower than the others: " + join(slower, ", "));
+  if (!slower.empty()) out.notes.push_back("left out, slower than the others: " + join_text(slower, ", "));
   std::erase_if(all, [&](const Candidate& one) { return one.port->gigabits < fastest; });
   return all;
 }

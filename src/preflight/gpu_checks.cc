@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/join_text.h"
 #include "preflight/gpu_inventory.h"
 #include "preflight/nvml.h"
 #include "preflight/words.h"
@@ -94,7 +95,7 @@ CheckResult check_gpu_model(const CheckContext& context) {
     parts.push_back(std::to_string(count) + " x " + name);
     names.push_back(Json(name));
   }
-  const std::string text = join(parts, ", ");
+  const std::string text = join_text(parts, ", ");
   JsonObject facts{{"models", Json(std::move(names))}};
   const std::string& wanted = context.config.gpu_type;
   const auto others =
@@ -170,7 +171,7 @@ CheckResult check_gpu_compute(const CheckContext& context) {
         compare_dotted_versions(version, context.config.min_compute) < 0)
       low.push_back(gpu_name(i));
   }
-  const std::string versions = join({seen.begin(), seen.end()}, ", ");
+  const std::string versions = join_text(seen, ", ");
   JsonObject facts{{"compute_capability", Json(versions)}};
   // FP8 matrix units came with Ada (8.9) and Hopper (9.0).
   const bool fp8 = compare_dotted_versions(*seen.begin(), "8.9") >= 0;
@@ -294,7 +295,8 @@ CheckResult check_gpu_throttle(const CheckContext& context) {
   for (const GpuInfo& gpu : gpus.gpus) hottest = std::max(hottest, gpu.temperature.value_or(0));
   const std::string heat = hottest == 0 ? "" : "; hottest " + std::to_string(hottest) + " C";
   JsonObject facts{{"hottest_celsius", Json(hottest)}};
-  if (!slow.empty()) return warn("clocks are held down: " + join(slow, "; ") + heat, "", std::move(facts));
+  if (!slow.empty())
+    return warn("clocks are held down: " + join_text(slow, "; ") + heat, "", std::move(facts));
   const auto unknown = which(gpus, [](const GpuInfo& g) { return !g.throttle.has_value(); });
   if (!unknown.empty())
     return not_checked("NVML does not tell why clocks of " + list_text(unknown) + " are low");

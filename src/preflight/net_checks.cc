@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "base/join_text.h"
 #include "preflight/host.h"
 #include "preflight/net_name.h"
 #include "preflight/words.h"
@@ -131,7 +132,7 @@ CheckResult check_ports(const CheckContext& context) {
     if (!status.ok()) taken.push_back(std::to_string(port) + " (" + status.error().message + ")");
   }
   if (!taken.empty()) return fail_check("cannot be listened on: " + list_text(taken));
-  return pass("free: " + join(names, ", "));
+  return pass("free: " + join_text(names, ", "));
 }
 
 }  // namespace hadal

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/join_text.h"
 #include "hub/model_marker.h"
 #include "preflight/gpu_inventory.h"
 #include "preflight/host.h"
@@ -87,7 +88,7 @@ PeerNode describe_self(const CheckContext& context, std::vector<std::string> fai
   if (!gpus.gpus.empty()) {
     std::set<std::string> names;
     for (const GpuInfo& gpu : gpus.gpus) names.insert(gpu.name);
-    add("GPUs", std::to_string(gpus.gpus.size()) + " x " + join({names.begin(), names.end()}, ", "), false);
+    add("GPUs", std::to_string(gpus.gpus.size()) + " x " + join_text(names, ", "), false);
     add("driver", gpus.driver, false);
   }
   add("kernel", context.host.read("/proc/sys/kernel/osrelease").value_or(""), false);

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "base/join_text.h"
 #include "preflight/fabric_env.h"
 #include "preflight/verbs.h"
 #include "preflight/words.h"
@@ -82,7 +83,7 @@ CheckResult check_rdma_ports(const CheckContext& context) {
   }
   if (parts.empty() && down.empty()) return not_checked("no device of this container has a port");
   if (parts.empty()) return fail_check("no port is active: " + list_text(down));
-  const std::string text = "active: " + join(parts, ", ");
+  const std::string text = "active: " + join_text(parts, ", ");
   if (!down.empty()) return warn(text + "; down: " + list_text(down), "", std::move(facts));
   return pass(text, std::move(facts));
 }
@@ -277,10 +278,10 @@ CheckResult check_env_interface(const CheckContext& context) {
     said.push_back("UCX_NET_DEVICES=" + text);
   }
   if (!problems.empty())
-    return fail_check(join(problems, "; "), "hadal preflight --print-env prints what fits");
+    return fail_check(join_text(problems, "; "), "hadal preflight --print-env prints what fits");
   if (said.empty())
     return info("NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME are not set: each library guesses");
-  return pass(join(said, "; "));
+  return pass(join_text(said, "; "));
 }
 
 CheckResult check_env_obsolete(const CheckContext& context) {
@@ -315,8 +316,8 @@ CheckResult check_env_obsolete(const CheckContext& context) {
     const bool matters = std::string_view(name) != "NCCL_IB_DISABLE" || !context.rdma.devices.empty();
     if (context.host.variable(name) == "1" && matters) off.push_back(name);
   }
-  if (!off.empty()) found.push_back(join(off, ", ") + "=1 turns a fast way off");
-  if (!found.empty()) return warn(join(found, "; "));
+  if (!off.empty()) found.push_back(join_text(off, ", ") + "=1 turns a fast way off");
+  if (!found.empty()) return warn(join_text(found, "; "));
   return pass("none is set");
 }
 

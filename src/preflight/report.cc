@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/join_text.h"
 #include "preflight/words.h"
 
 #ifndef HADAL_VERSION
@@ -160,7 +161,7 @@ std::string failure_reason(const Report& report) {
     if (line.failed) parts.push_back(std::string(line.spec->name) + ": " + line.result.text);
   }
   if (parts.empty()) return "";
-  std::string out = one_line("preflight failed: " + join(parts, "; "));
+  std::string out = one_line("preflight failed: " + join_text(parts, "; "));
   if (out.size() > kMaxReason) out.resize(kMaxReason);
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/join_text.h"
 #include "preflight/host.h"
 #include "preflight/limits.h"
 #include "preflight/words.h"
@@ -61,7 +62,7 @@ CheckResult check_cpu_features(const CheckContext& context) {
   JsonObject facts{{"model", Json(model)}, {"features", Json(std::move(list))}};
   if (!flags.contains("avx2"))
     return warn(model + ": no AVX2, models run slowly on this CPU", "", std::move(facts));
-  return info(model + ": " + join(has, ", "), std::move(facts));
+  return info(model + ": " + join_text(has, ", "), std::move(facts));
 }
 
 CheckResult check_hugepages(const CheckContext& context) {

@@ -3,6 +3,9 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <span>
+
+#include "base/join_text.h"
 
 namespace hadal {
 namespace {
@@ -42,19 +45,10 @@ std::string time_text(double seconds) {
   return short_number(seconds / 60) + " min";
 }
 
-std::string join(const std::vector<std::string>& parts, std::string_view separator) {
-  std::string out;
-  for (const std::string& part : parts) {
-    if (!out.empty()) out += separator;
-    out += part;
-  }
-  return out;
-}
-
 std::string list_text(const std::vector<std::string>& names, size_t most) {
-  if (names.size() <= most) return join(names, ", ");
-  return join({names.begin(), names.begin() + static_cast<std::ptrdiff_t>(most)}, ", ") + " and " +
-         std::to_string(names.size() - most) + " more";
+  if (names.size() <= most) return join_text(names, ", ");
+  return join_text(std::span(names).first(most), ", ") + " and " + std::to_string(names.size() - most) +
+         " more";
 }
 
 std::string count_text(size_t count, std::string_view noun) {

@@ -17,7 +17,6 @@ std::string rate_text(double bytes_per_second);
 std::string time_text(double seconds);
 // "a, b and 3 more" where there are more than `most`.
 std::string list_text(const std::vector<std::string>& names, size_t most = 4);
-std::string join(const std::vector<std::string>& parts, std::string_view separator);
 // "1 GPU", "2 GPUs".
 std::string count_text(size_t count, std::string_view noun);
 // Without empty parts.

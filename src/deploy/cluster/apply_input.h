@@ -40,7 +40,8 @@ struct ApplyHooks {
   std::function<std::vector<Finding>(const std::vector<ManifestFile>& files)> validate;
 };
 
-// The files, or the one spec, as objects by wave. Errors: kInvalidArgument with the place.
+// The files, or the one spec, as objects by wave; one that stands twice alike is there once. Errors:
+// kInvalidArgument with the place.
 Result<ApplyInput> read_apply_input(const std::vector<ManifestFile>& files, const ApplyHooks& hooks,
                                     const std::string& namespace_name);
 // The wave of a manifest's object (deploy/render.h has the list).

@@ -293,8 +293,6 @@ ApplyOutcome unseen_outcome(const ApplyObject& object, const KubeReply& reply) {
   return out;
 }
 
-}  // namespace
-
 std::string_view outcome_word(ApplyOutcome::Kind kind) {
   switch (kind) {
     case ApplyOutcome::Kind::kCreated:
@@ -313,6 +311,15 @@ std::string_view outcome_word(ApplyOutcome::Kind kind) {
       break;
   }
   return "REFUSED";
+}
+
+}  // namespace
+
+std::string outcome_line(const ApplyObject& object, const ApplyOutcome& outcome) {
+  std::string out = object.title() + " " + std::string(outcome_word(outcome.kind));
+  if (!outcome.failed()) return out;
+  // A list of conflicts begins with its own line.
+  return out + (outcome.message.starts_with("\n") ? ":" : ": ") + outcome.message;
 }
 
 std::vector<FieldConflict> read_conflicts(const Json& status) {

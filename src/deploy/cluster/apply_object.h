@@ -38,7 +38,8 @@ struct ApplyObjectOptions {
   std::string owner;                    // "NAMESPACE/NAME" of the inventory
 };
 
-std::string_view outcome_word(ApplyOutcome::Kind kind);
+// "Service a/b created", "Deployment a/b CONFLICT:" and what conflicts, a line each.
+std::string outcome_line(const ApplyObject& object, const ApplyOutcome& outcome);
 // Of a reply with status 409.
 std::vector<FieldConflict> read_conflicts(const Json& status);
 // "field .spec.replicas is kubectl's ...": a line a field, and what to do.

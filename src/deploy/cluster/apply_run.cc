@@ -162,9 +162,7 @@ Status ApplyRun::record(const ApplyInput& input) {
 }
 
 void ApplyRun::say_outcome(const ApplyObject& object, const ApplyOutcome& outcome) {
-  std::string line = object.title() + " " + std::string(outcome_word(outcome.kind));
-  if (outcome.failed()) line += ": " + outcome.message;
-  print_(line);
+  print_(outcome_line(object, outcome));
   for (const std::string& note : outcome.notes) print_("  note: " + note);
 }
 

@@ -183,6 +183,12 @@ constexpr DoctorLogRule kLogRules[] = {
      "large|invalidheaderdeserialization|checksum&mismatch|digest&mismatch|does not match its digest|no "
      "such file or directory&safetensors|no file named&config.json|cannot open&config.json|does not appear "
      "to have a file named"},
+    {"log/other-model", 0, kError, 80, false,
+     "The folder on the volume holds another model, or this one from another source: `hadal pull` mixes no "
+     "two.",
+     "Give the new one a folder of its own (model.path in the spec); or, if the old files may go, run "
+     "`hadal pull REF --to FOLDER --replace` in a pod that mounts the volume.",
+     "holds another model&is left as it is|is being filled with another model"},
     {"log/preflight", 0, kError, 85, false,
      "The preflight of a rank failed: the node does not have what the rank needs.",
      "The line says what is missing; correct the node or the pod, or let the scheduler choose another "

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/join_text.h"
 #include "base/yaml_tree.h"
 #include "deploy/cluster/json_path.h"
 
@@ -264,8 +265,7 @@ Result<KubeTarget> load_kube_target(const KubeConfigChoice& choice) {
   const bool found = std::any_of(paths.begin(), paths.end(), path_exists);
   if (!found && choice.kubeconfig.empty()) {
     if (!choice.service_host.empty()) return in_cluster_target(choice);
-    std::string searched;
-    for (const std::string& path : paths) searched += (searched.empty() ? "" : ", ") + path;
+    const std::string searched = join_text(paths, ", ");
     return make_error(ErrorCode::kNotFound, "no kubeconfig: looked for ",
                       searched.empty() ? "KUBECONFIG" : searched,
                       "; give one with --kubeconfig FILE or KUBECONFIG");

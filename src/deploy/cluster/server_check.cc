@@ -20,9 +20,7 @@ std::string missing_namespace(const ApplyOutcome& outcome) {
 }
 
 void ServerCheck::add(const ApplyObject& object, const ApplyOutcome& outcome) {
-  std::string line = object.title() + " " + std::string(outcome_word(outcome.kind));
-  if (outcome.failed()) line += ": " + outcome.message;
-  print_(line + " (dry run)");
+  print_(outcome_line(object, outcome) + " (dry run)");
   for (const std::string& note : outcome.notes) print_("  note: " + note);
   ++(outcome.failed() ? num_refused_ : num_checked_);
 }

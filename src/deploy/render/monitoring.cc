@@ -1,8 +1,10 @@
 // Monitors, rules and the dashboard, all of the metrics that the engine really exports (EngineTraits).
+#include "base/join_text.h"
 #include "deploy/render/engine.h"
 #include "deploy/render/json_build.h"
 #include "deploy/render/metric_text.h"
 #include "deploy/render/parts.h"
+#include "deploy/render/workload.h"
 
 namespace hadal {
 namespace {
@@ -98,10 +100,24 @@ Json rule(std::string name, std::string expression, std::string wait, std::strin
               {"annotations", obj({{"summary", std::move(summary)}})}});
 }
 
+// An expression that matches the names of this deployment's pods and, where hadal chooses them, of no other
+// whose name begins alike: "r1-0-1" and "r1-7d9c4b-x2x4z", not "r1-awq-0".
+std::string pod_pattern(const RenderContext& c) {
+  const std::string& name = c.spec.name;
+  if (c.profile == ProfileKind::kDynamo || c.llm_service || has_disaggregated_set(c)) return name + "-.*";
+  if (c.profile == ProfileKind::kKserve) return name + "-(predictor|open-webui)-.*";
+  std::vector<std::string> workloads;
+  for (const RoleContext& role : c.roles) workloads.push_back(role.workload);
+  if (api_component(c) == "router") workloads.push_back(name + "-router");
+  if (c.spec.web_ui.enabled) workloads.push_back(name + "-open-webui");
+  const std::string any = join_text(workloads, "|");
+  return (workloads.size() == 1 ? any : "(" + any + ")") + "-([0-9]+(-[0-9]+)?|[a-z0-9]+-[a-z0-9]{5})";
+}
+
 void add_rules(const RenderContext& c, RenderResult& out) {
   const EngineTraits& traits = engine_traits(c.engine);
   const MonitoringSpec& monitoring = c.spec.monitoring;
-  const std::string labels = metric_labels(c), name = c.spec.name;
+  const std::string labels = metric_labels(c), name = c.spec.name, pods = pod_pattern(c);
   JsonArray rules;
   rules.push_back(rule("LlmNoInstance", "absent(up{" + labels + "} == 1)", "2m", "critical",
                        name + ": no instance answers Prometheus"));
@@ -123,12 +139,12 @@ void add_rules(const RenderContext& c, RenderResult& out) {
                          name + ": the KV cache is full, requests are preempted or wait"));
   rules.push_back(rule("LlmPodRestarts",
                        "increase(kube_pod_container_status_restarts_total{namespace=\"" + c.spec.ns +
-                           "\",pod=~\"" + name + "-.*\"}[1d]) > 3",
+                           "\",pod=~\"" + pods + "\"}[1d]) > 3",
                        "0m", "warning", name + ": a pod restarts again and again"));
   if (monitoring.gpu_rules && c.on_gpus())
     rules.push_back(rule(
         "LlmGpuErrors",
-        "increase(DCGM_FI_DEV_XID_ERRORS{namespace=\"" + c.spec.ns + "\",pod=~\"" + name + "-.*\"}[10m]) > 0",
+        "increase(DCGM_FI_DEV_XID_ERRORS{namespace=\"" + c.spec.ns + "\",pod=~\"" + pods + "\"}[10m]) > 0",
         "0m", "critical", name + ": a GPU reported an Xid error"));
   add_object(out,
              obj({{"apiVersion", "monitoring.coreos.com/v1"},

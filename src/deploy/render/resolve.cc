@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/join_text.h"
 #include "config/model_catalog.h"
 #include "config/nearest_name.h"
 #include "deploy/render/engine.h"
@@ -237,10 +238,9 @@ Status resolve_gpus(const DeploySpec& spec, RenderContext& c) {
     std::vector<std::string_view> names;
     for (const GpuSpec& row : gpu_table()) names.push_back(row.name);
     const std::string nearest = nearest_name(type, names);
-    std::string all;
-    for (std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
     return invalid_argument(spec.place("gpus.type"), ": hadal does not know the GPU \"", type,
-                            "\": it knows ", all, nearest.empty() ? "." : "; did you mean " + nearest + "?",
+                            "\": it knows ", join_text(names, ", "),
+                            nearest.empty() ? "." : "; did you mean " + nearest + "?",
                             " Others are taken unchecked where gpus.resource names their resource");
   }
   if (gpu->resource.empty()) return {};  // the table's row for the CPU

@@ -172,13 +172,14 @@ Json leader_worker_spec(const RenderContext& c, const RoleContext& role, bool st
   return spec;
 }
 
+bool has_disaggregated_set(const RenderContext& c) {
+  return c.split && c.any_group() && version_at_least(c.spec.versions.lws, "0.9");
+}
+
 void render_workloads(const RenderContext& c, RenderResult& out) {
   if (c.profile == ProfileKind::kDynamo) return render_dynamo(c, out);
   if (c.profile == ProfileKind::kKserve) return render_kserve(c, out);
-  if (c.split && c.any_group() && version_at_least(c.spec.versions.lws, "0.9")) {
-    add_disaggregated_set(c, out);
-    return;
-  }
+  if (has_disaggregated_set(c)) return add_disaggregated_set(c, out);
   for (const RoleContext& role : c.roles) {
     if (role.is_group()) {
       add_leader_worker_set(c, role, out);

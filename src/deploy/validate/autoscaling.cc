@@ -57,7 +57,8 @@ void check_scaler(const ManifestDocument& d, const RuleContext& context) {
   for (const ManifestDocument& other : context.set.documents) {
     if (&other == &d) break;
     if (other.kind != "HorizontalPodAutoscaler" && other.kind != "ScaledObject") continue;
-    if (other.namespace_name == d.namespace_name &&
+    const bool is_same_object = other.kind == d.kind && other.name == d.name;
+    if (!is_same_object && other.namespace_name == d.namespace_name &&
         same_target(reference, other.view().at("spec.scaleTargetRef"), "Deployment")) {
       // Two files of a folder may be a choice.
       Finding& finding = d.reporter->add("hpa/two-scalers", *reference,

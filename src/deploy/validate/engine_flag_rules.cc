@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/join_text.h"
 #include "config/sglang_flags.h"
 #include "deploy/validate/command_text.h"
 #include "deploy/validate/engine_flag_names.h"
@@ -144,9 +145,7 @@ class FlagCheck {
     const std::string nearest = nearest_engine_flag(name);
     if (!completions.empty()) {
       const std::string& full = nearest.starts_with(name) ? nearest : completions[0];
-      std::string list;
-      for (const std::string& c : completions) list += (list.empty() ? "" : ", ") + c;
-      return report_abbreviated_of(word, name, full, list);
+      return report_abbreviated_of(word, name, full, join_text(completions, ", "));
     }
     // Dynamo's wrappers and newer releases have more flags than are known here.
     if (nearest.empty() && (engine_.wrapped || engine_.kind == EngineName::kHadal) && !is_invented_flag(name))

@@ -8,6 +8,7 @@
 #include "deploy/image_ref.h"
 #include "deploy/validate/formats.h"
 #include "deploy/validate/pod_check.h"
+#include "deploy/validate/rule_help.h"
 
 namespace hadal {
 namespace {
@@ -45,7 +46,10 @@ void PodCheck::check_containers() {
     if (item.is_map()) check_container(View(item), true);
   }
   if (spec_["containers"].items().empty() && !pod_.partial)
-    reporter_.add("object/required", *spec_, "a Pod needs at least one container");
+    reporter_.add(
+        "object/required", *spec_,
+        spec_["containers"].exists() ? "a Pod needs at least one container" : missing_field("containers"),
+        "add a container");
   for (const Value& item : spec_["containers"].items()) {
     if (item.is_map()) check_container(View(item), false);
   }

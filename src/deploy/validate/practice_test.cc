@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "base/file.h"
 #include "deploy/validate.h"
@@ -214,6 +216,49 @@ TEST(Kserve, ReplicasModesAndAddresses) {
   for (const char* good : {"s3://b/k", "hf://org/model", "pvc://claim/path", "/mnt/models", "oci://r/m:1",
                            "oci+native://r/m:1", "$(URI)"})
     EXPECT_EQ(uri(good), 0) << good;
+}
+
+TEST(Autoscalers, ARuleWithoutWordsNamesItsFields) {
+  const auto found = findings_of(
+      "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: a}\nspec: {scaleTargetRef: {name: "
+      "x}, "
+      "minReplicaCount: 5, maxReplicaCount: 2, triggers: [{type: cpu, metadata: {value: \"50\"}}]}\n");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_TRUE(found[0].fix.starts_with("change minReplicaCount or maxReplicaCount; what must hold, in CEL: "))
+      << found[0].fix;
+}
+
+TEST(Autoscalers, AnObjectInTwoFilesIsNoSecondScaler) {
+  const std::string scaler =
+      "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: a}\nspec: {scaleTargetRef: {name: "
+      "x}, "
+      "triggers: [{type: cpu, metadata: {value: \"50\"}}]}\n---\n";
+  EXPECT_EQ(count(scaler + scaler, "hpa/two-scalers"), 0);
+  std::string other = scaler;
+  other.replace(other.find("{name: a}"), 9, "{name: b}");
+  EXPECT_EQ(count(scaler + other, "hpa/two-scalers"), 1);
+}
+
+// What the schema and a rule both find is told once, by the rule that knows more.
+TEST(Findings, OneThingIsToldOnce) {
+  const std::string ingress =
+      "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec: {rules: [{http: {paths: "
+      "[{path: "
+      "/, backend: {service: {name: x, port: {number: 80}}}}]}}]}\n";
+  EXPECT_EQ(count(ingress, "ingress/path-type"), 1);
+  EXPECT_EQ(count(ingress, "schema/required"), 0);
+  ValidateOptions options;
+  options.disabled_rules = {"ingress/path-type"};
+  EXPECT_EQ(count(ingress, "schema/required", options), 1) << "the server refuses it all the same";
+  const auto found = findings_of(
+      "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: {matchLabels: {a: b}}\n"
+      "  template:\n    metadata: {labels: {a: b}}\n    spec:\n      containers:\n"
+      "        - image: a:1\n          ports: [{name: x}]\n          env: [{value: a}]\n"
+      "          volumeMounts: [{name: x}]\n      volumes: [{emptyDir: {}}]\n");
+  std::set<std::tuple<int, int, std::string>> places;
+  for (const Finding& f : found)
+    EXPECT_TRUE(places.emplace(f.line, f.column, f.message).second) << f.line << ": " << f.message;
+  EXPECT_GE(places.size(), 5u);
 }
 
 TEST(Autoscalers, ATypeErrorHidesNoRuleAboutOtherFields) {

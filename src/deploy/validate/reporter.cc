@@ -65,11 +65,18 @@ Finding& Reporter::put(std::string_view rule, const YamlMark& mark, std::string 
   HADAL_CHECK(info != nullptr) << "no rule is called " << std::string(rule);
   dropped_ = Finding();
   if (is_disabled(rule, disabled_) || num_added_ >= kMaxFindings) return dropped_;
-  const std::string key =
-      std::string(rule) + "@" + std::to_string(mark.line) + ":" + std::to_string(mark.column) + message;
-  if (!seen_.insert(key).second) return dropped_;
-  ++num_added_;
-  Finding finding;
+  const std::string key = std::to_string(mark.line) + ":" + std::to_string(mark.column) + " " + message;
+  const auto [seen, is_new] = seen_.try_emplace(key, out_.size());
+  if (!is_new) {
+    Finding& before = out_[seen->second];
+    if (!before.rule.starts_with("schema/") || rule.starts_with("schema/")) return dropped_;
+  }
+  if (is_new) {
+    ++num_added_;
+    out_.emplace_back();
+  }
+  Finding& finding = out_[seen->second];
+  finding = Finding();
   finding.rule = rule;
   finding.severity = info->severity;
   finding.file = file_.path;
@@ -80,8 +87,7 @@ Finding& Reporter::put(std::string_view rule, const YamlMark& mark, std::string 
   finding.message = std::move(message);
   finding.why = info->why;
   finding.fix = fix.empty() ? std::string(info->fix) : std::move(fix);
-  out_.push_back(std::move(finding));
-  return out_.back();
+  return finding;
 }
 
 }  // namespace hadal

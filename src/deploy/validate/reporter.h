@@ -1,8 +1,8 @@
 // Reporter: takes the findings about one document, each at the place of a value. One caller at a time.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,8 +44,9 @@ class Reporter {
   std::vector<Finding>& out_;
   std::string object_;
   size_t num_added_ = 0;
-  // One place is told of one rule once, however many parents share it by an alias.
-  std::set<std::string> seen_;
+  // Where in out_ it is what one place was told: once, however many parents share it by an alias, and by one
+  // rule where the schema says the same.
+  std::map<std::string, size_t> seen_;
   Finding dropped_;  // takes what is disabled
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/join_text.h"
 #include "config/nearest_name.h"
 #include "deploy/validate/formats.h"
 
@@ -18,11 +19,8 @@ bool check_choice(Reporter& reporter, View value, std::initializer_list<std::str
   if (!value.is_string() || value.text().empty() || value.text().find("{{") != std::string_view::npos)
     return true;
   const std::string_view text = value.text();
-  std::string list;
-  for (const std::string_view choice : choices) {
-    if (choice == text) return true;
-    list += (list.empty() ? "" : ", ") + std::string(choice);
-  }
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return true;
+  const std::string list = join_text(choices, ", ");
   const std::vector<std::string_view> names(choices);
   const std::string nearest = nearest_name(text, names);
   reporter.add("object/enum", *value, "\"" + std::string(text) + "\" is none of: " + list,
@@ -32,8 +30,7 @@ bool check_choice(Reporter& reporter, View value, std::initializer_list<std::str
 
 bool check_filled_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices) {
   if (!value.is_string() || !value.text().empty()) return check_choice(reporter, value, choices);
-  std::string list;
-  for (const std::string_view choice : choices) list += (list.empty() ? "" : ", ") + std::string(choice);
+  const std::string list = join_text(choices, ", ");
   reporter.add("object/enum", *value, "an empty text is none of: " + list, "write one of: " + list);
   return false;
 }
@@ -47,13 +44,17 @@ bool check_range(Reporter& reporter, View value, int64_t low, int64_t high) {
   return false;
 }
 
+std::string missing_field(std::string_view name) {
+  return "the field \"" + std::string(name) + "\" is missing";
+}
+
 bool check_present(Reporter& reporter, View map, std::string_view key, std::string_view rule) {
   const View member = map[key];
   if (map.get() == nullptr) return true;
   const bool empty_text = member.is_string() && member.text().empty();
   if (member.exists() && !empty_text) return true;
   reporter.add(rule, member.get() != nullptr ? *member : *map,
-               "the field \"" + std::string(key) + "\" is " + (member.exists() ? "empty" : "missing"),
+               member.exists() ? "the field \"" + std::string(key) + "\" is empty" : missing_field(key),
                "add \"" + std::string(key) + ":\"");
   return false;
 }
@@ -61,8 +62,6 @@ bool check_present(Reporter& reporter, View map, std::string_view key, std::stri
 std::string_view check_one_of(Reporter& reporter, View map, std::initializer_list<std::string_view> keys,
                               std::string_view rule, bool needed) {
   std::string_view first;
-  std::string list;
-  for (const std::string_view key : keys) list += (list.empty() ? "" : ", ") + std::string(key);
   for (const std::string_view key : keys) {
     if (!map[key].exists()) continue;
     if (first.empty()) {
@@ -74,8 +73,10 @@ std::string_view check_one_of(Reporter& reporter, View map, std::initializer_lis
         "both \"" + std::string(first) + "\" and \"" + std::string(key) + "\" are given: one is wanted",
         "keep one of them");
   }
-  if (first.empty() && needed && map.get() != nullptr)
+  if (first.empty() && needed && map.get() != nullptr) {
+    const std::string list = join_text(keys, ", ");
     reporter.add(rule, *map, "one of these is missing: " + list, "add one of: " + list);
+  }
   return first;
 }
 

@@ -17,6 +17,8 @@ bool check_choice(Reporter& reporter, View value, std::initializer_list<std::str
 bool check_filled_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices);
 // Reports "object/range" where an integer is outside.
 bool check_range(Reporter& reporter, View value, int64_t low, int64_t high);
+// The schema's words too: what both find is told once.
+std::string missing_field(std::string_view name);
 // Reports `rule` at `map` where the member is absent or an empty string.
 bool check_present(Reporter& reporter, View map, std::string_view key,
                    std::string_view rule = "object/required");

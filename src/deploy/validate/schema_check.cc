@@ -7,6 +7,7 @@
 #include "config/nearest_name.h"
 #include "deploy/validate/formats.h"
 #include "deploy/validate/regex.h"
+#include "deploy/validate/rule_help.h"
 
 namespace hadal {
 namespace {
@@ -274,7 +275,7 @@ bool SchemaCheck::check_required(const Value& value, const Schema& s) {
     if (absent && is_optional_after_all(value, name)) continue;
     if (!absent || (id != Schema::kNone && schemas_.at(id).has_default)) continue;
     if (quiet_ == 0) broken_names_.insert(name);
-    ok = fail("schema/required", value, "the field \"" + name + "\" is missing", "add \"" + name + ":\"");
+    ok = fail("schema/required", value, missing_field(name), "add \"" + name + ":\"");
   }
   return ok;
 }

@@ -136,7 +136,7 @@ void check_ingress(const ManifestDocument& d) {
       const View type = path["pathType"];
       if (!type.exists()) {
         Finding& finding =
-            reporter.add("ingress/path-type", path_item, "pathType is missing", "add pathType: Prefix");
+            reporter.add("ingress/path-type", path_item, missing_field("pathType"), "add pathType: Prefix");
         if (path.is_map())
           Reporter::fix_with(finding, insert_member(reporter.source(), path_item, "pathType", "Prefix"));
       } else {

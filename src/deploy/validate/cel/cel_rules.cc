@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/join_text.h"
 #include "deploy/validate/cel/cel_eval.h"
 
 namespace hadal {
@@ -17,6 +18,34 @@ bool mentions(const CelNode& node, std::string_view name) {
     if (mentions(*arg, name)) return true;
   }
   return false;
+}
+
+// "a.b" of self.a.b; "" where the node is no such chain.
+std::string field_of_self(const CelNode& node) {
+  if (node.kind != CelNode::Kind::kSelect && node.kind != CelNode::Kind::kOptSelect) return "";
+  const CelNode& base = *node.args[0];
+  if (base.kind == CelNode::Kind::kIdent) return base.text == "self" ? node.text : "";
+  const std::string before = field_of_self(base);
+  return before.empty() ? "" : before + "." + node.text;
+}
+
+// The fields that a rule speaks of, each once, as they come.
+void collect_fields(const CelNode& node, std::vector<std::string>& out) {
+  const std::string field = field_of_self(node);
+  if (!field.empty()) {
+    if (std::find(out.begin(), out.end(), field) == out.end()) out.push_back(field);
+    return;
+  }
+  for (const CelNodePtr& arg : node.args) collect_fields(*arg, out);
+}
+
+std::string fix_of(const CelRule& rule, const CelNode& tree) {
+  constexpr size_t kMaxShownRule = 240;
+  std::vector<std::string> fields;
+  collect_fields(tree, fields);
+  std::string out = "change " + (fields.empty() ? "the value" : join_text(fields, " or "));
+  if (rule.expression.size() <= kMaxShownRule) out += "; what must hold, in CEL: " + rule.expression;
+  return out;
 }
 
 class RuleChecker {
@@ -78,8 +107,7 @@ class RuleChecker {
     std::string message = message_of(rule, value, id);
     if (verdict.is_error())
       message = "the rule " + rule.expression + " cannot be answered: " + verdict.get<CelError>().message;
-    reporter_.add("schema/cel", culprit(rule, value), message,
-                  "change the fields so that " + rule.expression);
+    reporter_.add("schema/cel", culprit(rule, value), message, fix_of(rule, **tree));
   }
 
   std::string message_of(const CelRule& rule, const Value& value, Schema::Id id) {
