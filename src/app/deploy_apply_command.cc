@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/deploy_cluster.h"
+#include "app/signals.h"
 #include "deploy/cluster/apply_run.h"
 #include "deploy/cluster/delete_run.h"
 #include "deploy/cluster/diff_run.h"
@@ -77,20 +78,26 @@ int client_dry_run(const ApplyInput& input) {
   return 0;
 }
 
-int apply_files(Settings& settings, std::stop_token stop) {
-  const auto files = read_manifest_files(settings.deploy.arguments);
-  if (!files.ok()) return deploy_failed(files.error());
+// Before anything has begun that a signal should wait for: standard input may never end.
+Result<std::vector<ManifestFile>> read_unless_interrupted(const Settings& settings) {
+  let_signals_end_process();
+  auto files = read_manifest_files(settings.deploy.arguments);
+  block_signals();
+  return files;
+}
+
+int apply_files(Settings& settings, const std::vector<ManifestFile>& files, std::stop_token stop) {
   const ApplyHooks hooks = make_apply_hooks();
-  auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
+  auto input = read_apply_input(files, hooks, settings.cluster.namespace_name);
   if (!input.ok()) return input_failed(input.error());
   const Status named = check_namespaces(*input, settings.cluster.namespace_name);
   if (!named.ok()) return input_failed(named.error());
   if (!say_findings(input->findings)) return 1;
   if (!settings.cluster.skip_validation && !input->from_spec && hooks.validate &&
-      !say_findings(hooks.validate(*files)))
+      !say_findings(hooks.validate(files)))
     return 1;
   input->name =
-      settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
+      settings.cluster.name.empty() ? default_deployment_name(*input, files) : settings.cluster.name;
   if (settings.cluster.dry_run == "client") return client_dry_run(*input);
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error());
@@ -136,14 +143,12 @@ int delete_named(Settings& settings, std::stop_token stop) {
   return code.ok() ? *code : deploy_failed(code.error());
 }
 
-int diff_files(Settings& settings, std::stop_token stop) {
-  const auto files = read_manifest_files(settings.deploy.arguments);
-  if (!files.ok()) return deploy_failed(files.error(), kDiffFailed);
+int diff_files(Settings& settings, const std::vector<ManifestFile>& files, std::stop_token stop) {
   const ApplyHooks hooks = make_apply_hooks();
-  auto input = read_apply_input(*files, hooks, settings.cluster.namespace_name);
+  auto input = read_apply_input(files, hooks, settings.cluster.namespace_name);
   if (!input.ok()) return deploy_failed(input.error(), kDiffFailed);
   input->name =
-      settings.cluster.name.empty() ? default_deployment_name(*input, *files) : settings.cluster.name;
+      settings.cluster.name.empty() ? default_deployment_name(*input, files) : settings.cluster.name;
   auto client = make_kube_client(settings, stop);
   if (!client.ok()) return deploy_failed(client.error(), kDiffFailed);
   const auto code = run_diff(*client, run_options(settings, client->target(), &*input), *input, print_line);
@@ -153,7 +158,9 @@ int diff_files(Settings& settings, std::stop_token stop) {
 }  // namespace
 
 int run_deploy_apply(Settings settings) {
-  return run_stoppable([&](std::stop_token stop) { return apply_files(settings, std::move(stop)); });
+  const auto files = read_unless_interrupted(settings);
+  if (!files.ok()) return deploy_failed(files.error());
+  return run_stoppable([&](std::stop_token stop) { return apply_files(settings, *files, std::move(stop)); });
 }
 
 int run_deploy_rollback(Settings settings) {
@@ -165,7 +172,9 @@ int run_deploy_delete(Settings settings) {
 }
 
 int run_deploy_diff(Settings settings) {
-  return run_stoppable([&](std::stop_token stop) { return diff_files(settings, std::move(stop)); });
+  const auto files = read_unless_interrupted(settings);
+  if (!files.ok()) return deploy_failed(files.error(), kDiffFailed);
+  return run_stoppable([&](std::stop_token stop) { return diff_files(settings, *files, std::move(stop)); });
 }
 
 }  // namespace hadal

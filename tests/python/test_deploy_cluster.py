@@ -55,6 +55,30 @@ def test_workloads_come_before_what_may_need_them(cluster):
     assert "the download is not ready" in text and cluster.kube.get("Deployment", "late") is None, "a download comes first"
 
 
+def test_one_ctrl_c_ends_a_read_of_standard_input(cluster):
+    """Nobody writes to it: the command is not to wait for a second signal."""
+    for command in (["apply", "-"], ["diff", "-"]):
+        process = subprocess.Popen(cluster.command(*command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(0.5)
+        assert process.poll() is None, "it waits for standard input"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == -signal.SIGINT
+        process.communicate()
+
+
+def test_an_object_that_is_given_twice(cluster, tmp_path):
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yaml"
+    one.write_text(json.dumps(config_map(a="1")))
+    two.write_text(json.dumps(config_map(a="1")))
+    assert "1 object, 1 changed" in cluster.run("apply", one, two, "--name=model")
+    changed = config_map(a="2")
+    changed["metadata"]["namespace"] = "llm"
+    two.write_text(json.dumps(changed))
+    text = cluster.run("apply", one, two, "--name=model", code=1)
+    assert f"{two}:1: ConfigMap llm/settings: it is given twice, with other contents at {one}:1: keep one" in text
+    assert cluster.kube.get("ConfigMap", "settings")["data"] == {"a": "1"}, "nothing was applied"
+
+
 def test_removed_field_goes(cluster):
     cluster.apply(config_map(a="1", b="2"))
     cluster.apply(config_map(a="1"))

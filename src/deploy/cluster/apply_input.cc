@@ -1,9 +1,7 @@
 #include "deploy/cluster/apply_input.h"
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
-#include <map>
 
 #include "deploy/cluster/inventory.h"
 #include "deploy/cluster/json_path.h"
@@ -93,29 +91,6 @@ void strip_server_fields(Json& object) {
     remove_member(metadata, key);
 }
 
-// One object in two files is one, where both say the same; else one would undo the other at every apply.
-Status drop_repeated(std::vector<ApplyObject>& objects, const std::string& namespace_name) {
-  std::map<std::array<std::string, 4>, const ApplyObject*> first;
-  std::vector<ApplyObject> kept;
-  kept.reserve(objects.size());
-  for (ApplyObject& object : objects) {
-    const std::string api_version(text_at(object.object, "apiVersion"));
-    const size_t slash = api_version.find('/');
-    const std::string own_namespace(namespace_of(object.object));
-    const auto [place, is_new] = first.try_emplace(
-        {slash == std::string::npos ? "" : api_version.substr(0, slash), std::string(kind_of(object.object)),
-         own_namespace.empty() ? namespace_name : own_namespace, std::string(name_of(object.object))},
-        nullptr);
-    if (!is_new) {
-      if (place->second->object == object.object) continue;
-      return at(object, "it stands at " + place->second->origin + " too, with other contents: keep one");
-    }
-    place->second = &kept.emplace_back(std::move(object));
-  }
-  objects = std::move(kept);
-  return {};
-}
-
 Result<ApplyInput> read_plain(const std::vector<ManifestFile>& files) {
   ApplyInput out;
   HADAL_ASSIGN(std::vector<KubeObject> objects, read_objects(files));
@@ -160,7 +135,6 @@ Result<ApplyInput> read_apply_input(const std::vector<ManifestFile>& files, cons
     return invalid_argument("a spec of hadal's and manifests were given together: apply them one at a time");
   Result<ApplyInput> out = num_specs == 1 ? hooks.render(files[0], namespace_name) : read_plain(files);
   if (!out.ok()) return out;
-  HADAL_RETURN_IF_ERROR(drop_repeated(out->objects, namespace_name));
   if (out->objects.empty()) return invalid_argument("the files hold no Kubernetes object");
   std::stable_sort(out->objects.begin(), out->objects.end(),
                    [](const ApplyObject& a, const ApplyObject& b) { return a.wave < b.wave; });
@@ -197,7 +171,8 @@ Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::s
   for (const ApplyObject& object : input.objects) {
     if (kind_of(object.object) == "CustomResourceDefinition") discovery.expect(object.object);
   }
-  std::vector<InventoryEntry> seen;
+  std::vector<ApplyObject> kept;
+  std::vector<InventoryEntry> seen;  // of kept
   for (ApplyObject& object : input.objects) {
     HADAL_RETURN_IF_ERROR(check_identity(object));
     auto resource = discovery.find(text_at(object.object, "apiVersion"), kind_of(object.object));
@@ -216,11 +191,19 @@ Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::s
       return namespace_mismatch(object.origin, object.title(), own, namespace_name);
     }
     const InventoryEntry entry = entry_of(object.object, object.wave);
-    for (const InventoryEntry& other : seen) {
-      if (other.same_object(entry)) return at(object, "it is given twice");
+    const auto same = std::find_if(seen.begin(), seen.end(),
+                                   [&](const InventoryEntry& other) { return other.same_object(entry); });
+    if (same == seen.end()) {
+      kept.push_back(std::move(object));
+      seen.push_back(entry);
+      continue;
     }
-    seen.push_back(entry);
+    const ApplyObject& first = kept[static_cast<size_t>(same - seen.begin())];
+    if (!(first.object == object.object))
+      return at(object, "it is given twice, with other contents" +
+                            (first.origin.empty() ? "" : " at " + first.origin) + ": keep one");
   }
+  input.objects = std::move(kept);
   return {};
 }
 

@@ -40,8 +40,7 @@ struct ApplyHooks {
   std::function<std::vector<Finding>(const std::vector<ManifestFile>& files)> validate;
 };
 
-// The files, or the one spec, as objects by wave; one that stands twice alike is there once. Errors:
-// kInvalidArgument with the place.
+// The files, or the one spec, as objects by wave. Errors: kInvalidArgument with the place.
 Result<ApplyInput> read_apply_input(const std::vector<ManifestFile>& files, const ApplyHooks& hooks,
                                     const std::string& namespace_name);
 // The wave of a manifest's object (deploy/render.h has the list).
@@ -53,7 +52,7 @@ std::string default_deployment_name(const ApplyInput& input, const std::vector<M
 Error namespace_mismatch(const std::string& place, const std::string& what, const std::string& own,
                          const std::string& given);
 
-// Finds each object's place. namespace_name: of those that name none. strict_namespace: another namespace in
+// Finds each object's place; one that stands twice alike is kept once. namespace_name: of those that name none. strict_namespace: another namespace in
 // an object is an error (--namespace was given). Errors name the object and where it stands.
 Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::string& namespace_name,
                        bool strict_namespace);

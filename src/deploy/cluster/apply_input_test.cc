@@ -10,7 +10,6 @@ namespace hadal::cluster {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 std::string config_map(const std::string& name, const std::string& value, const std::string& meta = "") {
   return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + meta + "}\ndata: {a: " + value +
@@ -19,32 +18,6 @@ std::string config_map(const std::string& name, const std::string& value, const 
 
 Result<ApplyInput> read(const std::vector<ManifestFile>& files) {
   return read_apply_input(files, {}, "llm");
-}
-
-TEST(ApplyInput, TakesAnObjectThatStandsTwiceOnce) {
-  const std::string both = config_map("a", "x") + config_map("b", "x");
-  const auto input = read({{"one.yaml", both}, {"two.yaml", config_map("a", "x")}});
-  ASSERT_TRUE(input.ok()) << input.error().message;
-  EXPECT_EQ(input->objects.size(), 2u);
-  // Another kind, and another namespace, make it another object.
-  const auto others = read({{"one.yaml", config_map("a", "x")},
-                            {"two.yaml", config_map("a", "x", ", namespace: prod")},
-                            {"three.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n"}});
-  ASSERT_TRUE(others.ok()) << others.error().message;
-  EXPECT_EQ(others->objects.size(), 3u);
-}
-
-TEST(ApplyInput, RefusesOneThatStandsTwiceWithOtherContents) {
-  const std::vector<std::string> again = {
-      config_map("a", "y"), config_map("a", "y", ", namespace: llm"),
-      // One API group, another version of it.
-      "apiVersion: v2\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: x}\n"};
-  for (const std::string& text : again) {
-    const auto input = read({{"one.yaml", config_map("a", "x")}, {"two.yaml", text}});
-    ASSERT_FALSE(input.ok()) << text;
-    EXPECT_THAT(input.error().message, HasSubstr("two.yaml:1"));
-    EXPECT_THAT(input.error().message, HasSubstr("it stands at one.yaml:1 too, with other contents"));
-  }
 }
 
 TEST(ApplyInput, SaysThatThereIsNoName) {
