@@ -4,25 +4,16 @@
 
 #include <algorithm>
 
+#include "deploy/ingress_controller.h"
 #include "deploy/render/engine.h"
 #include "deploy/render/json_build.h"
 
 namespace hadal {
 namespace {
 
-enum class Controller { kNginx, kOpenshift, kHaproxy, kContour, kAlb, kTraefik, kOther };
-
-// ingressClassName is the cluster's own word; controllers' charts call theirs by their name.
-Controller controller_of(const RenderContext& c, std::string_view class_name) {
-  const auto has = [&](std::string_view word) { return class_name.find(word) != std::string_view::npos; };
-  if (has("nginx")) return Controller::kNginx;
-  if (has("openshift")) return Controller::kOpenshift;
-  if (has("haproxy")) return Controller::kHaproxy;
-  if (has("contour")) return Controller::kContour;
-  if (class_name == "alb" || has("-alb") || has("alb-")) return Controller::kAlb;
-  if (has("traefik")) return Controller::kTraefik;
-  if (!class_name.empty()) return Controller::kOther;
-  return c.profile == ProfileKind::kOpenshift ? Controller::kOpenshift : Controller::kNginx;
+IngressController controller_of(const RenderContext& c, std::string_view class_name) {
+  if (!class_name.empty()) return ingress_controller_of(class_name);
+  return c.profile == ProfileKind::kOpenshift ? IngressController::kOpenshift : IngressController::kNginx;
 }
 
 constexpr int64_t kAlbLongestIdle = 4000;  // elasticloadbalancing idle_timeout.timeout_seconds
@@ -32,8 +23,11 @@ constexpr int64_t kAlbLongestIdle = 4000;  // elasticloadbalancing idle_timeout.
 IngressAnnotations ingress_annotations(const RenderContext& c, std::string_view class_name, int64_t seconds,
                                        std::string_view health_path) {
   const std::string time = std::to_string(seconds);
-  switch (controller_of(c, class_name)) {
-    case Controller::kNginx:
+  const IngressController controller = controller_of(c, class_name);
+  StringPairs times;  // of those that take "3600s"
+  for (const std::string_view key : ingress_time_annotations(controller)) times.emplace_back(key, time + "s");
+  switch (controller) {
+    case IngressController::kNginx:
       return {{{"nginx.ingress.kubernetes.io/proxy-read-timeout", time},
                {"nginx.ingress.kubernetes.io/proxy-send-timeout", time},
                {"nginx.ingress.kubernetes.io/proxy-buffering", "off"},
@@ -42,29 +36,27 @@ IngressAnnotations ingress_annotations(const RenderContext& c, std::string_view 
                   ? "Answers stream for minutes: no buffering, no cut after 60 s. (ingress-nginx's; "
                     "exposure.class names another controller.)"
                   : "Answers stream for minutes: no buffering, no cut after 60 s."};
-    case Controller::kOpenshift:
+    case IngressController::kOpenshift:
       return {
-          {{"haproxy.router.openshift.io/timeout", time + "s"}},
+          std::move(times),
           "Copied to the Route that OpenShift makes of this: the router cuts answers after 30 s otherwise."};
-    case Controller::kHaproxy:
-      return {{{"haproxy.org/timeout-server", time + "s"},
-               {"haproxy-ingress.github.io/timeout-server", time + "s"}},
+    case IngressController::kHaproxy:
+      return {std::move(times),
               "Answers take minutes: no cut after 50 s. The first is HAProxy Technologies' controller's, the "
               "second the "
               "community's."};
-    case Controller::kContour:
-      return {{{"projectcontour.io/response-timeout", time + "s"}},
-              "Answers take minutes: no cut after Envoy's 15 s."};
-    case Controller::kAlb:
+    case IngressController::kContour:
+      return {std::move(times), "Answers take minutes: no cut after Envoy's 15 s."};
+    case IngressController::kAlb:
       return {{{"alb.ingress.kubernetes.io/target-type", "ip"},
                {"alb.ingress.kubernetes.io/healthcheck-path", std::string(health_path)},
                {"alb.ingress.kubernetes.io/load-balancer-attributes",
                 "idle_timeout.timeout_seconds=" + std::to_string(std::min(seconds, kAlbLongestIdle))}},
               "Pods are the targets, since the Service has no node port; answers take minutes: no cut after "
               "60 s."};
-    case Controller::kTraefik:
+    case IngressController::kTraefik:
       return {{}, ""};  // its forwarding has no limit unless its own configuration sets one
-    case Controller::kOther:
+    case IngressController::kOther:
       break;
   }
   return {{}, "", false};

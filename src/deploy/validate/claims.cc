@@ -7,6 +7,7 @@
 #include "config/model_catalog.h"
 #include "deploy/validate/command_text.h"
 #include "deploy/validate/formats.h"
+#include "deploy/validate/named_model.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -63,17 +64,21 @@ void check_nodes(const ManifestDocument& claim, const std::vector<ClaimUse>& use
   }
 }
 
-// What the Pods say that they load.
+// What the Pods say that they load, or download.
 const CatalogModel* model_in(View spec) {
   for (const View container : all_containers(spec)) {
+    const EngineProgram engine = engine_command(container);
+    if (is_quantised(engine)) continue;
+    // An engine's other words are names that anybody chose: --served-model-name deepseek-r1.
+    if (const std::string loaded = engine.model(); !loaded.empty()) {
+      if (const CatalogModel* model = named_model(loaded)) return model;
+      continue;
+    }
     for (const CommandWord& word : command_words(container)) {
-      std::string text = word.text;
-      if (const size_t equals = text.find('='); equals != std::string::npos) text = text.substr(equals + 1);
-      if (const CatalogModel* model = find_catalog_model(text)) return model;
-      const size_t slash = text.rfind('/');
-      if (slash != std::string::npos && slash + 1 < text.size()) {
-        if (const CatalogModel* model = find_catalog_model(text.substr(slash + 1))) return model;
-      }
+      const size_t equals = word.text.find('=');
+      if (const CatalogModel* model =
+              named_model(equals == std::string::npos ? word.text : word.text.substr(equals + 1)))
+        return model;
     }
   }
   return nullptr;

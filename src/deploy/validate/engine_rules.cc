@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "config/model_catalog.h"
 #include "deploy/validate/command_text.h"
+#include "deploy/validate/named_model.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -163,18 +163,10 @@ const GpuSpec* gpu_of(const PodTemplate& pod) {
   return found;
 }
 
-// The model by its repository's or directory's name; null: unknown, or quantised by someone else.
+// The model that the engine loads; null: unknown.
 const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
   const auto look = [&](std::string_view text, const Value* value) -> const CatalogModel* {
-    for (const std::string_view mark :
-         {"AWQ", "awq",  "GPTQ", "gptq", "FP4",  "fp4",  "INT4", "int4", "Int4", "W4",
-          "w4a", "GGUF", "gguf", "BF16", "bf16", "INT8", "int8", "Int8", "W8",   "w8a"}) {
-      if (text.find(mark) != std::string_view::npos) return nullptr;
-    }
-    const CatalogModel* model = find_catalog_model(text);
-    const size_t slash = text.rfind('/');
-    if (model == nullptr && slash != std::string_view::npos && slash + 1 < text.size())
-      model = find_catalog_model(text.substr(slash + 1));
+    const CatalogModel* model = named_model(text);
     if (model != nullptr) *place = value;
     return model;
   };
@@ -204,11 +196,6 @@ const CatalogModel* model_of(const PodTemplate& pod, const Value** place) {
       return m;
   }
   return nullptr;
-}
-
-bool is_quantised(const EngineProgram& engine) {
-  const auto method = engine.flag({"--quantization"});
-  return method && *method != "fp8";
 }
 
 void check_memory(const PodTemplate& pod) {

@@ -239,6 +239,51 @@ TEST(Autoscalers, AnObjectInTwoFilesIsNoSecondScaler) {
   EXPECT_EQ(count(scaler + other, "hpa/two-scalers"), 1);
 }
 
+TEST(Ingresses, EachControllerIsToldOfLongAnswers) {
+  const auto found = [](const std::string& class_name, const std::string& note) {
+    return count(
+        vllm("--port=8000", "ports: [{name: http, containerPort: 8000}]") +
+            "---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: a}, ports: "
+            "[{port: 8000}]}\n"
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a, annotations: {x: y" +
+            note + "}}\nspec: {" + class_name +
+            "rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: "
+            "{number: 8000}}}}]}}]}\n",
+        "net/ingress-timeout");
+  };
+  const std::string nginx = ", nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\"";
+  const std::string haproxy = ", haproxy.org/timeout-server: 3600s";
+  EXPECT_EQ(found("", ""), 1);
+  EXPECT_EQ(found("", nginx), 0);
+  EXPECT_EQ(found("", haproxy), 0) << "the cluster's default is another";
+  EXPECT_EQ(found("", ", kubernetes.io/ingress.class: haproxy"), 1);
+  EXPECT_EQ(found("", ", kubernetes.io/ingress.class: haproxy" + haproxy), 0);
+  for (const char* name : {"nginx", "haproxy", "contour", "alb", "openshift-default"})
+    EXPECT_EQ(found("ingressClassName: " + std::string(name) + ", ", ""), 1) << name;
+  for (const char* name : {"traefik", "gce"})
+    EXPECT_EQ(found("ingressClassName: " + std::string(name) + ", ", ""), 0) << name;
+  EXPECT_EQ(found("ingressClassName: nginx, ", nginx), 0);
+  EXPECT_EQ(found("ingressClassName: nginx, ", haproxy), 1) << "not nginx's";
+}
+
+TEST(Claims, TheSizeIsThatOfTheWeightsThatAreLoaded) {
+  const auto found = [](const std::string& args) {
+    return count(
+        "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: m}\nspec: {accessModes: "
+        "[ReadWriteMany], resources: {requests: {storage: 400Gi}}}\n---\n" +
+            pod("image: r/vllm:1\ncommand: [vllm, serve, " + args +
+                "]\nvolumeMounts: [{name: m, mountPath: /models}]\n") +
+            "  volumes:\n  - {name: m, persistentVolumeClaim: {claimName: m}}\n",
+        "storage/claim-too-small");
+  };
+  EXPECT_EQ(found("/models/DeepSeek-R1"), 1);
+  EXPECT_EQ(found("deepseek-ai/DeepSeek-R1, --served-model-name, r1"), 1);
+  EXPECT_EQ(found("/models/DeepSeek-R1-AWQ, --served-model-name, deepseek-r1"), 0) << "quantised";
+  EXPECT_EQ(found("/models/DeepSeek-R1, --quantization, awq_marlin"), 0);
+  EXPECT_EQ(found("/models/DeepSeek-R1, --quantization, fp8"), 1) << "as it is";
+  EXPECT_EQ(found("/models/other, --served-model-name, deepseek-r1"), 0) << "a name, not the weights";
+}
+
 // What the schema and a rule both find is told once, by the rule that knows more.
 TEST(Findings, OneThingIsToldOnce) {
   const std::string ingress =

@@ -2,8 +2,8 @@
 // generate tokens, ports that say nothing.
 #include <algorithm>
 
-#include "config/model_catalog.h"
 #include "deploy/validate/command_text.h"
+#include "deploy/validate/named_model.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
 #include "deploy/validate/rule_help.h"
@@ -107,12 +107,9 @@ int64_t budget_of(View probe) {
 }
 
 int64_t needed_seconds(const EngineProgram& engine) {
-  const std::string model = engine.model();
-  const size_t slash = model.rfind('/');
-  const CatalogModel* known = find_catalog_model(model);
-  if (known == nullptr && slash != std::string::npos) known = find_catalog_model(model.substr(slash + 1));
-  if (known == nullptr) return kLeastBudget;
-  return kStartSeconds + known->weight_bytes / kLoadRate;
+  const CatalogModel* model = named_model(engine.model());
+  if (model == nullptr || is_quantised(engine)) return kLeastBudget;
+  return kStartSeconds + model->weight_bytes / kLoadRate;
 }
 
 void check_timing(const PodTemplate& pod, View probe, std::string_view name) {

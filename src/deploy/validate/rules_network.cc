@@ -80,9 +80,10 @@ constexpr RuleInfo kNetwork[] = {
      "the Service's name"},
     {"net/ingress-timeout", kWarning,
      "an Ingress before an engine without timeouts",
-     "nginx cuts an answer after 60 s without a byte, and buffers streams",
+     "most controllers cut an answer after 15 to 60 s, and nginx buffers streams",
      "",
-     "proxy-read-timeout, proxy-send-timeout and proxy-buffering annotations"},
+     "the annotations of the class's controller: nginx's proxy-read-timeout, proxy-send-timeout and "
+     "proxy-buffering"},
     {"net/route-timeout", kWarning,
      "an OpenShift Route before an engine without a timeout",
      "the router cuts an answer after 30 s",

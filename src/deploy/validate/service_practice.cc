@@ -4,6 +4,7 @@
 #include <set>
 
 #include "config/nearest_name.h"
+#include "deploy/ingress_controller.h"
 #include "deploy/validate/command_text.h"
 #include "deploy/validate/pod_facts.h"
 #include "deploy/validate/rule_checks.h"
@@ -129,6 +130,46 @@ void check_backend_port(const ManifestDocument& d, View name, View port, const R
                   "write one of its ports");
 }
 
+struct IngressCut {
+  IngressController controller;
+  std::string_view says;  // what it does to an answer that takes long
+  std::string_view fix;
+};
+constexpr IngressCut kIngressCuts[] = {
+    {IngressController::kNginx, "nginx ends an answer after 60 s without a byte",
+     "add the annotations nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\" and proxy-buffering: "
+     "\"off\""},
+    {IngressController::kOpenshift, "OpenShift's router ends an answer after 30 s",
+     "add the annotation haproxy.router.openshift.io/timeout: 3600s"},
+    {IngressController::kHaproxy, "HAProxy ends an answer after 50 s",
+     "add the annotations haproxy.org/timeout-server and haproxy-ingress.github.io/timeout-server: 3600s"},
+    {IngressController::kContour, "Contour's Envoy ends an answer after 15 s",
+     "add the annotation projectcontour.io/response-timeout: 3600s"},
+    {IngressController::kAlb, "the load balancer ends an answer after 60 s without a byte",
+     "add the annotation alb.ingress.kubernetes.io/load-balancer-attributes: "
+     "idle_timeout.timeout_seconds=3600"},
+};
+
+// Without a class the cluster's default takes it, nginx most often: another's annotation says that it is not.
+void check_ingress_time(const ManifestDocument& d) {
+  const View notes = d.view().at("metadata.annotations");
+  std::string_view class_name = d.view().at("spec.ingressClassName").text();
+  if (class_name.empty()) class_name = notes["kubernetes.io/ingress.class"].text();
+  const IngressController controller =
+      class_name.empty() ? IngressController::kNginx : ingress_controller_of(class_name);
+  for (const IngressCut& row : kIngressCuts) {
+    if (!class_name.empty() && row.controller != controller) continue;
+    const auto keys = ingress_time_annotations(row.controller);
+    if (std::any_of(keys.begin(), keys.end(), [&](std::string_view key) { return notes[key].exists(); }))
+      return;
+  }
+  for (const IngressCut& row : kIngressCuts) {
+    if (row.controller == controller)
+      d.reporter->add("net/ingress-timeout", *d.view()["metadata"], std::string(row.says),
+                      std::string(row.fix));
+  }
+}
+
 void check_ingress_practice(const ManifestDocument& d, const RuleContext& context) {
   bool engine = false;
   for (const Value& rule : d.view().at("spec.rules").items()) {
@@ -139,12 +180,7 @@ void check_ingress_practice(const ManifestDocument& d, const RuleContext& contex
       engine = engine || reaches_engine(context, d, service["name"].text());
     }
   }
-  const View notes = d.view().at("metadata.annotations");
-  if (engine && !notes["nginx.ingress.kubernetes.io/proxy-read-timeout"].exists())
-    d.reporter->add("net/ingress-timeout", *d.view()["metadata"],
-                    "nginx ends an answer after 60 s without a byte",
-                    "add the annotations nginx.ingress.kubernetes.io/proxy-read-timeout: \"3600\" and "
-                    "proxy-buffering: \"off\"");
+  if (engine) check_ingress_time(d);
 }
 
 void check_route_practice(const ManifestDocument& d, const RuleContext& context) {
