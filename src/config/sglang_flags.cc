@@ -28,6 +28,7 @@ constexpr SglangReason kOtherModels = unneeded("it is for model families that ha
 constexpr SglangReason kWatchdog = unneeded("--watchdog-timeout covers it");
 constexpr SglangReason kSleeps = unneeded("idle threads always sleep");
 constexpr SglangReason kNuma = unneeded("threads run on the CPUs that this process is given");
+constexpr SglangReason kEmbedded = unneeded("it is for Python programs that embed the engine");
 constexpr SglangReason kGc = unneeded("there is no garbage collector");
 constexpr SglangReason kTextOnly = unneeded("hadal serves text, and loads no other part of a model");
 constexpr SglangReason kFp32 = unneeded("sums and logits are always in f32");
@@ -189,6 +190,8 @@ constexpr SglangFlags kFlags[] = {
     {kWatchdog, kOne, "--soft-watchdog-timeout"},
     {kSleeps, kNone, "--sleep-on-idle"},
     {kNuma, kNumbers, "--numa-node"},
+    {kNuma, kNone, "--disable-hicache-numa-detect"},
+    {kEmbedded, kOne, "--custom-sigquit-handler"},
     {kGc, kNumbers, "--gc-threshold"},
     {kTextOnly, kNone,
      "--language-model-only --enable-precise-embedding-interpolation "
@@ -214,7 +217,8 @@ constexpr SglangFlags kFlags[] = {
      "--dsa-prefill-backend --dsv4-prefill-backend --dsa-triton-union --dsa-decode-backend "
      "--dsv4-attn-backend --dsa-paged-mqa-logits-backend --dsa-topk-backend --mamba-backend "
      "--mamba-ssm-dtype --mamba-max-states-per-path --mamba-cache-philox-rounds "
-     "--mamba-radix-cache-strategy --mamba-track-interval --int8-mamba-ckpt-size "
+     "--mamba-radix-cache-strategy --mamba-scheduler-strategy --mamba-track-interval "
+     "--int8-mamba-ckpt-size "
      "--linear-attn-backend --linear-attn-decode-backend --linear-attn-prefill-backend "
      "--linear-attn-verify-backend --linear-replayssm-cache-len --qsa-indexer-dtype "
      "--c128-page-size --swa-full-tokens-ratio --swa-prefix-tails --max-mamba-cache-size "
@@ -463,11 +467,11 @@ constexpr SglangFlags kFlags[] = {
     {kContextParallel, kOne,
      "--dcp-size --decode-context-parallel-size --attn-cp-size "
      "--attention-context-parallel-size", "1"},
-    {kContextParallel, kOne, "--dcp-comm-backend --cp-strategy"},
+    {kContextParallel, kOne, "--dcp-comm-backend --cp-strategy --nsa-prefill-cp-mode"},
     {kContextParallel, kNegatable, "--dcp-replicate-q-proj"},
     {kContextParallel, kNone,
      "--enable-prefill-cp --enable-dsa-cache-layer-split --enable-cp-decode-attn-tp "
-     "--enable-kv-cache-sharding"},
+     "--enable-kv-cache-sharding --enable-nsa-prefill-context-parallel"},
     {kPipeline, kOne, "--pp-size --pipeline-parallel-size --pp", "1"},
     {kPipeline, kOne, "--pp-max-micro-batch-size --max-micro-batch-size"},
     {kPipeline, kOne, "--pp-async-batch-depth", "0"},

@@ -8,7 +8,7 @@
 namespace hadal {
 namespace {
 
-// vllm serve, from 0.6 to 0.19 (its engine and server arguments' documentation).
+// vllm serve, from 0.6 to 0.33 (vllm/engine/arg_utils.py and its server's arguments).
 constexpr std::string_view kVllmFlags =
     "model task runner convert tokenizer tokenizer-mode trust-remote-code dtype seed hf-config-path "
     "allowed-local-media-path allowed-media-domains revision code-revision rope-scaling rope-theta "
@@ -53,7 +53,42 @@ constexpr std::string_view kVllmFlags =
     "enable-prompt-tokens-details enable-force-include-usage enable-server-load-tracking "
     "enable-tokenizer-info-endpoint enable-log-outputs h11-max-incomplete-event-size h11-max-header-count "
     "enable-offline-docs nnodes node-rank master-addr master-port shutdown-timeout use-v2-block-manager "
-    "worker-use-ray engine-use-ray device optimization-level profiler-config tokens-only";
+    "worker-use-ray engine-use-ray device optimization-level profiler-config tokens-only "
+    "allow-deprecated-quantization anthropic-disabled-thinking-effort aux-output-config cohere-format "
+    "cohere-is-reasoning-model cp-kv-cache-interleave-size cpu-distributed-timeout-seconds "
+    "cpu-offload-params cudagraph-metrics custom-histogram-buckets data-parallel-multi-port-external-lb "
+    "data-parallel-supervisor-port dcp-comm-backend dcp-kv-cache-interleave-size dcp-q-replicate "
+    "default-chat-template-kwargs device-ids device-memory-utilization diffusion-config "
+    "disable-access-log-for-endpoints disable-mm-preprocessor-cache distributed-timeout-seconds "
+    "dp-supervisor-probe-failure-threshold dp-supervisor-probe-interval-s dp-supervisor-probe-timeout-s "
+    "dp-sync-interval ec-manager-config ec-transfer-config elastic-ep-max-dp-size "
+    "enable-batch-sharded-sampling enable-cumem-allocator enable-elastic-ep enable-ep-weight-filter "
+    "enable-fault-tolerance enable-flash-late-interaction enable-flashinfer-autotune enable-hc-sp "
+    "enable-layerwise-nvtx-tracing enable-log-deltas enable-logging-iteration-details "
+    "enable-mamba-cache-stochastic-rounding enable-mamba-shared-prefix-checkpoint enable-mfu-metrics "
+    "enable-mixed-moe-lora-format enable-mm-embeds enable-mm-processor-stats enable-moe-shared-loras "
+    "enable-nccl-comm-suspend enable-per-request-metrics enable-return-routed-experts enable-scale-out "
+    "enable-shm-tensor-arena enable-tower-connector-lora enable-trace-replay engram-config "
+    "fail-on-environ-validation fault-tolerance-config fingerprint-mode fingerprint-value "
+    "gdn-prefill-backend grpc grpc-port ir-op-priority jit-monitor-mode jit-monitor-verbose "
+    "kda-decode-backend kda-prefill-backend kernel-config kv-cache-dtype-skip-layers kv-cache-metrics "
+    "kv-cache-metrics-sample language-model-only linear-backend log-error-stack log-level logging-config "
+    "logits-processor-pattern long-prefill-token-threshold-adaptive lora-target-modules mamba-backend "
+    "mamba-cache-mode mamba-cache-philox-rounds mamba-config mamba-ssu-algorithm max-lora-cls-labels "
+    "max-num-active-seqs max-num-queued-reqs max-num-queued-tokens max-num-scheduled-tokens "
+    "mm-device-do-normalize mm-encoder-attn-dtype mm-encoder-fp8-scale-path "
+    "mm-encoder-fp8-scale-save-margin mm-encoder-fp8-scale-save-path mm-encoder-only mm-hasher-algorithm "
+    "mm-ipc-gpu-memory-gb mm-processor-device mm-tensor-ipc model-class-overrides moe-backend monokernel "
+    "numa-bind numa-bind-cpus numa-bind-nodes offload-backend offload-group-size offload-num-in-group "
+    "offload-params offload-prefetch-step per-request-spec-decode-metrics performance-mode "
+    "prefill-schedule-interval prefix-cache-retention-interval prefix-match-unit quantization-config "
+    "reasoning-config reasoning-effort-map renderer-num-workers replayssm-buffer-len return-sampling-mask "
+    "safetensors-prefetch-block-size safetensors-prefetch-num-threads scheduler-reserve-full-isl "
+    "sleep-mode-backend sleep-mode-offload-cudagraph sleep-preserve-parameter-names "
+    "sparse-indexer-topk-backend spec-method spec-model spec-tokens specialize-active-lora "
+    "sse-keep-alive-interval ssl-ciphers swa-bounded-replay tool-strict-level trust-request-mm-kwargs "
+    "ubatch-size use-fp64-gumbel use-replayssm video-pruning-method watchdog-config watermark "
+    "watermark-config weight-transfer-config";
 
 // trtllm-serve (TensorRT-LLM's documentation of its command line, 1.0 to 1.2).
 constexpr std::string_view kTrtllmFlags =

@@ -239,6 +239,12 @@ TEST(Autoscalers, AnObjectInTwoFilesIsNoSecondScaler) {
   EXPECT_EQ(count(scaler + other, "hpa/two-scalers"), 1);
 }
 
+TEST(Flags, ThoseOfNewerReleasesAreNoMisspellings) {
+  for (const char* flag : {"--ec-transfer-config", "--kv-transfer-config", "--spec-method", "--mamba-config"})
+    EXPECT_EQ(count(vllm(std::string(flag) + "=x"), "engine/unknown-flag"), 0) << flag;
+  EXPECT_EQ(count(vllm("--kv-transfer-confg=x"), "engine/unknown-flag"), 1);
+}
+
 TEST(Ingresses, EachControllerIsToldOfLongAnswers) {
   const auto found = [](const std::string& class_name, const std::string& note) {
     return count(
