@@ -174,8 +174,8 @@ void PodCheck::check_tolerations() {
   for (const Value& item : spec_["tolerations"].items()) {
     const View t(item);
     check_label_key(t["key"]);
-    check_choice(reporter_, t["effect"], {"NoSchedule", "PreferNoSchedule", "NoExecute", ""});
-    if (!check_choice(reporter_, t["operator"], {"Exists", "Equal", "Gt", "Lt", ""})) continue;
+    check_choice(reporter_, t["effect"], {"NoSchedule", "PreferNoSchedule", "NoExecute"});
+    if (!check_choice(reporter_, t["operator"], {"Exists", "Equal", "Gt", "Lt"})) continue;
     if (t["operator"].text() == "Exists" && !t["value"].text().empty())
       reporter_.add("object/combination", *t["value"], "a toleration with operator Exists takes no value",
                     "remove the value, or write operator: Equal");

@@ -11,7 +11,7 @@ namespace hadal {
 
 // "\"x\"" or a number as it stands.
 std::string shown_text(View value);
-// Reports "object/enum" where a string is none of the choices. Says whether it is fine.
+// Reports "object/enum" where a string is none of the choices, nor empty. Says whether it is fine.
 bool check_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices);
 // The same where the server gives an empty string no default.
 bool check_filled_choice(Reporter& reporter, View value, std::initializer_list<std::string_view> choices);

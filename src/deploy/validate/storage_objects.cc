@@ -122,7 +122,7 @@ void check_binding(const ManifestDocument& d) {
     } else {
       check_choice(reporter, role["kind"], {"Role", "ClusterRole"});
     }
-    check_choice(reporter, role["apiGroup"], {"rbac.authorization.k8s.io", ""});
+    check_choice(reporter, role["apiGroup"], {"rbac.authorization.k8s.io"});
   }
   for (const Value& item : root["subjects"].items()) {
     const View subject(item);
