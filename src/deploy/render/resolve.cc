@@ -275,9 +275,11 @@ void resolve_times(const DeploySpec& spec, RenderContext& c) {
   }
   input.num_nodes = static_cast<int>(nodes);
   input.num_groups = static_cast<int>(std::max<int64_t>(1, groups));
+  // What a node's own disk is, is not known: a budget for a slow one costs nothing where it is fast, one for
+  // NVMe would end the engine again and again where it is not.
   input.storage = c.storage_type == "pvc"
                       ? (c.profile == ProfileKind::kTke ? StorageKind::kCfsTurbo : StorageKind::kNfs)
-                      : StorageKind::kNvme;
+                      : StorageKind::kLocalSsd;
   input.storage_gbs = spec.storage.read_gbs;
   input.num_graphs = c.on_gpus() ? 36 : 0;
   const TimeBudget budget = time_budget(input);
