@@ -471,6 +471,7 @@ TEST(Ingress, EachControllerIsToldInItsOwnWords) {
                    "Ingress", "a");
   };
   EXPECT_THAT(annotations("}\n"), HasSubstr("nginx.ingress.kubernetes.io/proxy-read-timeout"));
+  EXPECT_THAT(annotations("}\n"), HasSubstr(R"("nginx.org/proxy-buffering":"False")"));
   EXPECT_THAT(annotations(", class: nginx-internal}\n"),
               HasSubstr("nginx.ingress.kubernetes.io/proxy-buffering"));
   EXPECT_THAT(annotations(", class: alb}\n"), HasSubstr(R"("alb.ingress.kubernetes.io/target-type":"ip")"));

@@ -31,11 +31,14 @@ IngressAnnotations ingress_annotations(const RenderContext& c, std::string_view 
       return {{{"nginx.ingress.kubernetes.io/proxy-read-timeout", time},
                {"nginx.ingress.kubernetes.io/proxy-send-timeout", time},
                {"nginx.ingress.kubernetes.io/proxy-buffering", "off"},
-               {"nginx.ingress.kubernetes.io/proxy-body-size", "16m"}},
-              class_name.empty()
-                  ? "Answers stream for minutes: no buffering, no cut after 60 s. (ingress-nginx's; "
-                    "exposure.class names another controller.)"
-                  : "Answers stream for minutes: no buffering, no cut after 60 s."};
+               {"nginx.ingress.kubernetes.io/proxy-body-size", "16m"},
+               {"nginx.org/proxy-read-timeout", time + "s"},
+               {"nginx.org/proxy-send-timeout", time + "s"},
+               {"nginx.org/proxy-buffering", "False"},
+               {"nginx.org/client-max-body-size", "16m"}},
+              std::string("Answers stream for minutes: no buffering, no cut after 60 s. The first are "
+                          "ingress-nginx's, those of nginx.org F5's controller's") +
+                  (class_name.empty() ? "; exposure.class names another." : ".")};
     case IngressController::kOpenshift:
       return {
           std::move(times),
