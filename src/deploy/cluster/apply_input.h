@@ -52,8 +52,9 @@ std::string default_deployment_name(const ApplyInput& input, const std::vector<M
 Error namespace_mismatch(const std::string& place, const std::string& what, const std::string& own,
                          const std::string& given);
 
-// Finds each object's place; one that stands twice alike is kept once. namespace_name: of those that name none. strict_namespace: another namespace in
-// an object is an error (--namespace was given). Errors name the object and where it stands.
+// Finds each object's place; one that stands twice alike is kept once. namespace_name: of those that name
+// none. strict_namespace: another namespace in an object is an error (--namespace was given). Errors name the
+// object and where it stands.
 Status resolve_objects(ApplyInput& input, KubeDiscovery& discovery, const std::string& namespace_name,
                        bool strict_namespace);
 
