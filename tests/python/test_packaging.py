@@ -91,6 +91,18 @@ def test_versions_are_one():
     assert f"hadal {version}" in (ROOT / "packaging/debian/hadal.1").read_text()
 
 
+def test_manual_page_names_every_command():
+    """The flag table's, as the reference prints them."""
+    page = (ROOT / "packaging/debian/hadal.1").read_text()
+    deploy = page[page.index("hadal deploy render"):page.index(".B hadal preflight")]
+    used = set(re.findall(r"\| ([a-z ,]+) \| [^|]* \| [^|]* \|$", (ROOT / "docs/flags.md").read_text(), re.M))
+    commands = {name for names in used for name in names.split(", ")} - {"all", "commands"}
+    assert {"serve", "pull", "deploy apply"} <= commands, commands
+    for command in commands:
+        word = command.removeprefix("deploy ")
+        assert word in deploy if command != word else f"hadal {word}" in page, command
+
+
 def test_unit_and_its_settings_name_flags_that_exist():
     flags = (ROOT / "docs/flags.md").read_text()
     settings = (ROOT / "packaging/debian/hadal.yaml").read_text()
