@@ -193,8 +193,7 @@ std::string deploy_spec_markdown() {
       "A section with a short form may be written as one value: `exposure: Ingress` is `exposure: {type: "
       "Ingress}`.\n"
       "Quantities are Kubernetes' own: CPU in cores (`96`, `500m`), memory and storage in bytes with their "
-      "unit "
-      "(`700Gi`).\n"
+      "unit (`700Gi`).\n"
       "`64Gi` of CPU and `64` bytes of memory, which Kubernetes takes as they stand, are refused.\n\n## "
       "Top\n\n";
   append_rows(out, "");

@@ -122,8 +122,7 @@ constexpr RuleText kRules[] = {
      "small letters, digits and dashes, beginning with a letter, at most 63"},
     {TextRule::kDeployment, "^[a-z]([-a-z0-9]{0,50}[a-z0-9])?$",
      "small letters, digits and dashes, beginning with a letter, at most 52 (names of Jobs and Services "
-     "begin "
-     "with it)"},
+     "begin with it)"},
     {TextRule::kObjectName, "^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$",
      "a name of an object: small letters, digits, dashes and dots"},
     {TextRule::kNamespace, "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",

@@ -67,8 +67,7 @@ std::optional<int> common_gid_index(const std::vector<Candidate>& rails, FabricE
   if (indexes.size() == 1) return *indexes.begin();
   out.notes.push_back(
       "the RoCE v2 address has another index on each device: NCCL_IB_GID_INDEX stays unset, and NCCL 2.21 "
-      "and "
-      "later find it");
+      "and later find it");
   return std::nullopt;
 }
 

@@ -232,9 +232,8 @@ TEST(DoctorLogs, EveryRuleIsFound) {
        "the model of rank 1 differs from the leader's: its settings differ from the leader"},
       {"log/bad-model", "safetensors_rust.SafetensorError: Error: header too large"},
       {"log/other-model",
-       "hadal pull: /models/DeepSeek-R1 holds another model, hf:deepseek-ai/DeepSeek-R1, and is left as it "
-       "is: "
-       "give another directory with --to"},
+       "hadal pull: /models/DeepSeek-R1 holds another model, hf:deepseek-ai/DeepSeek-R1, and is left as "
+       "it is: give another directory with --to"},
       {"log/preflight", "preflight: error: 8 GPUs are wanted and 7 are there"},
   };
   std::set<std::string_view> seen;

@@ -139,8 +139,7 @@ constexpr DoctorLogRule kLogRules[] = {
      "maximum&length"},
     {"log/gpu-too-old", 0, kError, 80, false,
      "The GPUs cannot compute in the type of the weights or of the KV cache (FP8 needs Ada or Hopper, "
-     "compute "
-     "capability 8.9 or more).",
+     "compute capability 8.9 or more).",
      "Use weights in int8, int4 or bf16, or other GPUs: `hadal plan` says which types each GPU has.",
      "fp8e4nv not supported|fp8&not supported&compute capability|fp8&requires&compute capability|no kernel "
      "image is "

@@ -103,9 +103,8 @@ Status check_deployment_name(std::string_view name) {
   if (good) return {};
   if (name.empty())
     return invalid_argument(
-        "the deployment has no name: the objects carry no label app.kubernetes.io/part-of that is the same "
-        "in "
-        "all, and the files no folder in common that has a name; give one with --name");
+        "the deployment has no name: the objects have no label app.kubernetes.io/part-of in common, and the "
+        "files no folder; give one with --name");
   return invalid_argument("\"", name,
                           "\" is no name for a deployment: it takes lower-case letters, digits and "
                           "hyphens, at most ",

@@ -153,13 +153,11 @@ std::string live_words(EngineKind engine, const ProbeTimes& times) {
       return "Asks whether the process makes progress, never for a token: load does not fail it.";
     case EngineKind::kSglang:
       return "Waits longer than SGLang's own 20 s for any answer of its scheduler: a busy one gives it "
-             "without "
-             "work, an idle one with one token. Load does not fail it; a hang does, after " +
+             "without work, an idle one with one token. Load does not fail it; a hang does, after " +
              std::to_string(times.live_period * times.live_failures) + " s.";
     case EngineKind::kVllm:
       return "vLLM answers while its engine lives, whatever the load; a step that hangs ends the engine "
-             "after "
-             "vLLM's own limit (VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS, 300 s).";
+             "after vLLM's own limit (VLLM_EXECUTE_MODEL_TIMEOUT_SECONDS, 300 s).";
     case EngineKind::kTrtllm:
       return "Asks the server alone: load does not fail it.";
   }

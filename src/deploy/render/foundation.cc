@@ -79,8 +79,7 @@ void add_account(const RenderContext& c, RenderResult& out) {
   if (c.model_uri.starts_with("s3://") && !c.spec.storage.secret.empty()) {
     put_why(account, "secrets", arr({obj({{"name", c.spec.storage.secret}})}),
             "KServe fetches the model with this Secret; another endpoint than AWS goes into the Secret's "
-            "annotations "
-            "serving.kserve.io/s3-endpoint, s3-usehttps and s3-region.");
+            "annotations serving.kserve.io/s3-endpoint, s3-usehttps and s3-region.");
   }
   add_object(out, std::move(account), 0);
 }

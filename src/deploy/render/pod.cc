@@ -193,8 +193,7 @@ Json container_security(const RenderContext& c, bool rdma) {
   if (rdma) {
     put_why(capabilities, "add", arr({"IPC_LOCK"}),
             "RDMA pins memory. This is all it needs: no privileged. Where the user is not root the node's "
-            "container "
-            "runtime must allow memlock (LimitMEMLOCK=infinity) as well.");
+            "container runtime must allow memlock (LimitMEMLOCK=infinity) as well.");
   }
   out.set("capabilities", std::move(capabilities));
   if (c.spec.security.read_only_root) out.set("readOnlyRootFilesystem", true);

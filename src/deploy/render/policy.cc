@@ -225,8 +225,7 @@ void warn_of_shut_out(RenderContext& c) {
   if (c.profile == ProfileKind::kKserve) {
     c.warn("tenancy.allowNamespaces", "gateway-shut-out",
            "KServe makes a route of its own to the service, and the NetworkPolicy shuts that route's proxies "
-           "out "
-           "unless their namespace is among these",
+           "out unless their namespace is among these",
            "set exposure.controllerNamespace to it, such as kserve, istio-system or envoy-gateway-system");
     return;
   }

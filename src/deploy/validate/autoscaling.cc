@@ -37,8 +37,7 @@ void check_replicas(const ManifestDocument& scaler, const ManifestDocument& targ
       "every apply sets replicas to " + replicas.any_text() + ", against the " + scaler.kind + " " +
           scaler.name + " that scales from " + std::to_string(low.integer_or(1)),
       "leave replicas out, the autoscaler owns it; of an object that kubectl apply made before, take it out "
-      "of "
-      "the last applied configuration first (kubectl apply edit-last-applied), or it falls to 1 Pod");
+      "of the last applied configuration first (kubectl apply edit-last-applied), or it falls to 1 Pod");
 }
 
 bool same_target(View a, View b, std::string_view default_kind) {
