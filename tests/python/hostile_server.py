@@ -52,7 +52,7 @@ class Content:
 class HostileServer:
     """files: name to path. rates: fault to probability. Two origins: the hub, and the store it redirects to."""
 
-    def __init__(self, files, rates=None, seed=1, redirect=True, token=None, corrupt=None, lfs_from=1024, rate=0, tls=None, retry_after=None, corrupt_breaks=False):
+    def __init__(self, files, rates=None, seed=1, redirect=True, token=None, corrupt=None, lfs_from=1024, rate=0, tls=None, retry_after=None, corrupt_breaks=False, most_in_a_row=0):
         self.files = {name: Content(path) for name, path in files.items()}
         self.rates = dict(rates or {})
         self.random = random.Random(seed)
@@ -65,6 +65,8 @@ class HostileServer:
         self.rate = rate  # bytes a second of each connection; 0: as fast as it goes
         self.tls = tls  # an SSL context for both origins
         self.retry_after = retry_after  # what "throttle" says; None: a second
+        self.most_in_a_row = most_in_a_row  # after so many faults three answers are right: a hub's and its store's among them; 0: no bound
+        self.in_a_row = 0
         self.etags = {}
         self.lock = threading.Lock()
         self.sent = {name: 0 for name in files}
@@ -90,12 +92,17 @@ class HostileServer:
         with self.lock:
             self.requests += 1
             value = self.random.random()
+            if self.most_in_a_row and self.in_a_row >= self.most_in_a_row:
+                self.in_a_row = (self.in_a_row + 1) % (self.most_in_a_row + 3)
+                return None
             for fault in FAULTS:
                 rate = self.rates.get(fault, 0)
                 if value < rate:
                     self.counts[fault] = self.counts.get(fault, 0) + 1
+                    self.in_a_row += 1
                     return fault
                 value -= rate
+            self.in_a_row = 0
         return None
 
     def pick(self, low, high):
