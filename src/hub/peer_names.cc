@@ -17,7 +17,7 @@ namespace {
 constexpr auto kAgain = std::chrono::seconds(10);
 constexpr size_t kMaxPeers = 64;  // of one name; more would only be asked in vain
 
-std::string port_number(const sockaddr* address) {
+std::string numeric_address(const sockaddr* address) {
   char text[NI_MAXHOST];
   if (address == nullptr || (address->sa_family != AF_INET && address->sa_family != AF_INET6)) return "";
   const socklen_t size = address->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
@@ -29,7 +29,7 @@ std::set<std::string> own_addresses() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return out;
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
-  for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) out.insert(port_number(at->ifa_addr));
+  for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) out.insert(numeric_address(at->ifa_addr));
   for (const char* loopback : {"", "127.0.0.1", "::1"}) out.erase(loopback);
   return out;
 }
@@ -61,7 +61,7 @@ std::vector<std::string> look_up_peers(const std::string& name) {
   const std::set<std::string> own = own_addresses();
   std::vector<std::string> out;
   for (const addrinfo* at = list; at != nullptr && out.size() < kMaxPeers; at = at->ai_next) {
-    const std::string number = port_number(at->ai_addr);
+    const std::string number = numeric_address(at->ai_addr);
     if (!number.empty() && !own.contains(number) && std::find(out.begin(), out.end(), number) == out.end())
       out.push_back(number);
   }
